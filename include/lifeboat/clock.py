@@ -1,0 +1,41 @@
+"""The only place that reads the wall clock.
+
+Everything else takes a `Clock`, so that tests can turn it and no step asks twice what time it is.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+Clock = Callable[[], datetime]
+"""Returns the present moment as an aware UTC datetime."""
+
+
+def utc_now() -> datetime:
+    """The present moment, aware, in UTC."""
+    return datetime.now(UTC)
+
+
+def monotonic() -> float:
+    """Seconds on a clock that never goes back; for durations and deadlines only."""
+    return time.monotonic()
+
+
+def pause(seconds: float) -> None:
+    """Sleep. Steps poll through this door so that tests can see every wait."""
+    time.sleep(seconds)
+
+
+def rfc3339(moment: datetime) -> str:
+    """`2026-11-22T23:31:53Z`: how every time in a vault or a report is written."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def parse_rfc3339(text: str) -> datetime:
+    """The inverse of `rfc3339`; raises ValueError on anything without a time zone."""
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError(f"{text!r} has no time zone")
+    return moment.astimezone(UTC)

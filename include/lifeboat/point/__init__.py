@@ -1,0 +1,1 @@
+"""What a recovery point is: identity, layout, manifest, catalog."""

@@ -1,0 +1,1 @@
+"""What the outside promises: store, cluster, disks, volumes."""

@@ -1,0 +1,143 @@
+"""What Lifeboat needs of whoever can snapshot a volume.
+
+Start and poll are two calls and neither waits, so that the CLI may loop and Airflow may defer.
+Guarantees every adapter keeps (tests/contract/test_disks.py):
+- names are derived from (point, volume): starting the same snapshot or restore twice is one snapshot
+  or one volume, and returns the same ticket.
+- a snapshot, once ready, survives deletion of the volume, its namespace and its VolumeSnapshot.
+- `delete_snapshot` of something gone is not an error.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+
+@dataclass(frozen=True)
+class Volume:
+    """One claim (PVC) with its bound PV, as enumerated at capture time. Sizes in bytes."""
+
+    namespace: str
+    claim: str
+    claim_uid: str
+    pv: str
+    driver: str
+    handle: str
+    storage_class: str
+    volume_mode: Literal["Filesystem", "Block"]
+    access_modes: tuple[str, ...]
+    size: int
+    labels: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def title(self) -> str:
+        """`shop/data-db-0`: how people name it."""
+        return f"{self.namespace}/{self.claim}"
+
+
+@dataclass(frozen=True)
+class SnapshotTicket:
+    """A snapshot that was asked for: enough to poll it from anywhere. Holds no secret."""
+
+    point: str
+    instance: str
+    volume: Volume
+    name: str
+
+
+@dataclass(frozen=True)
+class SnapshotState:
+    """What polling found. When `ready`, the other fields say how to find the snapshot again.
+
+    `created` is RFC 3339, the driver's own time of the cut; `percent` None when unknown;
+    `error` is the driver's message of a failure that it will not get over by itself.
+    """
+
+    ready: bool
+    handle: str = ""
+    driver: str = ""
+    size: int = 0
+    created: str = ""
+    percent: int | None = None
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class StoredSnapshot:
+    """A snapshot as a manifest names it. `size` is the bytes a restored volume must offer."""
+
+    kind: Literal["csi"]
+    volume: Volume
+    name: str
+    handle: str
+    driver: str
+    size: int
+    created: str
+    point: str = ""
+    instance: str = ""
+    content_digest: str = ""
+
+
+@dataclass(frozen=True)
+class RestoreTicket:
+    """A volume restore that was asked for: the claim `namespace/claim` made from `snapshot`."""
+
+    snapshot: StoredSnapshot
+    namespace: str
+    claim: str
+    restore_id: str
+    snapshot_name: str
+    content_name: str
+
+
+@dataclass(frozen=True)
+class RestoreState:
+    """`bound` once the claim has its volume; `handle` is then the new volume's handle."""
+
+    bound: bool
+    handle: str = ""
+    pv: str = ""
+    error: str = ""
+
+
+class Disks(Protocol):
+    """Snapshots and restores of volumes for one cluster."""
+
+    def why_not(self, volume: Volume) -> str:
+        """Empty when this adapter can snapshot the volume, else the reason in a sentence."""
+        ...
+
+    def start_snapshot(self, point: str, instance: str, volume: Volume) -> SnapshotTicket: ...
+
+    def poll_snapshot(self, ticket: SnapshotTicket) -> SnapshotState: ...
+
+    def secure_snapshot(self, ticket: SnapshotTicket) -> None:
+        """Make a ready snapshot outlive its claim, namespace and API objects. Idempotent."""
+        ...
+
+    def delete_snapshot(self, snapshot: StoredSnapshot) -> None: ...
+
+    def list_marked(self, instance: str) -> tuple[StoredSnapshot, ...]:
+        """Every snapshot in the cluster that carries our marks for this instance (reconcile)."""
+        ...
+
+    def start_restore(
+        self,
+        snapshot: StoredSnapshot,
+        *,
+        namespace: str,
+        claim: str,
+        restore_id: str,
+        claim_body: dict[str, object],
+    ) -> RestoreTicket:
+        """Create what the driver needs and the claim itself (`claim_body` is the PVC to create,
+        already mapped and cleaned, without dataSource). Raises AlreadyExists when a claim of this
+        name exists that this restore did not make."""
+        ...
+
+    def poll_restore(self, ticket: RestoreTicket) -> RestoreState: ...
+
+    def finish_restore(self, ticket: RestoreTicket) -> None:
+        """Remove the helpers of a finished or abandoned restore, never the snapshot. Idempotent."""
+        ...

@@ -1,0 +1,1 @@
+"""Test restores: scratch namespaces, checks, verdicts."""

@@ -1,0 +1,1 @@
+"""From a recovery point back to a running application."""

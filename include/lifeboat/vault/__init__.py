@@ -1,0 +1,1 @@
+"""How bytes lie in a vault: records, packs, trees, encryption."""

@@ -1,0 +1,1 @@
+"""The pages shown inside Airflow's UI; imports no Airflow."""
