@@ -95,7 +95,9 @@ class Cluster(Protocol):
 
     def get(self, kind: Kind, namespace: str | None, name: str) -> Json: ...
 
-    def create(self, kind: Kind, namespace: str | None, body: Json, *, dry_run: bool = False) -> Json:
+    def create(
+        self, kind: Kind, namespace: str | None, body: Json, *, dry_run: bool = False
+    ) -> Json:
         """POST. Raises AlreadyExists."""
         ...
 

@@ -1,0 +1,58 @@
+"""The catalog: what points there are, straight from the vault's listing. No database (P5)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from lifeboat.clock import parse_rfc3339
+from lifeboat.errors import UsageError
+from lifeboat.point import layout
+from lifeboat.point.ident import check_point_id, stamp
+from lifeboat.point.manifest import Manifest, read_manifest
+from lifeboat.vault.vault import Vault
+
+
+def instances(vault: Vault) -> list[str]:
+    """Every instance that ever wrote a point into this vault."""
+    names: set[str] = set()
+    for stat in vault.store.list(layout.ROOT):
+        names.add(stat.key.removeprefix(layout.ROOT).split("/", 1)[0])
+    return sorted(names)
+
+
+def point_ids(vault: Vault, instance: str) -> list[str]:
+    """Ids of the committed points, oldest first; one listing, nothing is read."""
+    return [layout.last_segment(stat.key) for stat in vault.store.list(layout.points(instance))]
+
+
+def manifests(vault: Vault, instance: str) -> list[Manifest]:
+    """All manifests, oldest first. Raises Damaged at the first that cannot be read."""
+    return [read_manifest(vault, instance, point) for point in point_ids(vault, instance)]
+
+
+def newest(vault: Vault, instance: str, *, complete: bool = True) -> Manifest | None:
+    """The newest point, by default the newest complete one; reads as few manifests as it can."""
+    for point in reversed(point_ids(vault, instance)):
+        manifest = read_manifest(vault, instance, point)
+        if manifest.complete or not complete:
+            return manifest
+    return None
+
+
+def find(vault: Vault, instance: str, point: str = "", before: datetime | None = None) -> Manifest:
+    """The point of this id; without one the newest complete point, or the newest of those captured
+    before a moment. Raises UsageError saying what there is."""
+    if point and point != "latest":
+        return read_manifest(vault, instance, check_point_id(point))
+    limit = stamp(before) if before else "~"
+    for candidate in reversed(point_ids(vault, instance)):
+        if candidate < limit:
+            manifest = read_manifest(vault, instance, candidate)
+            early = before is None or parse_rfc3339(manifest.captured_to) <= before
+            if manifest.complete and early:
+                return manifest
+    when = f" captured before {before:%Y-%m-%d %H:%M %Z}" if before else ""
+    raise UsageError(
+        f"{instance} has no complete recovery point{when}",
+        hint=f"`lifeboat points {instance}` lists what there is; name one to restore it anyway",
+    )

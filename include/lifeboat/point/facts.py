@@ -1,0 +1,99 @@
+"""The small documents that lie beside points and are never edited: verdicts, gaps, tombstones."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from lifeboat.errors import BlobExists
+from lifeboat.point import layout
+from lifeboat.vault.vault import Vault
+
+
+class CheckResult(msgspec.Struct, frozen=True):
+    """One check of a test restore: passed, failed, or impossible to run; `detail` says what was
+    seen, in a sentence. A check that could not run did not pass (P4)."""
+
+    name: str
+    outcome: Literal["passed", "failed", "impossible"]
+    detail: str
+    seconds: float
+
+
+class Phase(msgspec.Struct, frozen=True):
+    """One measured phase of a restore, in seconds."""
+
+    name: str
+    seconds: float
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """What a test restore found. `proven` only when every check passed (P4).
+
+    `rto_seconds` is measured from the start of the restore to the end of the last check.
+    """
+
+    test: str
+    instance: str
+    point: str
+    started: str
+    ended: str
+    proven: bool
+    rto_seconds: float
+    phases: tuple[Phase, ...]
+    checks: tuple[CheckResult, ...]
+    error: str = ""
+
+
+class Gap(msgspec.Struct, frozen=True):
+    """An interval without a point: the tick nobody captured, why, and what was done instead."""
+
+    tick: str
+    recorded: str
+    cause: str
+    covered_by: str = ""
+
+
+class Tombstone(msgspec.Struct, frozen=True):
+    """A point that was removed on purpose: when, by which rule, and what could not be removed."""
+
+    point: str
+    removed: str
+    reasons: tuple[str, ...]
+    leftovers: tuple[str, ...] = ()
+
+
+def record_verdict(vault: Vault, verdict: Verdict) -> Verdict:
+    """Write the verdict, or return the one this test wrote before."""
+    key = layout.verdict(verdict.instance, verdict.point, verdict.test)
+    return vault.settle_document(key, verdict, Verdict)
+
+
+def read_verdicts(vault: Vault, instance: str, point: str = "") -> list[Verdict]:
+    """All verdicts of an instance, or of one point, oldest first."""
+    prefix = layout.verdicts(instance) + (f"{point}/" if point else "")
+    found = [vault.get_document(stat.key, Verdict) for stat in vault.store.list(prefix)]
+    return sorted(found, key=lambda verdict: verdict.ended)
+
+
+def record_gap(vault: Vault, instance: str, tick: str, gap: Gap) -> Gap:
+    """Write the gap, or return what was recorded for this tick before."""
+    return vault.settle_document(layout.gap(instance, tick), gap, Gap)
+
+
+def read_gaps(vault: Vault, instance: str) -> list[Gap]:
+    return [vault.get_document(s.key, Gap) for s in vault.store.list(layout.gaps(instance))]
+
+
+def record_tombstone(vault: Vault, instance: str, tombstone: Tombstone) -> None:
+    """Write it; a second prune of the same point keeps the first account."""
+    try:
+        vault.put_document(layout.tombstone(instance, tombstone.point), tombstone)
+    except BlobExists:
+        return
+
+
+def removed_points(vault: Vault, instance: str) -> set[str]:
+    """Ids of the points that were removed on purpose."""
+    return {layout.last_segment(stat.key) for stat in vault.store.list(layout.tombstones(instance))}

@@ -1,0 +1,76 @@
+"""The only place that spells the keys of an instance's documents (docs/format.md, "Keys")."""
+
+from __future__ import annotations
+
+import hashlib
+
+ROOT = "instances/"
+
+
+def points(instance: str) -> str:
+    """Prefix of an instance's manifests."""
+    return f"{ROOT}{instance}/points/"
+
+
+def manifest(instance: str, point: str) -> str:
+    return f"{points(instance)}{point}"
+
+
+def claim(instance: str, run: str) -> str:
+    """The document by which every attempt of one run agrees on one point id."""
+    digest = hashlib.sha256(run.encode()).hexdigest()[:32]
+    return f"{ROOT}{instance}/claims/{digest}"
+
+
+def claims(instance: str) -> str:
+    return f"{ROOT}{instance}/claims/"
+
+
+def scope(instance: str, point: str) -> str:
+    return f"{ROOT}{instance}/scopes/{point}"
+
+
+def parts(instance: str, point: str) -> str:
+    return f"{ROOT}{instance}/parts/{point}/"
+
+
+def part(instance: str, point: str, shard: str) -> str:
+    return f"{parts(instance, point)}{shard}"
+
+
+def verdicts(instance: str) -> str:
+    """Prefix of all verdicts of an instance; the next segment is the point."""
+    return f"{ROOT}{instance}/verdicts/"
+
+
+def verdict(instance: str, point: str, test: str) -> str:
+    return f"{verdicts(instance)}{point}/{test}"
+
+
+def gaps(instance: str) -> str:
+    return f"{ROOT}{instance}/gaps/"
+
+
+def gap(instance: str, tick: str) -> str:
+    return f"{gaps(instance)}{tick}"
+
+
+def tombstones(instance: str) -> str:
+    return f"{ROOT}{instance}/tombstones/"
+
+
+def tombstone(instance: str, point: str) -> str:
+    return f"{tombstones(instance)}{point}"
+
+
+def restore_plan(instance: str, restore: str) -> str:
+    return f"{ROOT}{instance}/restores/{restore}/plan"
+
+
+def restore_part(instance: str, restore: str, part: str) -> str:
+    """What one step of a restore left for the next ones and for the report."""
+    return f"{ROOT}{instance}/restores/{restore}/{part}"
+
+
+def last_segment(key: str) -> str:
+    return key.rsplit("/", 1)[-1]

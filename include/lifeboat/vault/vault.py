@@ -1,0 +1,180 @@
+"""An opened vault: sealed documents, records and packs over one store.
+
+lifeboat.json     the only clear text: format, version, vault id, kind of encryption
+keys/<id>         wrapped data keys
+packs/…           records
+instances/…       documents (point.layout spells their keys)
+"""
+
+from __future__ import annotations
+
+import secrets
+from typing import Literal, TypeVar
+
+import msgspec
+import zstandard
+
+from lifeboat.clock import Clock, rfc3339
+from lifeboat.errors import (
+    BlobExists,
+    BlobMissing,
+    Damaged,
+    NewerFormat,
+    NotAVault,
+    UsageError,
+    WrongKey,
+)
+from lifeboat.ports.store import Store
+from lifeboat.vault.crypto import AES_256_GCM, KEY_BYTES, NONE, AesGcm, Cipher, Plain
+from lifeboat.vault.keys import Wrapping, unwrap, wrap
+from lifeboat.vault.packs import PackReader, PackWriter
+
+HEADER_KEY = "lifeboat.json"
+MAJOR, MINOR = 1, 0
+_DOCUMENT_MAGIC = b"LBD1"
+_LARGEST_DOCUMENT = 1 << 30
+
+Encryption = Literal["aes-256-gcm", "none"]
+T = TypeVar("T")
+
+
+class Header(msgspec.Struct, frozen=True):
+    """`lifeboat.json`. Readers refuse a larger major and accept any minor."""
+
+    format: str
+    major: int
+    minor: int
+    vault: str
+    encryption: str
+    created: str
+
+
+class Vault:
+    """One opened vault. Made by `create_vault` or `open_vault`."""
+
+    def __init__(self, store: Store, header: Header, cipher: Cipher) -> None:
+        self.store = store
+        self.header = header
+        self.cipher = cipher
+
+    def put_document(self, key: str, document: object) -> None:
+        """Seal and store a msgspec Struct or dict. Raises BlobExists: documents are never edited."""
+        packed = zstandard.ZstdCompressor(level=3).compress(msgspec.json.encode(document))
+        self.store.put_new(key, _DOCUMENT_MAGIC + self.cipher.seal(packed, self._context(key)))
+
+    def get_document(self, key: str, shape: type[T]) -> T:
+        """Read a document. Raises BlobMissing, Damaged or NewerFormat."""
+        stored = self.store.get(key)
+        _check_document(key, stored)
+        packed = self.cipher.open(stored[len(_DOCUMENT_MAGIC) :], self._context(key), key)
+        try:
+            plain = zstandard.ZstdDecompressor().decompress(
+                packed, max_output_size=_LARGEST_DOCUMENT
+            )
+            return msgspec.json.decode(plain, type=shape)
+        except (zstandard.ZstdError, msgspec.DecodeError) as error:
+            raise Damaged(f"{key}: is not a {shape.__name__}: {error}") from error
+
+    def find_document(self, key: str, shape: type[T]) -> T | None:
+        """As `get_document`, None when there is none."""
+        try:
+            return self.get_document(key, shape)
+        except BlobMissing:
+            return None
+
+    def settle_document(self, key: str, document: T, shape: type[T]) -> T:
+        """Store `document` unless one is there already; returns the one that is there. This is how
+        a retried or doubled task converges on what the first attempt decided."""
+        try:
+            self.put_document(key, document)
+        except BlobExists:
+            return self.get_document(key, shape)
+        return document
+
+    def writer(self) -> PackWriter:
+        return PackWriter(self.store, self.cipher)
+
+    def reader(self) -> PackReader:
+        return PackReader(self.store, self.cipher)
+
+    def _context(self, key: str) -> bytes:
+        return f"document {self.header.vault} {key}".encode()
+
+
+def create_vault(store: Store, secret: str, clock: Clock, encryption: str = AES_256_GCM) -> Vault:
+    """Make a new vault in an empty place. Raises BlobExists when one is there already."""
+    if encryption not in (AES_256_GCM, NONE):
+        raise UsageError(f"unknown encryption {encryption!r}, known are {AES_256_GCM} and {NONE}")
+    vault_id = secrets.token_hex(16)
+    header = Header("lifeboat-vault", MAJOR, MINOR, vault_id, encryption, rfc3339(clock()))
+    if store.stat(HEADER_KEY) is not None:
+        raise BlobExists(f"{store.describe()} already holds a vault")
+    if encryption == NONE:
+        store.put_new(HEADER_KEY, msgspec.json.encode(header))
+        return Vault(store, header, Plain(vault_id))
+    data_key = secrets.token_bytes(KEY_BYTES)
+    wrapping = wrap(data_key, secret, vault_id)
+    # The key lies there before the header that makes the place a vault.
+    store.put_new(f"keys/{vault_id}-{secrets.token_hex(4)}", msgspec.json.encode(wrapping))
+    store.put_new(HEADER_KEY, msgspec.json.encode(header))
+    return Vault(store, header, AesGcm(data_key))
+
+
+def open_vault(store: Store, secret: str) -> Vault:
+    """Open what `create_vault` made. Raises NotAVault, NewerFormat, WrongKey or Damaged."""
+    header = _read_header(store)
+    if header.encryption == NONE:
+        return Vault(store, header, Plain(header.vault))
+    if not secret:
+        raise WrongKey(f"{store.describe()} is encrypted and no key was given")
+    tried = 0
+    for stat in store.list("keys/"):
+        wrapping = _read_wrapping(store, stat.key)
+        tried += 1
+        data_key = unwrap(wrapping, secret, header.vault)
+        if data_key is not None:
+            return Vault(store, header, AesGcm(data_key))
+    raise WrongKey(
+        f"the key opens none of the {tried} wrappings of {store.describe()}",
+        hint="check which key this vault was made with; without it nobody can read the vault",
+    )
+
+
+def _read_header(store: Store) -> Header:
+    try:
+        stored = store.get(HEADER_KEY)
+    except BlobMissing:
+        raise NotAVault(
+            f"{store.describe()} holds no vault: {HEADER_KEY} is missing",
+            hint="check the vault's url, or make a new vault there with `lifeboat vault init`",
+        ) from None
+    try:
+        header = msgspec.json.decode(stored, type=Header)
+    except msgspec.DecodeError as error:
+        raise Damaged(f"{HEADER_KEY}: is not a vault header: {error}") from error
+    if header.major > MAJOR:
+        raise NewerFormat(
+            f"{store.describe()} is of format {header.major}.{header.minor}, this program reads"
+            f" {MAJOR}.x",
+            hint="update Lifeboat",
+        )
+    return header
+
+
+def _read_wrapping(store: Store, key: str) -> Wrapping:
+    try:
+        return msgspec.json.decode(store.get(key), type=Wrapping)
+    except msgspec.DecodeError as error:
+        raise Damaged(f"{key}: is not a wrapped key: {error}") from error
+
+
+def _check_document(key: str, stored: bytes) -> None:
+    magic = stored[:4]
+    if magic == _DOCUMENT_MAGIC:
+        return
+    if magic[:3] == _DOCUMENT_MAGIC[:3] and magic[3:4].isdigit():
+        raise NewerFormat(
+            f"{key} is of format {magic[3:4].decode()}, this program reads {MAJOR}",
+            hint="update Lifeboat",
+        )
+    raise Damaged(f"{key}: does not start with {_DOCUMENT_MAGIC.decode()}")
