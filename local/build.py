@@ -1,0 +1,208 @@
+"""Compiles the control plane and the CSI driver once, into a cache keyed by what goes in.
+
+The control plane takes minutes the first time, the driver seconds, so each has its own cache
+entry: `<cache>/<name>-<digest>/` with `bin/` and `manifests/`. An entry appears whole (built
+aside, then renamed) and never changes. Nothing is started here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from local.errors import LocalClusterError
+from local.toolchain import ROOM, Report, find_go, go_environment, run_go
+
+CACHE_VARIABLE = "LIFEBOAT_CACHE"
+
+_VERSION_PACKAGE = "k8s.io/component-base/version"
+_CRD_MODULE = "github.com/kubernetes-csi/external-snapshotter/client/v8"
+_KWOK_MODULE = "sigs.k8s.io/kwok"
+_KWOK_STAGES = ("node/fast", "node/heartbeat-with-lease", "pod/fast")
+_PROGRESS_SECONDS = 15.0
+
+
+@dataclass(frozen=True)
+class Binaries:
+    """Where the built things are."""
+
+    control_plane: Path
+    driver: Path
+
+    def program(self, name: str) -> Path:
+        """The path of one binary, as `kube-apiserver` or `csidriver`."""
+        home = self.driver if name == "csidriver" else self.control_plane
+        return home / "bin" / name
+
+    @property
+    def snapshot_crds(self) -> Path:
+        """A folder with the CRDs of VolumeSnapshot and VolumeGroupSnapshot."""
+        return self.control_plane / "manifests" / "snapshot-crds"
+
+    @property
+    def kwok_stages(self) -> Path:
+        """A folder with kwok's own stages: how fake nodes and pods live and die."""
+        return self.control_plane / "manifests" / "kwok-stages"
+
+
+def cache_root() -> Path:
+    """`$LIFEBOAT_CACHE`, else `~/.cache/lifeboat`."""
+    named = os.environ.get(CACHE_VARIABLE)
+    return Path(named).absolute() if named else Path.home() / ".cache" / "lifeboat"
+
+
+def kubernetes_version() -> str:
+    """The version of the control plane, as go.mod pins it: `v1.36.3`."""
+    found = re.search(r"k8s\.io/kubernetes (v\S+)", (ROOM / "go.mod").read_text())
+    if found is None:
+        raise LocalClusterError(f"{ROOM / 'go.mod'} does not require k8s.io/kubernetes")
+    return found.group(1)
+
+
+def ensure_built(report: Report) -> Binaries:
+    """Build what the cache lacks; cheap when it lacks nothing. Safe to call from many processes.
+
+    Raises LocalClusterError with the compiler's words when a build fails.
+    """
+    go = find_go(report)
+    toolchain = run_go(go, "env", "GOVERSION", "GOOS", "GOARCH")
+    modules = [ROOM / "go.mod", ROOM / "go.sum"]
+    driver = [path for path in (ROOM / "csidriver").rglob("*.go") if "_test" not in path.stem]
+
+    def control_plane(home: Path) -> None:
+        _compile(go, "tool", home / "bin", report)
+        (home / "bin" / "server").rename(home / "bin" / "etcd")
+        _copy_manifests(go, home / "manifests")
+
+    return Binaries(
+        control_plane=_cached("control-plane", modules, toolchain, control_plane, report),
+        driver=_cached(
+            "csidriver",
+            modules + driver,
+            toolchain,
+            lambda home: _compile(go, "./csidriver", home / "bin", report),
+            report,
+        ),
+    )
+
+
+def _cached(
+    name: str, inputs: list[Path], toolchain: str, make: Callable[[Path], None], report: Report
+) -> Path:
+    recipe = f"{toolchain}\0{_link_flags()}\0{_KWOK_STAGES}"
+    digest = hashlib.sha256(recipe.encode())
+    for path in sorted(inputs):
+        digest.update(f"\0{path.relative_to(ROOM)}\0".encode() + path.read_bytes())
+    home = cache_root() / f"{name}-{digest.hexdigest()[:16]}"
+    if home.exists():
+        return home
+    with _lock(home.with_suffix(".lock"), name, report):
+        if not home.exists():
+            report(f"Building {name} (once; kept in {home})")
+            aside = Path(tempfile.mkdtemp(prefix=f".{name}-", dir=home.parent))
+            try:
+                make(aside)
+                aside.rename(home)
+            finally:
+                shutil.rmtree(aside, ignore_errors=True)
+    return home
+
+
+@contextlib.contextmanager
+def _lock(path: Path, name: str, report: Report) -> Iterator[None]:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            report(f"Another process is building {name}; waiting for it")
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+
+
+def _link_flags() -> str:
+    """Without these the API server reports v0.0.0-master, and clients decide wrongly by it."""
+    version = kubernetes_version()
+    major, minor = version.removeprefix("v").split(".")[:2]
+    values = {"gitVersion": version, "gitMajor": major, "gitMinor": minor}
+    return "-s -w " + " ".join(f"-X {_VERSION_PACKAGE}.{k}={v}" for k, v in values.items())
+
+
+def _compile(go: Path, pattern: str, target: Path, report: Report) -> None:
+    target.mkdir(parents=True)
+    packages = len(run_go(go, "list", "-deps", pattern).splitlines())
+    recipe = ["-trimpath", "-ldflags", _link_flags(), "-o", f"{target}/"]
+    lines: list[str] = []
+    with (
+        subprocess.Popen(
+            [str(go), "build", "-v", *recipe, pattern],
+            cwd=ROOM,
+            env=go_environment(),
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as build,
+        _progress(target, lines, packages, report),
+    ):
+        assert build.stderr is not None
+        for line in build.stderr:
+            lines.append(line.rstrip())
+    if build.returncode != 0:
+        raise LocalClusterError("go build failed:\n" + "\n".join(lines[-20:]))
+
+
+@contextlib.contextmanager
+def _progress(target: Path, lines: list[str], packages: int, report: Report) -> Iterator[None]:
+    """Reports every finished binary, and every so often how many packages are compiled."""
+    started = time.monotonic()
+    done = threading.Event()
+
+    def tell(text: str) -> None:
+        elapsed = int(time.monotonic() - started)
+        report(f"  [{elapsed // 60}:{elapsed % 60:02d}] {text}")
+
+    def watch() -> None:
+        seen: set[str] = set()
+        spoken = started
+        ended = False
+        while not ended:
+            ended = done.wait(1.0)
+            for binary in sorted(set(os.listdir(target)) - seen):
+                seen.add(binary)
+                tell(f"{binary} is built")
+                spoken = time.monotonic()
+            if not ended and time.monotonic() - spoken >= _PROGRESS_SECONDS:
+                tell(f"compiled {len(lines)} packages of at most {packages}")
+                spoken = time.monotonic()
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        done.set()
+        watcher.join()
+
+
+def _copy_manifests(go: Path, target: Path) -> None:
+    crds = Path(run_go(go, "list", "-m", "-f", "{{.Dir}}", _CRD_MODULE)) / "config" / "crd"
+    stages = Path(run_go(go, "list", "-m", "-f", "{{.Dir}}", _KWOK_MODULE)) / "kustomize" / "stage"
+    for name, folders in {
+        "snapshot-crds": [crds],
+        "kwok-stages": [stages / stage for stage in _KWOK_STAGES],
+    }.items():
+        (target / name).mkdir(parents=True)
+        for path in (path for folder in folders for path in folder.glob("*.yaml")):
+            if path.name != "kustomization.yaml":
+                # Modules are read-only on disk; the copy must be removable.
+                (target / name / path.name).write_bytes(path.read_bytes())

