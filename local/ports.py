@@ -27,3 +27,13 @@ def free_ports(count: int) -> list[int]:
                 probe.bind(("127.0.0.1", port))
                 ports.append(port)
     raise LocalClusterError(f"no {count} free ports between {_LOWEST} and {_HIGHEST}")
+
+
+def is_free(port: int) -> bool:
+    """Whether nobody listens on this loopback TCP port."""
+    with socket.socket() as probe, contextlib.suppress(OSError):
+        # As servers do: a port whose last connections linger is free all the same.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind(("127.0.0.1", port))
+        return True
+    return False

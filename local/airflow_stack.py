@@ -1,0 +1,226 @@
+"""A real Airflow on this machine: Postgres, api-server, scheduler, dag-processor, triggerer.
+
+Plain processes rather than `airflow standalone`, which neither says which part died nor ends all
+of them. State below one root is kept between starts, so only the first start pays for migrating
+the database. The DAGs and plugins are the repository's unless overridden.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import importlib.metadata
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Self
+
+from local.airflow_client import AirflowClient
+from local.airflow_settings import Ports, Secrets, api_url, environment, inherited
+from local.errors import ApiError, LocalClusterError
+from local.ports import free_ports, is_free
+from local.postgres import Postgres
+from local.processes import Child, end_all, stop_all
+from local.sessions import Guard, members
+from local.toolchain import Report
+
+COMPONENTS = ("api-server", "scheduler", "dag-processor", "triggerer")
+
+_READY_SECONDS = 240.0
+_STOP_SECONDS = 15.0
+_HEARTBEATS = {
+    "scheduler": "latest_scheduler_heartbeat",
+    "dag_processor": "latest_dag_processor_heartbeat",
+    "triggerer": "latest_triggerer_heartbeat",
+}
+
+
+class AirflowStack:
+    """`with AirflowStack(root) as airflow:` runs until the block ends; nothing is left behind.
+
+    `env` adds to and overrides the components' environment (`AIRFLOW_CONN_...`,
+    `AIRFLOW__CORE__DAGS_FOLDER`). `port` is the UI's; a free one is picked when None or taken.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        *,
+        env: Mapping[str, str] | None = None,
+        port: int | None = None,
+        report: Report = print,
+    ) -> None:
+        self.root = root.absolute()
+        self.logs = self.root / "logs"
+        self._env = dict(env or {})
+        self._wanted_port = port
+        self._report = report
+        self._postgres = Postgres(self.root / "postgres", self.logs)
+        self._guard: Guard | None = None
+        self._lock: IO[str] | None = None
+        self.parts: dict[str, Child] = {}
+        self.url = ""
+        self.passwords: dict[str, str] = {}
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Start everything and wait until every component is healthy and warm.
+
+        Raises LocalClusterError with the end of the log of whichever part failed.
+        """
+        self.logs.mkdir(parents=True, exist_ok=True)
+        self._acquire()
+        try:
+            self._start()
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """End every process: in order, then by force. Safe to call twice."""
+        leaders = {name: child.identity.pid for name, child in self.parts.items() if child.identity}
+        stop_all((c for name, c in self.parts.items() if name != "postgres"), _STOP_SECONDS)
+        self._postgres.stop()
+        end_all(members(set(leaders.values())), grace=2.0)
+        self.parts.clear()
+        if self._guard is not None:
+            self._guard.release()
+            self._guard = None
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
+    def check(self) -> None:
+        """Raise LocalClusterError, naming the part and its last words, if one has ended."""
+        for child in self.parts.values():
+            child.check()
+
+    def kill(self, name: str) -> None:
+        """End one part at once, as a crash would: `scheduler`, `postgres`, ..."""
+        self.parts[name].kill()
+
+    def restart(self, name: str) -> None:
+        """Start again a part that has ended."""
+        self._launch(name, self.parts[name])
+
+    def _acquire(self) -> None:
+        lock = (self.root / ".lock").open("w")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.close()
+            raise LocalClusterError(
+                f"an Airflow already runs below {self.root}",
+                hint="Stop that one first, or use another folder.",
+            ) from None
+        self._lock = lock
+
+    def _start(self) -> None:
+        began = time.monotonic()
+        since = datetime.now(UTC)
+        self._guard = Guard()
+        self._launch("postgres", self._postgres.start())
+        secrets = Secrets.load(self.root)
+        ports = self._choose_ports()
+        env = environment(self.root, ports, secrets, self._postgres.url, self._env)
+        self.url, self.passwords = api_url(ports), secrets.passwords
+        self._migrate(env)
+        for name in COMPONENTS:
+            self._launch(name, self._component(name, env))
+        self._wait_healthy(since, began)
+        self._report(f"Airflow is ready after {time.monotonic() - began:.0f} s: {self.url}")
+
+    def client(self, user: str = "admin") -> AirflowClient:
+        """The REST API as one of the users (`admin`, `operator`, `user`, `viewer`)."""
+        return AirflowClient(self.url, user, self.passwords[user])
+
+    def _choose_ports(self) -> Ports:
+        api, worker_logs, trigger_logs = free_ports(3)
+        if self._wanted_port is not None and is_free(self._wanted_port):
+            api = self._wanted_port
+        return Ports(api=api, worker_logs=worker_logs, trigger_logs=trigger_logs)
+
+    def _launch(self, name: str, child: Child) -> None:
+        if not child.alive:
+            child.start()
+        self.parts[name] = child
+        if self._guard is not None and child.identity is not None:
+            self._guard.watch(child.identity.pid)
+
+    def _command(self, *arguments: str) -> list[str]:
+        dropped = [option for name in inherited(self._env) for option in ("-u", name)]
+        return ["/usr/bin/env", *dropped, sys.executable, "-m", "airflow", *arguments]
+
+    def _component(self, name: str, env: Mapping[str, str]) -> Child:
+        log = self.logs / f"{name}.log"
+        return Child(name=name, command=self._command(name), log=log, environment=dict(env))
+
+    def _migrate(self, env: Mapping[str, str]) -> None:
+        """Bring the database to this Airflow's schema, unless it is known to have it."""
+        marker = self.root / "database.json"
+        airflow = importlib.metadata.version("apache-airflow-core")
+        if marker.exists() and json.loads(marker.read_text()) == [airflow, self._revision()]:
+            return
+        self._report("Preparing Airflow's database (once)")
+        done = subprocess.run(
+            self._command("db", "migrate"),
+            env={**os.environ, **env},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        (self.logs / "migrate.log").write_text(done.stdout + done.stderr)
+        if done.returncode != 0:
+            raise LocalClusterError(f"airflow db migrate failed:\n{done.stderr[-2000:]}")
+        marker.write_text(json.dumps([airflow, self._revision()]))
+
+    def _revision(self) -> str:
+        return self._postgres.scalar("SELECT version_num FROM alembic_version")
+
+    def _wait_healthy(self, since: datetime, began: float) -> None:
+        """Heartbeats older than this start are those of an Airflow that was killed."""
+        client = self.client()
+        told = 0.0
+        while waiting := _unhealthy(client, since):
+            self.check()
+            elapsed = time.monotonic() - began
+            if elapsed > _READY_SECONDS:
+                tails = "\n".join(f"{n}:\n{self.parts[n].log_tail()}" for n in waiting)
+                raise LocalClusterError(
+                    f"Airflow was not ready after {elapsed:.0f} s: {', '.join(waiting)}\n{tails}"
+                )
+            if elapsed - told >= 5.0:
+                told = elapsed
+                self._report(f"  [{elapsed:.0f} s] waiting for {', '.join(waiting)}")
+            time.sleep(0.2)
+        client.close()
+
+
+def _unhealthy(client: AirflowClient, since: datetime) -> list[str]:
+    """The components that have not yet shown a heartbeat after `since`."""
+    try:
+        health = client.health()
+    except ApiError:
+        return ["api-server"]
+    return [
+        name.replace("_", "-")
+        for name, key in _HEARTBEATS.items()
+        if health[name]["status"] != "healthy" or datetime.fromisoformat(health[name][key]) < since
+    ]
