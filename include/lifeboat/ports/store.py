@@ -31,6 +31,21 @@ def check_key(key: str) -> str:
     return key
 
 
+def check_prefix(prefix: str) -> str:
+    """Returns `prefix`; raises ValueError unless it is empty or whole segments ending in `/`."""
+    if prefix and not prefix.endswith("/"):
+        raise ValueError(f"not a store prefix (it must end in '/'): {prefix[:120]!r}")
+    if prefix:
+        check_key(prefix[:-1])
+    return prefix
+
+
+def check_range(offset: int, length: int) -> None:
+    """Raises ValueError for a range that no blob can have."""
+    if offset < 0 or length < 0:
+        raise ValueError(f"not a byte range: offset {offset}, length {length}")
+
+
 @dataclass(frozen=True)
 class BlobStat:
     """One stored blob: its key, size in bytes and the moment the store created it (UTC)."""
@@ -56,7 +71,7 @@ class Store(Protocol):
         ...
 
     def get_range(self, key: str, offset: int, length: int) -> bytes:
-        """Exactly `length` bytes from `offset`, fewer only at the blob's end. Raises BlobMissing."""
+        """`length` bytes from `offset`, fewer only at the blob's end. Raises BlobMissing."""
         ...
 
     def stat(self, key: str) -> BlobStat | None:
