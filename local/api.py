@@ -6,11 +6,12 @@ client (adapters/cluster_api) and has none of its care for large clusters.
 
 from __future__ import annotations
 
+import base64
 import json
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 from urllib.parse import urlencode
 
 import urllib3
@@ -28,11 +29,20 @@ _POLL_SECONDS = 0.1
 class KubeApi:
     """Requests to one API server as one user. Safe to use from several threads."""
 
-    def __init__(self, server: str, ca: Path, token: str) -> None:
+    def __init__(self, server: str, ca: str, token: str) -> None:
+        """`ca` is the PEM text of the certificate that the server's own must come from."""
         self.server = server
-        self._pool = urllib3.PoolManager(ca_certs=str(ca), maxsize=8, retries=False, timeout=60.0)
+        self._pool = urllib3.PoolManager(ca_cert_data=ca, maxsize=8, retries=False, timeout=60.0)
         self._headers = {"Authorization": f"Bearer {token}"}
         self._plurals: dict[tuple[str, str], tuple[str, bool]] = {}
+
+    @classmethod
+    def from_kubeconfig(cls, path: Path) -> Self:
+        """A client with the rights of a kubeconfig that this package wrote."""
+        document = yaml.safe_load(path.read_text())
+        cluster = document["clusters"][0]["cluster"]
+        ca = base64.b64decode(cluster["certificate-authority-data"]).decode()
+        return cls(cluster["server"], ca, document["users"][0]["user"]["token"])
 
     def close(self) -> None:
         """Close every connection."""

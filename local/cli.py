@@ -6,6 +6,7 @@ Words only; what is done is in build.py, cluster.py and state.py.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import signal
 import subprocess
@@ -14,7 +15,8 @@ import threading
 import time
 from pathlib import Path
 
-from local import state
+from local import sample_app, state
+from local.api import KubeApi
 from local.build import ensure_built, kubernetes_version
 from local.cluster import GRACE_SECONDS, LocalCluster, stop_order
 from local.errors import LocalClusterError
@@ -29,9 +31,8 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one command; returns the exit status (0, or 1 with the reason on standard error)."""
     options = _parser().parse_args(arguments)
     try:
-        return {"build": _build, "up": _up, "down": _down, "status": _status}[options.command](
-            options
-        )
+        run = {"build": _build, "up": _up, "down": _down, "status": _status, "sample": _sample}
+        return run[options.command](options)
     except LocalClusterError as error:
         print(f"local: {error}", file=sys.stderr)
         return 1
@@ -46,9 +47,15 @@ def _parser() -> argparse.ArgumentParser:
     up = commands.add_parser("up", help="start a cluster; ends with Ctrl-C")
     down = commands.add_parser("down", help="stop a cluster; its data stays")
     status = commands.add_parser("status", help="say what runs")
-    for command in (up, down, status):
+    sample = commands.add_parser("sample", help="put the sample application into a cluster")
+    for command in (up, down, status, sample):
         command.add_argument("--root", type=Path, required=True, help="folder of the cluster")
     up.add_argument("--kubeconfig", type=Path, required=True, help="file to write (mode 0600)")
+    up.add_argument(
+        "--exec-here",
+        action="store_true",
+        help="let `exec` into a pod run the command on this machine, as you",
+    )
     up.add_argument("--detach", action="store_true", help="return when the cluster is ready")
     return parser
 
@@ -72,7 +79,9 @@ def _up_here(options: argparse.Namespace) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: told_to_end.set())
     started = time.monotonic()
-    with LocalCluster(options.root, options.kubeconfig, report=_say) as cluster:
+    with LocalCluster(
+        options.root, options.kubeconfig, exec_here=options.exec_here, report=_say
+    ) as cluster:
         seconds = time.monotonic() - started
         _say(f"Kubernetes {kubernetes_version()} is ready at {cluster.server} ({seconds:.0f} s)")
         _say(f"  export KUBECONFIG={cluster.kubeconfig}")
@@ -89,6 +98,7 @@ def _up_detached(options: argparse.Namespace) -> int:
     log = root / "logs" / "up.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     place = ["--root", str(root), "--kubeconfig", str(options.kubeconfig.absolute())]
+    place += ["--exec-here"] if options.exec_here else []
     with log.open("wb") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "local", "up", *place],
@@ -127,6 +137,19 @@ def _down(options: argparse.Namespace) -> int:
     for names in stop_order(parts):
         end_all([parts[name] for name in names], GRACE_SECONDS)
     _say(f"Stopped {len(parts)} processes" if parts else f"Nothing runs below {root}")
+    return 0
+
+
+def _sample(options: argparse.Namespace) -> int:
+    root: Path = options.root.absolute()
+    running = state.read(root)
+    if not running.kubeconfig:
+        raise LocalClusterError(
+            f"no cluster is ready below {root}", hint="Start one: python -m local up"
+        )
+    with contextlib.closing(KubeApi.from_kubeconfig(Path(running.kubeconfig))) as api:
+        sample_app.deploy(api, root / "csi")
+    _say(f"The sample application is ready: namespaces {' and '.join(sample_app.NAMESPACES)}")
     return 0
 
 

@@ -15,16 +15,18 @@ from types import TracebackType
 from typing import Self
 
 import urllib3
+import yaml
 
 from local import state
 from local.api import KubeApi, has_condition, load_manifests, wait_until
 from local.build import ensure_built
-from local.commands import Places, children
+from local.commands import CSI_ROOT_VARIABLE, Places, children
 from local.credentials import SYSTEM, USER, Credentials, ensure_credentials, write_private
 from local.errors import LocalClusterError
 from local.ports import free_ports
 from local.processes import Child, stop_all
 from local.toolchain import Report
+from local.volumes import claim_data, snapshot_folder, volume_folder
 
 _MANIFESTS = Path(__file__).with_name("manifests")
 _START_SECONDS = 180.0  # generous: a loaded machine is slow, not broken
@@ -52,11 +54,23 @@ class LocalCluster:
     A root that was used before is continued: its objects, volumes and tokens are still there.
     Use it as a context manager, or call `start` and `stop`. Start it from a thread that lives as
     long as the cluster shall: the parts die with that thread (see leash.py).
+
+    `exec_here`: `exec` into any pod runs the command on this machine, as this user, in the folder
+    `root`/exec. Whoever can reach the fake kubelet's loopback port can do that too, so it is off
+    unless asked for. kwok turns a non-zero exit status into an error that names it.
     """
 
-    def __init__(self, root: Path, kubeconfig: Path, *, report: Report = _quiet) -> None:
+    def __init__(
+        self,
+        root: Path,
+        kubeconfig: Path,
+        *,
+        exec_here: bool = False,
+        report: Report = _quiet,
+    ) -> None:
         self.root = root.absolute()
         self.kubeconfig = kubeconfig.absolute()
+        self._exec_here = exec_here
         self._report = report
         self._places: Places | None = None
         self._api: KubeApi | None = None
@@ -93,11 +107,15 @@ class LocalCluster:
 
     def volume_path(self, handle: str) -> Path:
         """The folder with the data of the PersistentVolume whose csi.volumeHandle this is."""
-        return self.csi_root / "volumes" / handle
+        return volume_folder(self.csi_root, handle)
 
     def snapshot_path(self, handle: str) -> Path:
         """The folder with the data of the snapshot whose status.snapshotHandle this is."""
-        return self.csi_root / "snapshots" / handle
+        return snapshot_folder(self.csi_root, handle)
+
+    def claim_path(self, namespace: str, claim: str) -> Path:
+        """The folder with the data of a bound claim; raises LocalClusterError otherwise."""
+        return claim_data(self.api, self.csi_root, namespace, claim)
 
     def part(self, name: str) -> Child:
         """One running part, as `kube-apiserver`: to kill and start again, or to read its log."""
@@ -123,6 +141,7 @@ class LocalCluster:
         etcd, api, kubelet = free_ports(3)
         sockets = Path(tempfile.mkdtemp(prefix="lb-"))
         self._places = Places(self.root, sockets, etcd, api, kubelet)
+        self._allow_exec(self._places)
         self._children = children(self._places, binaries, credentials)
         try:
             self._bring_up(credentials, load_manifests(binaries.snapshot_crds.glob("*.yaml")))
@@ -153,7 +172,7 @@ class LocalCluster:
         write_private(places.system_kubeconfig, credentials.kubeconfig(places.server, SYSTEM))
         self._start("etcd", "csidriver")
         self._children["etcd"].wait_ready(lambda: _healthy(f"{places.etcd_url}/health"), 60.0)
-        system = KubeApi(places.server, credentials.ca, credentials.tokens[SYSTEM])
+        system = KubeApi(places.server, credentials.ca.read_text(), credentials.tokens[SYSTEM])
         with contextlib.closing(system):
             self._start("kube-apiserver")
             self._children["kube-apiserver"].wait_ready(system.ready, _START_SECONDS)
@@ -161,11 +180,26 @@ class LocalCluster:
             self._start("kube-controller-manager", "kube-scheduler", "kwok")
             self._furnish(system, crds)
         self._start("snapshot-controller", "csi-snapshotter", "csi-provisioner")
-        self._api = KubeApi(places.server, credentials.ca, credentials.tokens[USER])
-        self._wait_usable(self._api)
         self.kubeconfig.parent.mkdir(parents=True, exist_ok=True)
         write_private(self.kubeconfig, credentials.kubeconfig(places.server, USER))
+        self._api = KubeApi.from_kubeconfig(self.kubeconfig)
+        self._wait_usable(self._api)
         self._record(server=places.server, kubeconfig=str(self.kubeconfig))
+
+    def _allow_exec(self, places: Places) -> None:
+        places.exec_config.unlink(missing_ok=True)
+        if not self._exec_here:
+            return
+        work = self.root / "exec"
+        work.mkdir(exist_ok=True)
+        environment = [{"name": CSI_ROOT_VARIABLE, "value": str(self.csi_root)}]
+        document = {
+            "apiVersion": "kwok.x-k8s.io/v1alpha1",
+            "kind": "ClusterExec",
+            "metadata": {"name": "all-pods"},
+            "spec": {"execs": [{"local": {"workDir": str(work), "envs": environment}}]},
+        }
+        places.exec_config.write_text(yaml.safe_dump(document))
 
     def _start(self, *names: str) -> None:
         for name in names:
@@ -188,8 +222,7 @@ class LocalCluster:
 
         wait_until("every CRD is established", established, _START_SECONDS)
         for manifest in load_manifests(sorted(_MANIFESTS.glob("*.yaml"))):
-            if manifest["kind"] != "ClusterExec":  # kwok reads that one itself
-                api.apply(manifest)
+            api.apply(manifest)
 
     def _wait_usable(self, api: KubeApi) -> None:
         def usable() -> bool:
@@ -211,10 +244,10 @@ def _healthy(url: str) -> bool:
 
 @contextlib.contextmanager
 def temporary_cluster() -> Iterator[LocalCluster]:
-    """A cluster in a new folder of its own that is removed afterwards."""
+    """A cluster in a new folder of its own that is removed afterwards; `exec` works in it."""
     folder = Path(tempfile.mkdtemp(prefix="lifeboat-cluster-"))
     try:
-        with LocalCluster(folder / "root", folder / "kubeconfig") as cluster:
+        with LocalCluster(folder / "root", folder / "kubeconfig", exec_here=True) as cluster:
             yield cluster
     finally:
         shutil.rmtree(folder)

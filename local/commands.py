@@ -1,4 +1,4 @@
-"""The command line of every part of the control plane. Pure: starts nothing, reads nothing."""
+"""The command line of every part of the control plane. Starts nothing."""
 
 from __future__ import annotations
 
@@ -36,6 +36,11 @@ class Places:
     def csi_root(self) -> Path:
         """The folder of volumes/ and snapshots/."""
         return self.root / "csi"
+
+    @property
+    def exec_config(self) -> Path:
+        """What kwok is told about `exec`; exists only where that is allowed."""
+        return self.root / "kwok-exec.yaml"
 
     @property
     def csi_socket(self) -> Path:
@@ -120,10 +125,11 @@ def _controller_manager(credentials: Credentials) -> list[str]:
 
 
 def _kwok(places: Places, binaries: Binaries, credentials: Credentials) -> list[str]:
-    stages = sorted(binaries.kwok_stages.glob("*.yaml"))
-    ours = Path(__file__).with_name("manifests") / "kwok-exec.yaml"
+    configs = sorted(binaries.kwok_stages.glob("*.yaml"))
+    if places.exec_config.exists():
+        configs.append(places.exec_config)
     return [
-        *(f"--config={path}" for path in [*stages, ours]),
+        *(f"--config={path}" for path in configs),
         "--manage-all-nodes",
         "--node-lease-duration-seconds=40",
         "--cidr=10.244.0.0/16",
