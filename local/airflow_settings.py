@@ -25,15 +25,6 @@ PARALLELISM = 8
 
 
 @dataclass(frozen=True)
-class Ports:
-    """Loopback ports: the UI and API, and the two servers of logs that are still being written."""
-
-    api: int
-    worker_logs: int
-    trigger_logs: int
-
-
-@dataclass(frozen=True)
 class Secrets:
     """Made once per root and kept, so that sessions and stored connections survive a restart."""
 
@@ -64,18 +55,18 @@ def password_file(root: Path) -> Path:
     return root / "passwords.json"
 
 
-def api_url(ports: Ports) -> str:
+def api_url(port: int) -> str:
     """The address of the UI, which is also the base of the REST API."""
-    return f"http://127.0.0.1:{ports.api}"
+    return f"http://127.0.0.1:{port}"
 
 
 def environment(
-    root: Path, ports: Ports, known: Secrets, database: str, overrides: Mapping[str, str]
+    root: Path, port: int, known: Secrets, database: str, overrides: Mapping[str, str]
 ) -> dict[str, str]:
     """The environment of every component; `overrides` win."""
     settings = {
-        **_core(root, ports, known),
-        **_paths_and_logs(root, ports),
+        **_core(root, port, known),
+        **_paths_and_logs(root),
         **_pace(),
         "DATABASE__SQL_ALCHEMY_CONN": database,
     }
@@ -93,7 +84,7 @@ def inherited(overrides: Mapping[str, str]) -> list[str]:
     return [name for name in os.environ if name.startswith("AIRFLOW__") and name not in overrides]
 
 
-def _core(root: Path, ports: Ports, known: Secrets) -> dict[str, str]:
+def _core(root: Path, port: int, known: Secrets) -> dict[str, str]:
     return {
         "CORE__EXECUTOR": "LocalExecutor",
         "CORE__PARALLELISM": str(PARALLELISM),
@@ -102,9 +93,9 @@ def _core(root: Path, ports: Ports, known: Secrets) -> dict[str, str]:
         "CORE__SIMPLE_AUTH_MANAGER_USERS": ",".join(f"{n}:{role}" for n, role in ROLES.items()),
         "CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(password_file(root)),
         # Moving the port takes all three.
-        "API__PORT": str(ports.api),
-        "API__BASE_URL": api_url(ports),
-        "CORE__EXECUTION_API_SERVER_URL": f"{api_url(ports)}/execution/",
+        "API__PORT": str(port),
+        "API__BASE_URL": api_url(port),
+        "CORE__EXECUTION_API_SERVER_URL": f"{api_url(port)}/execution/",
         "API__HOST": "127.0.0.1",
         "API__WORKERS": "1",
         "API__SECRET_KEY": known.api,
@@ -112,7 +103,7 @@ def _core(root: Path, ports: Ports, known: Secrets) -> dict[str, str]:
     }
 
 
-def _paths_and_logs(root: Path, ports: Ports) -> dict[str, str]:
+def _paths_and_logs(root: Path) -> dict[str, str]:
     return {
         "CORE__DAGS_FOLDER": str(REPOSITORY / "dags"),
         "CORE__PLUGINS_FOLDER": str(REPOSITORY / "plugins"),
@@ -122,8 +113,6 @@ def _paths_and_logs(root: Path, ports: Ports) -> dict[str, str]:
         "LOGGING__COLORED_CONSOLE_LOG": "False",
         # azure-core logs every HTTP request otherwise.
         "LOGGING__NAMESPACE_LEVELS": "azure=WARNING",
-        "LOGGING__WORKER_LOG_SERVER_PORT": str(ports.worker_logs),
-        "LOGGING__TRIGGER_LOG_SERVER_PORT": str(ports.trigger_logs),
     }
 
 

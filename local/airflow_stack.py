@@ -11,6 +11,7 @@ import fcntl
 import importlib.metadata
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -21,7 +22,7 @@ from types import TracebackType
 from typing import IO, Self
 
 from local.airflow_client import AirflowClient
-from local.airflow_settings import Ports, Secrets, api_url, environment, inherited
+from local.airflow_settings import Secrets, api_url, environment, inherited
 from local.errors import ApiError, LocalClusterError
 from local.ports import free_ports, is_free
 from local.postgres import Postgres
@@ -29,10 +30,18 @@ from local.processes import Child, end_all, stop_all
 from local.sessions import Guard, members
 from local.toolchain import Report
 
-COMPONENTS = ("api-server", "scheduler", "dag-processor", "triggerer")
+COMPONENTS = {
+    # Logs are read from the disk: the servers for running tasks' logs listen on every interface.
+    "api-server": [],
+    "scheduler": ["--skip-serve-logs"],
+    "dag-processor": [],
+    "triggerer": ["--skip-serve-logs"],
+}
+"""The parts of Airflow, in the order in which they are started, with their arguments."""
 
 _READY_SECONDS = 240.0
-_STOP_SECONDS = 15.0
+_PATIENT_SECONDS = 4.0
+_URGENT_SECONDS = 10.0
 _HEARTBEATS = {
     "scheduler": "latest_scheduler_heartbeat",
     "dag_processor": "latest_dag_processor_heartbeat",
@@ -95,7 +104,9 @@ class AirflowStack:
     def stop(self) -> None:
         """End every process: in order, then by force. Safe to call twice."""
         leaders = {name: child.identity.pid for name, child in self.parts.items() if child.identity}
-        stop_all((c for name, c in self.parts.items() if name != "postgres"), _STOP_SECONDS)
+        components = [child for name, child in self.parts.items() if name != "postgres"]
+        _ask_to_stop(components)
+        stop_all(components, _URGENT_SECONDS)
         self._postgres.stop()
         end_all(members(set(leaders.values())), grace=2.0)
         self.parts.clear()
@@ -137,12 +148,13 @@ class AirflowStack:
         self._guard = Guard()
         self._launch("postgres", self._postgres.start())
         secrets = Secrets.load(self.root)
-        ports = self._choose_ports()
-        env = environment(self.root, ports, secrets, self._postgres.url, self._env)
-        self.url, self.passwords = api_url(ports), secrets.passwords
+        port = self._choose_port()
+        env = environment(self.root, port, secrets, self._postgres.url, self._env)
+        self.url, self.passwords = api_url(port), secrets.passwords
         self._migrate(env)
-        for name in COMPONENTS:
-            self._launch(name, self._component(name, env))
+        for name, arguments in COMPONENTS.items():
+            command = self._command(name, *arguments)
+            self._launch(name, Child(name, command, self.logs / f"{name}.log", env))
         self._wait_healthy(since, began)
         self._report(f"Airflow is ready after {time.monotonic() - began:.0f} s: {self.url}")
 
@@ -150,11 +162,10 @@ class AirflowStack:
         """The REST API as one of the users (`admin`, `operator`, `user`, `viewer`)."""
         return AirflowClient(self.url, user, self.passwords[user])
 
-    def _choose_ports(self) -> Ports:
-        api, worker_logs, trigger_logs = free_ports(3)
+    def _choose_port(self) -> int:
         if self._wanted_port is not None and is_free(self._wanted_port):
-            api = self._wanted_port
-        return Ports(api=api, worker_logs=worker_logs, trigger_logs=trigger_logs)
+            return self._wanted_port
+        return free_ports(1)[0]
 
     def _launch(self, name: str, child: Child) -> None:
         if not child.alive:
@@ -166,10 +177,6 @@ class AirflowStack:
     def _command(self, *arguments: str) -> list[str]:
         dropped = [option for name in inherited(self._env) for option in ("-u", name)]
         return ["/usr/bin/env", *dropped, sys.executable, "-m", "airflow", *arguments]
-
-    def _component(self, name: str, env: Mapping[str, str]) -> Child:
-        log = self.logs / f"{name}.log"
-        return Child(name=name, command=self._command(name), log=log, environment=dict(env))
 
     def _migrate(self, env: Mapping[str, str]) -> None:
         """Bring the database to this Airflow's schema, unless it is known to have it."""
@@ -210,6 +217,7 @@ class AirflowStack:
                 told = elapsed
                 self._report(f"  [{elapsed:.0f} s] waiting for {', '.join(waiting)}")
             time.sleep(0.2)
+        client.warm()
         client.close()
 
 
@@ -224,3 +232,13 @@ def _unhealthy(client: AirflowClient, since: datetime) -> list[str]:
         for name, key in _HEARTBEATS.items()
         if health[name]["status"] != "healthy" or datetime.fromisoformat(health[name][key]) < since
     ]
+
+
+def _ask_to_stop(components: list[Child]) -> None:
+    """The first SIGTERM; to Airflow the second one means: do not wait for what still runs."""
+    identities = [child.identity for child in components if child.identity is not None]
+    for identity in identities:
+        identity.signal(signal.SIGTERM)
+    deadline = time.monotonic() + _PATIENT_SECONDS
+    while any(identity.alive for identity in identities) and time.monotonic() < deadline:
+        time.sleep(0.05)
