@@ -33,7 +33,7 @@ from lifeboat.errors import (
     StoreUnavailable,
     Unsupported,
 )
-from lifeboat.ports.store import BlobStat, check_key, check_prefix, check_range
+from lifeboat.ports.store import BlobStat, check_key, check_prefix, check_range, is_key
 
 _INCOMING = ".incoming"
 _ABANDONED_AFTER = 24 * 3600.0  # seconds; no live writer needs a day for one blob
@@ -314,25 +314,19 @@ def _blobs_below(folder: int, prefix: str) -> Iterator[BlobStat]:
 
 
 def _entries(folder: int, prefix: str) -> Iterator[tuple[str, os.stat_result]]:
-    """Names that can be part of a key, ordered as their keys are: a folder sorts as `name/`."""
+    """Names that can be part of a key, ordered as their keys are: a folder sorts as `name/`.
+
+    Others (.DS_Store, an editor's leftovers) are nobody's blobs.
+    """
     with os.scandir(folder) as entries:
         # mkfs puts lost+found, closed to all but root, at the top of a disk.
-        seen = [e for e in entries if _is_segment(e.name) and (prefix or e.name != "lost+found")]
+        seen = [e for e in entries if is_key(e.name) and (prefix or e.name != "lost+found")]
     seen.sort(key=lambda e: e.name + "/" if e.is_dir(follow_symlinks=False) else e.name)
     for entry in seen:
         with suppress(FileNotFoundError):
             found = os.stat(entry.name, dir_fd=folder, follow_symlinks=False)
             _refuse_link(found, entry.name)
             yield entry.name, found
-
-
-def _is_segment(name: str) -> bool:
-    """Files that are not ours (.DS_Store, editor leftovers) are nobody's blobs."""
-    try:
-        check_key(name)
-    except ValueError:
-        return False
-    return True
 
 
 def _blob_stat(key: str, found: os.stat_result) -> BlobStat:

@@ -24,9 +24,14 @@ _SEGMENT = re.compile(r"[A-Za-z0-9_@=+-][A-Za-z0-9._@=+-]*")
 _LONGEST_KEY = 900  # Azure allows blob names of 1,024 characters; the rest is for the user's prefix
 
 
+def is_key(name: str) -> bool:
+    """Whether `name` is a plain relative path; a listing passes over whatever is not."""
+    return len(name) <= _LONGEST_KEY and all(map(_SEGMENT.fullmatch, name.split("/")))
+
+
 def check_key(key: str) -> str:
     """Returns `key`; raises ValueError for anything that is not a plain relative path."""
-    if len(key) > _LONGEST_KEY or not all(_SEGMENT.fullmatch(part) for part in key.split("/")):
+    if not is_key(key):
         raise ValueError(f"not a store key: {key[:120]!r}")
     return key
 
