@@ -41,7 +41,7 @@ COMPONENTS = {
 
 _READY_SECONDS = 240.0
 _PATIENT_SECONDS = 4.0
-_URGENT_SECONDS = 10.0
+_URGENT_SECONDS = 5.0
 _HEARTBEATS = {
     "scheduler": "latest_scheduler_heartbeat",
     "dag_processor": "latest_dag_processor_heartbeat",
@@ -103,12 +103,13 @@ class AirflowStack:
 
     def stop(self) -> None:
         """End every process: in order, then by force. Safe to call twice."""
-        leaders = {name: child.identity.pid for name, child in self.parts.items() if child.identity}
-        components = [child for name, child in self.parts.items() if name != "postgres"]
+        leaders = {child.identity.pid for child in self.parts.values() if child.identity}
+        components = {name: c for name, c in self.parts.items() if name != "postgres"}
         _ask_to_stop(components)
-        stop_all(components, _URGENT_SECONDS)
+        # To Airflow a second SIGTERM means: do not wait for the tasks that still run.
+        stop_all(components.values(), _URGENT_SECONDS)
         self._postgres.stop()
-        end_all(members(set(leaders.values())), grace=2.0)
+        end_all(members(leaders), grace=1.0)
         self.parts.clear()
         if self._guard is not None:
             self._guard.release()
@@ -234,11 +235,15 @@ def _unhealthy(client: AirflowClient, since: datetime) -> list[str]:
     ]
 
 
-def _ask_to_stop(components: list[Child]) -> None:
-    """The first SIGTERM; to Airflow the second one means: do not wait for what still runs."""
-    identities = [child.identity for child in components if child.identity is not None]
-    for identity in identities:
+def _ask_to_stop(components: Mapping[str, Child]) -> None:
+    """The first SIGTERM, and a few seconds to heed it."""
+    identities = {name: child.identity for name, child in components.items() if child.identity}
+    for identity in identities.values():
         identity.signal(signal.SIGTERM)
+    # The triggerer waits ten seconds for a child that ended at once; nothing is gained by that.
+    triggerer = identities.pop("triggerer", None)
     deadline = time.monotonic() + _PATIENT_SECONDS
-    while any(identity.alive for identity in identities) and time.monotonic() < deadline:
+    while any(i.alive for i in identities.values()) and time.monotonic() < deadline:
         time.sleep(0.05)
+    if triggerer is not None:
+        end_all([triggerer], grace=0.0)
