@@ -23,12 +23,12 @@ from typing import IO, Self
 
 from local.airflow_client import AirflowClient
 from local.airflow_settings import Secrets, api_url, environment, inherited
+from local.cache import Report
 from local.errors import ApiError, LocalClusterError
 from local.ports import free_ports, is_free
 from local.postgres import Postgres
 from local.processes import Child, end_all, stop_all
 from local.sessions import Guard, members
-from local.toolchain import Report
 
 COMPONENTS = {
     # Logs are read from the disk: the servers for running tasks' logs listen on every interface.

