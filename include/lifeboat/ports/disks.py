@@ -2,8 +2,8 @@
 
 Start and poll are two calls and neither waits, so that the CLI may loop and Airflow may defer.
 Guarantees every adapter keeps (tests/contract/test_disks.py):
-- names are derived from (point, volume): starting the same snapshot or restore twice is one snapshot
-  or one volume, and returns the same ticket.
+- names are derived from (point, volume): starting the same snapshot or restore twice is one
+  snapshot or one volume, and returns the same ticket.
 - a snapshot, once ready, survives deletion of the volume, its namespace and its VolumeSnapshot.
 - `delete_snapshot` of something gone is not an error.
 """
@@ -93,12 +93,17 @@ class RestoreTicket:
 
 @dataclass(frozen=True)
 class RestoreState:
-    """`bound` once the claim has its volume; `handle` is then the new volume's handle."""
+    """`bound` once the claim has its volume; `handle` is then the new volume's handle.
+
+    `waits_for_pod`: the storage class binds at the first consumer (WaitForFirstConsumer), so no
+    waiting helps before a workload that uses the claim is there.
+    """
 
     bound: bool
     handle: str = ""
     pv: str = ""
     error: str = ""
+    waits_for_pod: bool = False
 
 
 class Disks(Protocol):

@@ -1,9 +1,9 @@
 """Wrapping a vault's data key, so that whoever holds one of its keys can open it.
 
-A wrapping is a small write-once blob `keys/<id>`; adding a key adds a wrapping, never touches data.
-Two methods: `raw` for a generated 256-bit key (`lifeboat-key-1:…`, what machines use: no stretching
-needed), `scrypt` for a passphrase a person can remember (N=2^15, r=8, p=3: 32 MiB, the OWASP Password
-Storage Cheat Sheet's setting of that memory size).
+A wrapping is a small write-once blob `keys/<id>`; adding a key adds a wrapping and never touches
+data. Two methods: `raw` for a generated 256-bit key (`lifeboat-key-1:…`, what machines use: no
+stretching needed), `scrypt` for a passphrase a person can remember (N=2^15, r=8, p=3: 32 MiB, the
+OWASP Password Storage Cheat Sheet's setting of that memory size).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Packs: write-once blobs of a few MiB that hold the frames of many records.
 
-A pack is stored when it is full or the writer is closed; only then may anything refer to it. A writer
-that dies leaves nothing, or a whole pack that nobody names (prune finds it).
+A pack is stored when it is full or the writer is closed; only then may anything refer to it. A
+writer that dies leaves nothing, or a whole pack that nobody names (reconcile finds it).
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Where a record lies and how a frame of neighbouring records becomes bytes.
 
-A record is the JSON of one object or one tree. Records are compressed in frames of neighbours, since
-objects of one kind resemble each other (zstd -3 in frames of 256 KiB reaches 97 % of the ratio of
-whole packs, one object still costs one range request), and each frame is sealed on its own.
+A record is the JSON of one object or one tree. Records are compressed in frames of neighbours,
+since objects of one kind resemble each other (zstd -3 in frames of 256 KiB reaches 97 % of the
+ratio of whole packs, one object still costs one range request); each frame is sealed on its own.
 """
 
 from __future__ import annotations

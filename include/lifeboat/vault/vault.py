@@ -58,7 +58,7 @@ class Vault:
         self.cipher = cipher
 
     def put_document(self, key: str, document: object) -> None:
-        """Seal and store a msgspec Struct or dict. Raises BlobExists: documents are never edited."""
+        """Seal and store a Struct or dict. Raises BlobExists: documents are never edited."""
         packed = zstandard.ZstdCompressor(level=3).compress(msgspec.json.encode(document))
         self.store.put_new(key, _DOCUMENT_MAGIC + self.cipher.seal(packed, self._context(key)))
 

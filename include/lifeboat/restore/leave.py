@@ -1,0 +1,105 @@
+"""Which objects of a point are not restored by hand, and why. The plan tells every one (P6)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+import msgspec
+
+from lifeboat.ports.cluster import Kind
+
+
+class Owner(msgspec.Struct, frozen=True):
+    """An entry of metadata.ownerReferences."""
+
+    kind: str
+    name: str
+    controller: bool = False
+
+
+class Meta(msgspec.Struct, frozen=True, rename="camel"):
+    """The metadata that a restore looks at."""
+
+    name: str
+    namespace: str = ""
+    labels: dict[str, str] = {}
+    annotations: dict[str, str] = {}
+    owner_references: list[Owner] = []
+
+
+class Seen(msgspec.Struct, frozen=True):
+    """An object as far as planning reads it."""
+
+    metadata: Meta
+    type: str = ""
+    status: dict[str, Any] = {}
+    spec: Any = None
+
+
+_MADE_BY_KUBERNETES = {
+    "Node": "nodes belong to the target cluster",
+    "PersistentVolume": "volumes are made anew with their claims",
+    "VolumeSnapshot.snapshot.storage.k8s.io": "snapshots stay with the volumes they were made of",
+    "VolumeSnapshotContent.snapshot.storage.k8s.io": "snapshots stay with their volumes",
+    "CSINode.storage.k8s.io": "the target's drivers make their own",
+    "CSIDriver.storage.k8s.io": "the target's drivers make their own",
+    "VolumeAttachment.storage.k8s.io": "attachments are made anew",
+    "CertificateSigningRequest.certificates.k8s.io": "requests are signed once",
+    "IPAddress.networking.k8s.io": "assigned by the target's API server",
+    "ServiceCIDR.networking.k8s.io": "belongs to the target cluster",
+    "ControllerRevision.apps": "made anew by the workload's controller",
+}
+_NOT_IN_SCRATCH = {
+    "NetworkPolicy.networking.k8s.io": "a test restore keeps its own deny-all policy",
+    "Ingress.networking.k8s.io": "a test restore must not take the application's address",
+    "ResourceQuota": "a test restore has its own quota",
+}
+
+
+def why_left(
+    kind: Kind, seen: Seen, owners_in_point: Collection[tuple[str, str]], *, scratch: bool
+) -> str:
+    """Empty when the object is to be restored, else the reason why not.
+
+    `owners_in_point` holds (kind, name) of everything in the same namespace that is restored.
+    """
+    name = kind.group_kind
+    if scratch and name in _NOT_IN_SCRATCH:
+        return _NOT_IN_SCRATCH[name]
+    if name in _MADE_BY_KUBERNETES:
+        return _MADE_BY_KUBERNETES[name]
+    for owner in seen.metadata.owner_references:
+        if owner.controller and (owner.kind, owner.name) in owners_in_point:
+            return f"made anew by its controller, {owner.kind} {owner.name}"
+    return _made_anew(name, seen) or _finished(name, seen)
+
+
+def _made_anew(name: str, seen: Seen) -> str:
+    metadata = seen.metadata
+    if name == "ConfigMap" and metadata.name == "kube-root-ca.crt":
+        return "made anew in every namespace"
+    if name == "ServiceAccount" and metadata.name == "default" and not metadata.labels:
+        return "made anew in every namespace"
+    if name == "Secret" and seen.type == "kubernetes.io/service-account-token":
+        return "tokens are made anew for the restored service account"
+    if "kubernetes.io/bootstrapping" in metadata.labels:
+        return "made by the API server itself"
+    if "apf.kubernetes.io/autoupdate-spec" in metadata.annotations:
+        return "made by the API server itself"
+    if "kube-aggregator.kubernetes.io/automanaged" in metadata.labels:
+        return "made by the API server itself"
+    if name == "PriorityClass.scheduling.k8s.io" and metadata.name.startswith("system-"):
+        return "made by the API server itself"
+    return ""
+
+
+def _finished(name: str, seen: Seen) -> str:
+    if name == "Pod" and seen.status.get("phase") in ("Succeeded", "Failed"):
+        return "the pod had ended"
+    if name == "Job.batch":
+        conditions = seen.status.get("conditions") or []
+        ended = ("Complete", "Failed")
+        if any(c.get("type") in ended and c.get("status") == "True" for c in conditions):
+            return "the job had ended; restoring it would run it again"
+    return ""

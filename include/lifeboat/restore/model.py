@@ -1,0 +1,143 @@
+"""The documents of a restore: what was asked, what is planned, what came of it."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from lifeboat.point.facts import Phase
+from lifeboat.ports.cluster import Kind
+from lifeboat.ports.disks import RestoreTicket, StoredSnapshot
+from lifeboat.vault.records import Place
+
+Mode = Literal["skip", "merge"]
+Action = Literal["create", "merge", "skip", "leave"]
+
+
+class RestoreRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """What a person asked for.
+
+    `namespaces` empty means every namespace of the point; `mapping` renames source namespaces;
+    `kinds` (as in a policy: `deployments`, `Deployment.apps`, …) empty means all. `mode` says what
+    happens to objects that exist: `skip` leaves them, `merge` updates what can be. Cluster-scoped
+    objects are only ever created, never changed.
+    """
+
+    instance: str
+    point: str
+    namespaces: tuple[str, ...] = ()
+    mapping: dict[str, str] = {}
+    kinds: tuple[str, ...] = ()
+    mode: Mode = "skip"
+    volumes: bool = True
+    cluster_scoped: bool = True
+    scratch: bool = False
+    dry_run: bool = False
+
+
+class PlanItem(msgspec.Struct, frozen=True, kw_only=True):
+    """One object of the point and what is going to happen to it."""
+
+    wave: int
+    kind: Kind
+    source_namespace: str
+    namespace: str
+    name: str
+    record: str
+    place: Place
+    action: Action
+    reason: str = ""
+
+    @property
+    def title(self) -> str:
+        where = f"{self.namespace}/" if self.namespace else ""
+        return f"{self.kind.group_kind} {where}{self.name}"
+
+
+class PlanVolume(msgspec.Struct, frozen=True):
+    """One claim to be made from its snapshot, in the target namespace."""
+
+    snapshot: StoredSnapshot
+    namespace: str
+    claim: str
+    item: PlanItem
+
+
+class RestorePlan(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything a restore is going to do, in order. `digest` is over all of it: exactly the plan
+    of this digest is applied."""
+
+    restore: str
+    created: str
+    request: RestoreRequest
+    items: tuple[PlanItem, ...]
+    volumes: tuple[PlanVolume, ...]
+    warnings: tuple[str, ...]
+    digest: str = ""
+
+    def counts(self) -> dict[str, int]:
+        """Objects by action, for a summary line."""
+        found = dict.fromkeys(("create", "merge", "skip", "leave"), 0)
+        for item in self.items:
+            found[item.action] += 1
+        return found
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """What happened to one object."""
+
+    title: str
+    result: Literal["created", "merged", "unchanged", "skipped", "failed"]
+    detail: str = ""
+
+
+class WaveResult(msgspec.Struct, frozen=True):
+    """What one wave did; stored, so that a restarted restore goes on after it."""
+
+    wave: int
+    outcomes: tuple[Outcome, ...]
+    changes: tuple[str, ...]
+    seconds: float
+
+
+class VolumeOutcome(msgspec.Struct, frozen=True):
+    """One restored claim: the handle of its new volume and, where it can be read, the digest of its
+    bytes next to the one recorded at capture."""
+
+    title: str
+    handle: str = ""
+    content_digest: str = ""
+    captured_digest: str = ""
+    error: str = ""
+
+
+class VolumesResult(msgspec.Struct, frozen=True):
+    """What came of all volumes; `tickets` are what is needed to poll them again."""
+
+    volumes: tuple[VolumeOutcome, ...]
+    tickets: tuple[RestoreTicket, ...]
+    seconds: float
+
+
+class RestoreReport(msgspec.Struct, frozen=True, kw_only=True):
+    """The account of a restore (P6): every object is in one of the counts; every failure, change
+    and omission is named."""
+
+    restore: str
+    instance: str
+    point: str
+    started: str
+    ended: str
+    ok: bool
+    created: int
+    merged: int
+    unchanged: int
+    skipped: tuple[str, ...]
+    left: int
+    failed: tuple[str, ...]
+    changes: tuple[str, ...]
+    volumes: tuple[VolumeOutcome, ...]
+    warnings: tuple[str, ...]
+    phases: tuple[Phase, ...]
+    dry_run: bool = False

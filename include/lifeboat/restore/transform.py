@@ -1,0 +1,174 @@
+"""From a record to the object that is created: what a restore changes on the way, and says so.
+
+Each rule names its reason; docs/restore.md lists them all. `clean` works on plain JSON and knows no
+cluster.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from lifeboat.ports.cluster import Json
+
+RESTORE_ANNOTATION = "lifeboat.dev/restore"
+POINT_ANNOTATION = "lifeboat.dev/restored-from"
+
+# Set by the API server, meaningless or refused on create (API conventions, "Metadata").
+_SERVER_SET = (
+    "uid", "resourceVersion", "generation", "creationTimestamp", "managedFields", "selfLink",
+    "deletionTimestamp", "deletionGracePeriodSeconds", "ownerReferences",
+)  # fmt: skip
+# What a claim was bound to; a restored one binds anew (kubernetes.io, "Well-known annotations").
+_BINDING_ANNOTATIONS = (
+    "pv.kubernetes.io/bind-completed",
+    "pv.kubernetes.io/bound-by-controller",
+    "volume.kubernetes.io/selected-node",
+    "volume.kubernetes.io/storage-provisioner",
+    "volume.beta.kubernetes.io/storage-provisioner",
+)
+_JOB_LABELS = (
+    "controller-uid",
+    "batch.kubernetes.io/controller-uid",
+    "job-name",
+    "batch.kubernetes.io/job-name",
+)
+_TOKEN_VOLUME = "kube-api-access-"  # noqa: S105 - a volume's name, not a token
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where and how an object is put: `mapping` renames namespaces, `scratch` makes it harmless."""
+
+    restore: str
+    point: str
+    mapping: Mapping[str, str]
+    scratch: bool = False
+
+    def namespace(self, source: str) -> str:
+        return self.mapping.get(source, source)
+
+
+@dataclass
+class Cleaned:
+    """The object to create, and a sentence for each thing that was changed beyond the routine."""
+
+    body: Json
+    changes: list[str] = field(default_factory=list)
+
+
+def clean(body: Json, target: Target) -> Cleaned:
+    """The object as it is to be created. `body` is used up."""
+    cleaned = Cleaned(body)
+    metadata = body["metadata"]
+    if metadata.get("ownerReferences"):
+        cleaned.changes.append("owner references dropped: the owner's new uid is not known")
+    for name in _SERVER_SET:
+        metadata.pop(name, None)
+    body.pop("status", None)
+    if "namespace" in metadata:
+        metadata["namespace"] = target.namespace(metadata["namespace"])
+    annotations = metadata.setdefault("annotations", {})
+    annotations[RESTORE_ANNOTATION] = target.restore
+    annotations[POINT_ANNOTATION] = target.point
+    rule = _RULES.get(body["kind"])
+    if rule is not None:
+        rule(cleaned, target)
+    return cleaned
+
+
+def _namespace(cleaned: Cleaned, target: Target) -> None:
+    metadata = cleaned.body["metadata"]
+    metadata["name"] = target.namespace(metadata["name"])
+    metadata.get("labels", {}).pop("kubernetes.io/metadata.name", None)
+    cleaned.body.pop("spec", None)  # holds only the server's own finalizer
+
+
+def _service(cleaned: Cleaned, target: Target) -> None:
+    spec = cleaned.body["spec"]
+    if spec.get("clusterIP") != "None":
+        spec.pop("clusterIP", None)
+        spec.pop("clusterIPs", None)
+    spec.pop("healthCheckNodePort", None)
+    chosen = _chosen_node_ports(cleaned.body) if not target.mapping else set()
+    for port in spec.get("ports", []):
+        node_port = port.get("nodePort")
+        if node_port and node_port not in chosen:
+            port.pop("nodePort")
+            cleaned.changes.append(f"node port {node_port} dropped: a free one is assigned")
+    if target.scratch and spec.get("type") in ("LoadBalancer", "NodePort"):
+        cleaned.changes.append(f"type {spec['type']} made ClusterIP: nothing outside may reach it")
+        spec["type"] = "ClusterIP"
+        for name in ("externalTrafficPolicy", "allocateLoadBalancerNodePorts", "loadBalancerClass"):
+            spec.pop(name, None)
+
+
+def _chosen_node_ports(body: Json) -> set[int]:
+    """Node ports that a person chose: they stand in the last applied configuration."""
+    applied = (
+        body["metadata"]
+        .get("annotations", {})
+        .get("kubectl.kubernetes.io/last-applied-configuration", "")
+    )
+    ports = (port.get("nodePort") for port in body["spec"].get("ports", []))
+    return {port for port in ports if port and f'"nodePort":{port}' in applied.replace(" ", "")}
+
+
+def _claim(cleaned: Cleaned, _: Target) -> None:
+    spec, metadata = cleaned.body["spec"], cleaned.body["metadata"]
+    spec.pop("volumeName", None)
+    spec.pop("dataSource", None)
+    spec.pop("dataSourceRef", None)
+    metadata.pop("finalizers", None)
+    for name in _BINDING_ANNOTATIONS:
+        metadata["annotations"].pop(name, None)
+
+
+def _pod(cleaned: Cleaned, _: Target) -> None:
+    spec = cleaned.body["spec"]
+    spec.pop("nodeName", None)
+    volumes = spec.get("volumes", [])
+    spec["volumes"] = [v for v in volumes if not v["name"].startswith(_TOKEN_VOLUME)]
+    for container in (*spec.get("containers", []), *spec.get("initContainers", [])):
+        mounts = container.get("volumeMounts", [])
+        container["volumeMounts"] = [m for m in mounts if not m["name"].startswith(_TOKEN_VOLUME)]
+
+
+def _job(cleaned: Cleaned, _: Target) -> None:
+    spec = cleaned.body["spec"]
+    if not spec.get("manualSelector"):
+        spec.pop("selector", None)
+    template = spec.get("template", {}).get("metadata", {}).get("labels", {})
+    for labels in (template, cleaned.body["metadata"].get("labels", {})):
+        for name in _JOB_LABELS:
+            labels.pop(name, None)
+
+
+def _cron_job(cleaned: Cleaned, target: Target) -> None:
+    if target.scratch and not cleaned.body["spec"].get("suspend"):
+        cleaned.body["spec"]["suspend"] = True
+        cleaned.changes.append("suspended: a test restore must not start jobs")
+
+
+def _service_account(cleaned: Cleaned, _: Target) -> None:
+    cleaned.body.pop("secrets", None)  # token Secrets are made anew for the new account
+
+
+def _binding(cleaned: Cleaned, target: Target) -> None:
+    for subject in cleaned.body.get("subjects") or []:
+        if "namespace" in subject:
+            subject["namespace"] = target.namespace(subject["namespace"])
+
+
+_Rule = Callable[[Cleaned, Target], None]
+_RULES: dict[str, _Rule] = {
+    "Namespace": _namespace,
+    "Service": _service,
+    "PersistentVolumeClaim": _claim,
+    "Pod": _pod,
+    "Job": _job,
+    "CronJob": _cron_job,
+    "ServiceAccount": _service_account,
+    "RoleBinding": _binding,
+    "ClusterRoleBinding": _binding,
+}

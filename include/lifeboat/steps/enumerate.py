@@ -1,0 +1,158 @@
+"""Decides what one run captures: namespaces, kinds, volumes, and the shards of the dump.
+
+Time is read here once; every attempt of the same run agrees on one point id by a claim, and on one
+scope by a document, so that a retry after a crash goes on with the same point (P2).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import msgspec
+
+from lifeboat.clock import rfc3339
+from lifeboat.errors import ClusterUnreachable, LifeboatError
+from lifeboat.point import catalog, layout
+from lifeboat.point.ident import new_point_id
+from lifeboat.point.manifest import LeftOut, Run
+from lifeboat.policy.model import Select
+from lifeboat.policy.selection import select_kinds, select_namespaces
+from lifeboat.ports.cluster import Cluster, Discovery, Kind
+from lifeboat.steps.claims import find_volumes
+from lifeboat.steps.context import Context
+from lifeboat.steps.related import Related
+from lifeboat.steps.scope import Claim, Listing, Scope, Shard
+
+_SHARD_OBJECTS = 5000
+_FEW_NAMESPACES = 8
+
+
+class _Named(msgspec.Struct, frozen=True):
+    name: str
+    labels: dict[str, str] = {}
+
+
+class _NamespaceObject(msgspec.Struct, frozen=True):
+    metadata: _Named
+
+
+def enumerate_scope(context: Context, run: Run) -> Scope:
+    """The scope of this run; a second attempt returns what the first one decided.
+
+    Raises ClusterUnreachable, Unauthorized, Forbidden (namespaces may not be listed).
+    """
+    instance = context.instance.id
+    now = context.clock()
+    claim = Claim(new_point_id(now), run, rfc3339(now))
+    claim = context.vault.settle_document(layout.claim(instance, run.run_id), claim, Claim)
+    key = layout.scope(instance, claim.point)
+    known = context.vault.find_document(key, Scope)
+    if known is not None:
+        return known
+    return context.vault.settle_document(key, _decide(context, claim), Scope)
+
+
+def _decide(context: Context, claim: Claim) -> Scope:
+    policy = context.instance.policy
+    discovery = context.cluster.discover()
+    kinds = {kind.resource: kind for kind in discovery.kinds}
+    if "namespaces" not in kinds:
+        raise ClusterUnreachable(f"{context.cluster.describe()} serves no namespaces")
+    namespaces = select_namespaces(policy.select, _namespaces(context.cluster, kinds["namespaces"]))
+    chosen = select_kinds(policy.select, discovery.kinds)
+    found = find_volumes(context.cluster, context.disks, policy.volumes, namespaces, kinds)
+    listings = _namespaced(chosen.kinds, namespaces)
+    related = Related(context.cluster, discovery.kinds, namespaces)
+    if _takes_all_cluster_scoped(policy.select):
+        listings += [Listing(kind) for kind in chosen.kinds if not kind.namespaced]
+    elif policy.select.cluster_scoped == "none":
+        listings.append(Listing(kinds["namespaces"], only=namespaces))
+    else:
+        listings += related.listings(found.claims, chosen.kinds)
+    previous = catalog.newest(context.vault, context.instance.id)
+    return Scope(
+        point=claim.point,
+        instance=context.instance.id,
+        run=claim.run,
+        captured_from=rfc3339(context.clock()),
+        previous=previous.point if previous else "",
+        server_version=discovery.server_version,
+        namespaces=namespaces,
+        shards=_shards(context.cluster, listings),
+        volumes=found.volumes,
+        left_out=(*_undiscovered(discovery), *related.left_out, *found.left_out),
+        warnings=_warnings(policy.select, namespaces, chosen.unmatched),
+    )
+
+
+def _namespaces(cluster: Cluster, kind: Kind) -> list[tuple[str, Mapping[str, str]]]:
+    decode = msgspec.json.Decoder(_NamespaceObject).decode
+    objects = [decode(raw) for page in cluster.list_pages(kind) for raw in page.items]
+    return [(item.metadata.name, item.metadata.labels) for item in objects]
+
+
+def _namespaced(kinds: Iterable[Kind], namespaces: tuple[str, ...]) -> list[Listing]:
+    """Few namespaces are listed one by one, many by one list of the whole cluster."""
+    namespaced = [kind for kind in kinds if kind.namespaced and namespaces]
+    if len(namespaces) > _FEW_NAMESPACES:
+        return [Listing(kind) for kind in namespaced]
+    return [Listing(kind, namespace) for kind in namespaced for namespace in namespaces]
+
+
+def _takes_all_cluster_scoped(select: Select) -> bool:
+    everything = select.namespaces.include == ("*",) and not select.namespaces.exclude
+    unfiltered = everything and not select.namespaces.labels
+    automatic = select.cluster_scoped == "auto" and unfiltered
+    return select.cluster_scoped == "all" or automatic
+
+
+def _shards(cluster: Cluster, listings: list[Listing]) -> tuple[Shard, ...]:
+    """Packs listings, biggest first, into as few shards of about equal size as the count asks for.
+
+    The count is one `limit=1` request a kind; a kind that cannot be counted weighs nothing here and
+    tells its error in the dump.
+    """
+    weights = _weigh(cluster, listings)
+    number = max(1, -(-sum(weights.values()) // _SHARD_OBJECTS))
+    bins: list[list[Listing]] = [[] for _ in range(number)]
+    loads = [0] * number
+    for listing in sorted(listings, key=lambda one: -weights[one]):
+        lightest = loads.index(min(loads))
+        bins[lightest].append(listing)
+        loads[lightest] += weights[listing]
+    return tuple(
+        Shard(f"shard-{n}", f"shard {n + 1} of {number}, about {load} objects", tuple(content))
+        for n, (content, load) in enumerate(zip(bins, loads, strict=True))
+        if content
+    )
+
+
+def _weigh(cluster: Cluster, listings: list[Listing]) -> dict[Listing, int]:
+    counted: dict[Kind, int] = {}
+    for kind in {listing.kind for listing in listings if listing.only is None}:
+        try:
+            page = next(iter(cluster.list_pages(kind, limit=1)), None)
+        except LifeboatError:
+            continue
+        counted[kind] = len(page.items) + (page.remaining or 0) if page else 0
+    spread: dict[Kind, int] = {}
+    for listing in listings:
+        spread[listing.kind] = spread.get(listing.kind, 0) + 1
+    return {one: counted.get(one.kind, 0) // spread[one.kind] for one in listings}
+
+
+def _undiscovered(discovery: Discovery) -> list[LeftOut]:
+    return [
+        LeftOut(f"all kinds of {group}", f"cannot be discovered: {reason}")
+        for group, reason in sorted(discovery.failures.items())
+    ]
+
+
+def _warnings(
+    select: Select, namespaces: tuple[str, ...], unmatched: tuple[str, ...]
+) -> tuple[str, ...]:
+    warnings = [f"kind {name!r} is not served by this cluster" for name in unmatched]
+    if not namespaces:
+        asked = ", ".join(select.namespaces.include)
+        warnings.append(f"no namespace matches the policy's selection ({asked})")
+    return tuple(warnings)

@@ -1,0 +1,106 @@
+"""Lists many kinds at once, in order of arrival, holding only a few pages.
+
+A few threads list, the caller packs: listing waits for the network and the API server, packing for
+the processor. What one kind refuses does not stop the others.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass, field
+
+from lifeboat.errors import Expired, LifeboatError
+from lifeboat.ports.cluster import Cluster
+from lifeboat.steps.scope import Listing
+
+_THREADS = 4
+_PAGES_HELD = 8
+_RELISTS = 3
+
+
+@dataclass(frozen=True)
+class Arrived:
+    """Objects of a listing. `restarted` voids what came of it before: its snapshot of the store
+    expired between two pages, and the kind is listed anew."""
+
+    listing: Listing
+    items: tuple[bytes, ...] = ()
+    restarted: bool = False
+
+
+@dataclass(frozen=True)
+class Failed:
+    """A listing that ended with an error."""
+
+    listing: Listing
+    error: Exception
+
+
+@dataclass
+class _Work:
+    listings: queue.SimpleQueue[Listing]
+    out: queue.Queue[Arrived | Failed | None]
+    stopped: threading.Event = field(default_factory=threading.Event)
+
+
+def list_all(
+    cluster: Cluster, listings: Sequence[Listing]
+) -> Generator[Arrived | Failed, None, None]:
+    """Every page of every listing; failures come as values, for the caller to judge."""
+    work = _Work(queue.SimpleQueue(), queue.Queue(_PAGES_HELD))
+    for listing in listings:
+        work.listings.put(listing)
+    threads = [
+        threading.Thread(target=_run, args=(cluster, work), name=f"list-{n}", daemon=True)
+        for n in range(min(_THREADS, len(listings)))
+    ]
+    for thread in threads:
+        thread.start()
+    running = len(threads)
+    try:
+        while running:
+            arrived = work.out.get()
+            if arrived is None:
+                running -= 1
+            else:
+                yield arrived
+    finally:
+        work.stopped.set()
+        while running:  # an abandoned iterator must not leave threads behind a full queue
+            running -= work.out.get() is None
+        for thread in threads:
+            thread.join()
+
+
+def _run(cluster: Cluster, work: _Work) -> None:
+    while not work.stopped.is_set():
+        try:
+            listing = work.listings.get_nowait()
+        except queue.Empty:
+            break
+        try:
+            _list_one(cluster, listing, work)
+        except Exception as error:  # the caller decides; a thread must never die silently
+            work.out.put(Failed(listing, error))
+    work.out.put(None)
+
+
+def _list_one(cluster: Cluster, listing: Listing, work: _Work) -> None:
+    for attempt in range(_RELISTS + 1):
+        try:
+            for page in cluster.list_pages(listing.kind, namespace=listing.namespace):
+                if work.stopped.is_set():
+                    return
+                work.out.put(Arrived(listing, page.items))
+            return
+        except Expired:
+            if attempt == _RELISTS:
+                raise
+            work.out.put(Arrived(listing, restarted=True))
+
+
+def worth_retrying(error: Exception) -> bool:
+    """Whether the whole shard should be tried again rather than named as a loss."""
+    return not isinstance(error, LifeboatError) or error.retryable

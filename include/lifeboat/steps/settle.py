@@ -1,0 +1,113 @@
+"""Polls snapshots until each is ready, failed or late, then secures and accounts for them.
+
+`look` is one look at everything, without waiting; whoever calls it loops (CLI) or defers (Airflow).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+import msgspec
+
+from lifeboat.clock import pause, rfc3339
+from lifeboat.errors import LifeboatError
+from lifeboat.point import layout
+from lifeboat.point.manifest import LeftOut
+from lifeboat.ports.disks import SnapshotState, SnapshotTicket, StoredSnapshot
+from lifeboat.steps.context import Context
+from lifeboat.steps.scope import VOLUMES_PART, Scope, VolumesPart
+
+POLL_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class Look:
+    """One look at a point's snapshots: who is still working, with a line for people."""
+
+    waiting: tuple[str, ...]
+    progress: str
+
+
+def look(context: Context, tickets: Iterable[SnapshotTicket]) -> Look:
+    """Which snapshots are neither ready nor failed yet. Raises ClusterUnreachable, Throttled."""
+    tickets = tuple(tickets)
+    states = {t.volume.title: context.disks.poll_snapshot(t) for t in tickets}
+    waiting = tuple(title for title, s in states.items() if not s.ready and not s.error)
+    ready = sum(state.ready for state in states.values())
+    return Look(waiting, f"{ready} of {len(tickets)} snapshots ready")
+
+
+def wait(context: Context, tickets: Iterable[SnapshotTicket], timeout: timedelta) -> None:
+    """Loop over `look` until nothing is waiting or the time is up; `settle` judges what is late."""
+    tickets = tuple(tickets)
+    deadline = context.clock() + timeout
+    while look(context, tickets).waiting and context.clock() < deadline:
+        pause(POLL_SECONDS)
+
+
+def settle(
+    context: Context,
+    scope: Scope,
+    tickets: Iterable[SnapshotTicket],
+    not_started: Iterable[LeftOut] = (),
+) -> VolumesPart:
+    """Secure every ready snapshot and store the account of all volumes of the point.
+
+    A volume of the scope with neither ticket nor reason, a snapshot that failed, and one that is
+    not ready by now are losses, named with the reason (P6). A second attempt returns the first
+    account.
+    """
+    key = layout.part(scope.instance, scope.point, VOLUMES_PART)
+    done = context.vault.find_document(key, VolumesPart)
+    if done is not None:
+        return done
+    snapshots, left_out = [], list(not_started)
+    asked = {ticket.volume.title for ticket in tickets}
+    for ticket in tickets:
+        state = context.disks.poll_snapshot(ticket)
+        if state.ready:
+            context.disks.secure_snapshot(ticket)
+            snapshots.append(_stored(context, ticket, state))
+        else:
+            reason = state.error or "its snapshot was not ready in time"
+            left_out.append(LeftOut(f"volume {ticket.volume.title}", reason))
+    named = {entry.what for entry in left_out}
+    for volume in scope.volumes:
+        what = f"volume {volume.title}"
+        if volume.title not in asked and what not in named:
+            left_out.append(LeftOut(what, "its snapshot was never started"))
+    part = VolumesPart(
+        snapshots=tuple(snapshots),
+        left_out=tuple(left_out),
+        captured_to=rfc3339(context.clock()),
+    )
+    return context.vault.settle_document(key, part, VolumesPart)
+
+
+def start_failure(title: str, error: LifeboatError) -> LeftOut:
+    """How a snapshot that could not even be asked for is named."""
+    return LeftOut(f"volume {title}", f"its snapshot could not be started: {error.message}")
+
+
+def _stored(context: Context, ticket: SnapshotTicket, state: SnapshotState) -> StoredSnapshot:
+    stored = StoredSnapshot(
+        kind="csi",
+        volume=ticket.volume,
+        name=ticket.name,
+        handle=state.handle,
+        driver=state.driver,
+        size=state.size or ticket.volume.size,
+        created=state.created,
+        point=ticket.point,
+        instance=ticket.instance,
+    )
+    if context.reader.why_not(state.driver):
+        return stored
+    return replace(stored, content_digest=context.reader.digest_snapshot(state.handle))
+
+
+def ticket_from(document: object) -> SnapshotTicket:
+    """A ticket from its plain form (what `msgspec.to_builtins` made of it)."""
+    return msgspec.convert(document, SnapshotTicket)

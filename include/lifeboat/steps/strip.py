@@ -1,0 +1,50 @@
+"""From an object as the API server sends it to the record that a vault keeps.
+
+What is dropped (docs/format.md, "Records"): `metadata.managedFields` (half of an object's bytes,
+and of no use after a restore; kept on Services, where it tells chosen node ports from assigned
+ones), `metadata.resourceVersion` and `metadata.selfLink`. Everything else is kept byte for byte, so
+that an unchanged object gives an unchanged record.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import msgspec
+
+from lifeboat.ports.cluster import Kind
+
+_fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_labels = msgspec.json.Decoder(dict[str, str])
+_text = msgspec.json.Decoder(str)
+_encoder = msgspec.json.Encoder()
+
+_DROPPED = ("managedFields", "resourceVersion", "selfLink")
+
+
+class Stripped(NamedTuple):
+    """One object's record, with what selection needs to know of it."""
+
+    namespace: str
+    name: str
+    labels: Mapping[str, str]
+    content: bytes
+
+
+def strip(kind: Kind, raw: bytes) -> Stripped:
+    """Raises msgspec.DecodeError or KeyError when the server sent something that is no object."""
+    fields = _fields.decode(raw)
+    metadata = _fields.decode(fields["metadata"])
+    for name in _DROPPED:
+        if name != "managedFields" or kind.group_kind != "Service":
+            metadata.pop(name, None)
+    name = _text.decode(metadata["name"])
+    namespace = _text.decode(metadata["namespace"]) if "namespace" in metadata else ""
+    labels = _labels.decode(metadata["labels"]) if "labels" in metadata else {}
+    fields.pop("apiVersion", None)
+    fields.pop("kind", None)
+    fields["metadata"] = msgspec.Raw(_encoder.encode(metadata))
+    # Items of a list carry neither for built-in types (API conventions, "Lists"), custom ones do.
+    body = {"apiVersion": kind.api_version, "kind": kind.kind, **fields}
+    return Stripped(namespace, name, labels, _encoder.encode(body))
