@@ -153,6 +153,12 @@ def report(context: Context, plan: RestorePlan, started: str) -> RestoreReport:
     return context.vault.settle_document(key, account, RestoreReport)
 
 
+def stored_report(context: Context, instance: str, restore: str) -> RestoreReport:
+    """The account that `report` stored. Raises BlobMissing when the restore never got there."""
+    key = layout.restore_part(instance, restore, "report")
+    return context.vault.get_document(key, RestoreReport)
+
+
 def ensure_restored(account: RestoreReport) -> None:
     """Raises RestoreIncomplete, naming every failure."""
     if account.failed:

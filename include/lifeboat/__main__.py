@@ -1,0 +1,5 @@
+"""`python -m lifeboat` is the console script."""
+
+from lifeboat.cli import main
+
+main()

@@ -1,0 +1,58 @@
+"""`lifeboat`: the engine from a terminal, without Airflow.
+
+Two ways to say what to work on: by the files (`--include`, an instance such as `shop.local`), or
+with nothing but the vault (`--vault`, `--key`, `--kubeconfig`), for the day all else is gone.
+Errors print one message with the next step and end with the exit code of their class (errors.py).
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from lifeboat import __version__
+from lifeboat.cli import points, recovery, setup
+from lifeboat.cli.output import show_error
+from lifeboat.errors import LifeboatError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Recovery points of Kubernetes clusters, and the proof that they restore.",
+)
+app.command()(points.backup)
+app.command()(points.points)
+app.command()(points.show)
+app.command()(recovery.restore)
+app.command("test-restore")(recovery.prove_point)
+app.command()(points.prune)
+app.command()(points.reconcile)
+app.add_typer(setup.policy_app, name="policy")
+app.add_typer(setup.vault_app, name="vault")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"lifeboat {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="print the version")
+    ] = False,
+) -> None:
+    """Recovery points of Kubernetes clusters, and the proof that they restore."""
+
+
+def main() -> None:
+    """The console script."""
+    try:
+        app()
+    except LifeboatError as error:
+        show_error(error, as_json="--json" in sys.argv)
+        sys.exit(error.exit_code)

@@ -1,0 +1,27 @@
+"""The options that commands share, declared once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+InstanceArg = Annotated[str, typer.Argument(help="<policy>.<cluster>, for example shop.local")]
+PointArg = Annotated[str, typer.Argument(help="a point's id, or `latest`")]
+Include = Annotated[
+    Path | None,
+    typer.Option("--include", help="folder of clusters.yaml and policies/ [$LIFEBOAT_INCLUDE]"),
+]
+VaultUrl = Annotated[
+    str, typer.Option("--vault", help="work with this vault alone, without the files: its url")
+]
+Key = Annotated[str, typer.Option("--key", help="with --vault: its key, env:NAME or file:/path")]
+Kubeconfig = Annotated[
+    Path | None, typer.Option("--kubeconfig", help="restore into the cluster of this kubeconfig")
+]
+KubeContext = Annotated[str, typer.Option("--context", help="context of --kubeconfig")]
+ClusterName = Annotated[
+    str, typer.Option("--cluster", help="restore into this cluster of clusters.yaml")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="print JSON, and nothing else, on stdout")]

@@ -1,0 +1,157 @@
+"""Commands that bring things back: restore, test-restore."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated
+from uuid import uuid4
+
+import typer
+
+from lifeboat.cli.options import (
+    AsJson,
+    ClusterName,
+    Include,
+    InstanceArg,
+    Key,
+    Kubeconfig,
+    KubeContext,
+    PointArg,
+    VaultUrl,
+)
+from lifeboat.cli.output import say, show_json, show_lines
+from lifeboat.cli.source import Source
+from lifeboat.clock import parse_rfc3339
+from lifeboat.errors import NotProven, RestoreIncomplete, UsageError
+from lifeboat.point import catalog
+from lifeboat.point.facts import Verdict, read_verdicts
+from lifeboat.proof.run import prove
+from lifeboat.restore.model import RestorePlan, RestoreReport, RestoreRequest
+from lifeboat.restore.plan import plan_restore
+from lifeboat.restore.request import parse_mapping, parse_mode
+from lifeboat.restore.run import restore as run_restore
+from lifeboat.restore.run import restore_id, stored_report, summary
+
+
+def restore(
+    instance: InstanceArg,
+    point: PointArg = "latest",
+    before: Annotated[
+        str, typer.Option(help="the newest complete point captured before this time (RFC 3339)")
+    ] = "",
+    namespace: Annotated[
+        list[str] | None, typer.Option("--namespace", "-n", help="only this namespace (repeatable)")
+    ] = None,
+    mapping: Annotated[
+        list[str] | None, typer.Option("--map", help="FROM=TO: restore FROM as TO (repeatable)")
+    ] = None,
+    kind: Annotated[
+        list[str] | None, typer.Option("--kind", help="only this kind (repeatable)")
+    ] = None,
+    mode: Annotated[
+        str, typer.Option(help="objects that exist: `skip` leaves them, `merge` updates them")
+    ] = "skip",
+    volumes: Annotated[bool, typer.Option(help="bring volumes back with their data")] = True,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="only show the plan")] = False,
+    include: Include = None,
+    vault: VaultUrl = "",
+    key: Key = "",
+    kubeconfig: Kubeconfig = None,
+    kube_context: KubeContext = "",
+    cluster: ClusterName = "",
+    as_json: AsJson = False,
+) -> None:
+    """Restore a point, or part of it."""
+    source = Source(include, vault, key, kubeconfig, kube_context, cluster)
+    context = source.context(instance)
+    request = RestoreRequest(
+        instance=instance,
+        point=catalog.find(context.vault, instance, point, _moment(before)).point,
+        namespaces=tuple(namespace or ()),
+        mapping=parse_mapping(mapping or ()),
+        kinds=tuple(kind or ()),
+        mode=parse_mode(mode),
+        volumes=volumes,
+        dry_run=dry_run,
+    )
+    run = f"cli-{uuid4()}"
+    if dry_run:
+        plan = plan_restore(context, request, restore_id(instance, run))
+        show_json(plan) if as_json else show_lines(_describe_plan(plan))
+        return
+    try:
+        account = run_restore(context, request, run, say)
+    except RestoreIncomplete:
+        account = stored_report(context, instance, restore_id(instance, run))
+        show_json(account) if as_json else show_lines(_describe_report(account))
+        raise
+    show_json(account) if as_json else show_lines(_describe_report(account))
+
+
+def prove_point(
+    instance: InstanceArg,
+    point: PointArg = "latest",
+    include: Include = None,
+    vault: VaultUrl = "",
+    key: Key = "",
+    kubeconfig: Kubeconfig = None,
+    kube_context: KubeContext = "",
+    cluster: ClusterName = "",
+    as_json: AsJson = False,
+) -> None:
+    """Restore a point into scratch namespaces, check it, write the verdict, clean up."""
+    source = Source(include, vault, key, kubeconfig, kube_context, cluster)
+    context = source.context(instance)
+    chosen = catalog.find(context.vault, instance, point).point
+    try:
+        verdict = prove(context, chosen, f"cli-{uuid4()}", say)
+    except NotProven:
+        verdict = read_verdicts(context.vault, instance, chosen)[-1]
+        show_json(verdict) if as_json else show_lines(_describe_verdict(verdict))
+        raise
+    show_json(verdict) if as_json else show_lines(_describe_verdict(verdict))
+
+
+def _moment(text: str) -> datetime | None:
+    if not text:
+        return None
+    try:
+        return parse_rfc3339(text)
+    except ValueError:
+        raise UsageError(
+            f"{text!r} is no time with a time zone",
+            hint="write it like 2026-11-22T23:00:00Z or 2026-11-23T01:00:00+02:00",
+        ) from None
+
+
+def _describe_plan(plan: RestorePlan) -> list[str]:
+    lines = [
+        f"{item.action:7} {item.title}" + (f"  ({item.reason})" if item.reason else "")
+        for item in plan.items
+    ]
+    for volume in plan.volumes:
+        lines.append(f"volume  {volume.namespace}/{volume.claim} from {volume.snapshot.handle}")
+    lines += [f"warning {warning}" for warning in plan.warnings]
+    return [*lines, summary(plan), f"digest {plan.digest}"]
+
+
+def _describe_report(account: RestoreReport) -> list[str]:
+    total = next((p.seconds for p in account.phases if p.name == "total"), 0.0)
+    lines = [
+        f"restored {account.point} of {account.instance} in {total:.1f} s:"
+        f" {account.created} created, {account.merged} merged, {account.unchanged} unchanged,"
+        f" {len(account.skipped)} skipped, {account.left} left to their makers,"
+        f" {len(account.failed)} failed"
+    ]
+    lines += [f"  skipped {line}" for line in account.skipped]
+    lines += [f"  changed {line}" for line in account.changes]
+    lines += [f"  warning {line}" for line in account.warnings]
+    return [*lines, *(f"  FAILED  {line}" for line in account.failed)]
+
+
+def _describe_verdict(verdict: Verdict) -> list[str]:
+    state = "proven" if verdict.proven else "NOT proven"
+    lines = [f"point {verdict.point} is {state}, recovered in {verdict.rto_seconds:.1f} s"]
+    lines += [f"  {phase.seconds:7.1f} s  {phase.name}" for phase in verdict.phases]
+    lines += [f"  {c.outcome:10} {c.name}: {c.detail}" for c in verdict.checks]
+    return lines + ([f"  {verdict.error}"] if verdict.error else [])

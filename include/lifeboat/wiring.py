@@ -1,0 +1,214 @@
+"""The only room that knows which adapter is behind a port: from files and references to a Context.
+
+References (`env:NAME`, `file:/path`, `connection:ID`) are resolved here and nowhere else;
+connections belong to Airflow and come through `Connections`, so that the engine runs without it.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Protocol
+from urllib.parse import urlsplit
+
+from lifeboat.adapters.cluster_api import ClusterApi
+from lifeboat.adapters.disks_csi import DisksCsi
+from lifeboat.adapters.kubeconfig import Endpoint, from_kubeconfig, from_kubeconfig_text, in_cluster
+from lifeboat.adapters.store_azure import AzureSettings, connect_azure, create_azure
+from lifeboat.adapters.store_local import LocalStore
+from lifeboat.adapters.volumes_folder import FolderVolumes, NoVolumes
+from lifeboat.clock import Clock, utc_now
+from lifeboat.errors import LifeboatError, UsageError
+from lifeboat.policy.instance import Instance
+from lifeboat.policy.load import load_include, load_instance
+from lifeboat.policy.model import ClusterEntry, VaultEntry
+from lifeboat.ports.store import Store
+from lifeboat.ports.volumes import VolumeReader
+from lifeboat.report.fleet import read_status, unreadable
+from lifeboat.report.objectives import InstanceStatus
+from lifeboat.steps.context import Context
+from lifeboat.vault.vault import Vault, create_vault, open_vault
+
+INCLUDE_VARIABLE = "LIFEBOAT_INCLUDE"
+
+
+class Connections(Protocol):
+    """Credentials that somebody else keeps (Airflow). Raises UsageError for an unknown id."""
+
+    def kubeconfig(self, connection: str) -> str:
+        """The kubeconfig's text; empty for in-cluster credentials."""
+        ...
+
+    def azure(self, connection: str, container: str, prefix: str) -> AzureSettings: ...
+
+    def secret(self, connection: str) -> str:
+        """The connection's password."""
+        ...
+
+
+class NoConnections:
+    """Outside Airflow there are none; the message says what to write instead."""
+
+    def kubeconfig(self, connection: str) -> str:
+        raise self._absent(connection)
+
+    def azure(self, connection: str, container: str, prefix: str) -> AzureSettings:
+        raise self._absent(f"{connection} (container {container}{prefix and '/' + prefix})")
+
+    def secret(self, connection: str) -> str:
+        raise self._absent(connection)
+
+    def _absent(self, connection: str) -> UsageError:
+        return UsageError(
+            f"connection {connection} is kept by Airflow and cannot be read here",
+            hint="give --kubeconfig, --vault and --key, or use env: references in clusters.yaml",
+        )
+
+
+def include_folder() -> Path:
+    """The folder of clusters.yaml and policies/: LIFEBOAT_INCLUDE, or where this package is."""
+    named = os.environ.get(INCLUDE_VARIABLE)
+    return Path(named) if named else Path(__file__).resolve().parent.parent
+
+
+def resolve(reference: str, connections: Connections) -> str:
+    """The value behind a reference; a plain text is its own value. Never logged, never shown."""
+    kind, _, name = reference.partition(":")
+    if kind == "env":
+        value = os.environ.get(name, "")
+        if not value:
+            raise UsageError(f"the environment variable {name} is not set")
+        return value
+    if kind == "file":
+        try:
+            return Path(name).read_text(encoding="utf-8").strip()
+        except OSError as error:
+            raise UsageError(f"cannot read {name}: {error.strerror}") from None
+    if kind == "connection":
+        return connections.secret(name)
+    return reference
+
+
+def open_context(
+    instance: Instance,
+    connections: Connections,
+    *,
+    target: ClusterEntry | None = None,
+    clock: Clock = utc_now,
+) -> Context:
+    """Everything behind an instance's ports; `target` is another cluster to restore into."""
+    cluster_entry = target or instance.cluster
+    cluster = ClusterApi(endpoint(cluster_entry, connections))
+    return Context(
+        instance=instance,
+        cluster=cluster,
+        vault=unlock(instance.vault, connections),
+        disks=DisksCsi(cluster, snapshot_class=instance.policy.volumes.snapshot_class),
+        reader=volume_reader(cluster_entry, connections),
+        clock=clock,
+    )
+
+
+def find_context(include: Path, instance: str, connections: Connections) -> Context:
+    """`open_context` by an instance's id. Raises UsageError naming the known ids."""
+    return open_context(load_instance(include, instance), connections)
+
+
+def endpoint(entry: ClusterEntry, connections: Connections) -> Endpoint:
+    """How to reach a cluster."""
+    if entry.in_cluster:
+        return in_cluster()
+    if entry.connection:
+        text = connections.kubeconfig(entry.connection)
+        return from_kubeconfig_text(text, entry.context) if text else in_cluster()
+    return from_kubeconfig(Path(resolve(entry.kubeconfig or "", connections)), entry.context)
+
+
+def volume_reader(entry: ClusterEntry, connections: Connections) -> VolumeReader:
+    """Who can look into the cluster's volumes; by default nobody."""
+    if entry.volume_reader is None:
+        return NoVolumes()
+    root = Path(resolve(entry.volume_reader.root, connections))
+    return FolderVolumes(entry.volume_reader.driver, root)
+
+
+def open_store(entry: VaultEntry, connections: Connections, *, create: bool = False) -> Store:
+    """The store a vault lies in; `create` makes the folder or container when it is missing."""
+    url = resolve(entry.url, connections)
+    parts = urlsplit(url)
+    if parts.scheme == "file" and parts.path:
+        return _folder(Path(parts.path), create=create)
+    if parts.scheme == "azure" and parts.netloc and parts.path.strip("/"):
+        container, _, prefix = parts.path.strip("/").partition("/")
+        settings = _azure(entry, parts.netloc, container, prefix, connections)
+        return create_azure(settings) if create else connect_azure(settings)
+    raise UsageError(
+        f"{parts.scheme or 'this'} is no vault url",
+        hint="write file:///path/to/folder or azure://account/container/prefix",
+    )
+
+
+def unlock(entry: VaultEntry, connections: Connections) -> Vault:
+    """The opened vault. Raises NotAVault, WrongKey, NewerFormat."""
+    secret = resolve(entry.key, connections) if entry.key else ""
+    return open_vault(open_store(entry, connections), secret)
+
+
+def make_vault(entry: VaultEntry, connections: Connections, clock: Clock = utc_now) -> Vault:
+    """Make the place and a new vault in it. Raises BlobExists when one is there."""
+    secret = resolve(entry.key, connections) if entry.key else ""
+    return create_vault(
+        open_store(entry, connections, create=True), secret, clock, entry.encryption
+    )
+
+
+class Fleet:
+    """Every instance's standing, for the Recovery page (lifeboat.web.reader.FleetReader)."""
+
+    def __init__(self, include: Path, connections: Connections, clock: Clock = utc_now) -> None:
+        self._include = include
+        self._connections = connections
+        self._clock = clock
+
+    def instances(self) -> tuple[InstanceStatus, ...]:
+        """Reads every vault once, opened once; one that fails is a row that says so."""
+        opened: dict[str, Vault | LifeboatError] = {}
+        rows = []
+        for instance in load_include(self._include).instances:
+            if instance.vault.name not in opened:
+                opened[instance.vault.name] = self._open(instance.vault)
+            vault = opened[instance.vault.name]
+            if isinstance(vault, LifeboatError):
+                rows.append(unreadable(instance, vault))
+            else:
+                rows.append(read_status(vault, instance, self._clock()))
+        return tuple(rows)
+
+    def _open(self, entry: VaultEntry) -> Vault | LifeboatError:
+        try:
+            return unlock(entry, self._connections)
+        except LifeboatError as error:
+            return error
+
+
+def fleet_reader(include: Path, connections: Connections | None = None) -> Fleet:
+    """The real FleetReader."""
+    return Fleet(include, connections or NoConnections())
+
+
+def _folder(path: Path, *, create: bool) -> LocalStore:
+    if create:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return LocalStore(path)
+
+
+def _azure(
+    entry: VaultEntry, account: str, container: str, prefix: str, connections: Connections
+) -> AzureSettings:
+    if entry.connection:
+        return connections.azure(entry.connection, container, prefix)
+    if entry.connection_string:
+        text = resolve(entry.connection_string, connections)
+        return AzureSettings(container, prefix, connection_string=text)
+    account_url = f"https://{account}.blob.core.windows.net"
+    return AzureSettings(container, prefix, account_url, identity="default")
