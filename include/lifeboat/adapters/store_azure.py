@@ -168,7 +168,14 @@ def _token_credential(settings: AzureSettings) -> TokenCredential:
         )
     match settings.identity:
         case "workload-identity":
-            return entra.WorkloadIdentityCredential(**named)
+            try:
+                return entra.WorkloadIdentityCredential(**named)
+            except ValueError:
+                raise UsageError(
+                    "Azure store: no workload identity here: client id, tenant id or "
+                    "AZURE_FEDERATED_TOKEN_FILE is missing",
+                    hint="Label the pod azure.workload.identity/use=true and name its account.",
+                ) from None
         case "managed-identity":
             return entra.ManagedIdentityCredential(client_id=settings.client_id or None)
         case _:

@@ -1,0 +1,93 @@
+"""Fixtures: a real Azurite, once for the whole run, and an empty container per test."""
+
+from __future__ import annotations
+
+import base64
+import secrets
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from lifeboat.adapters.store_azure import AzureSettings, create_azure
+
+from local.node import ensure_azurite, ensure_node
+from local.ports import free_ports
+from local.processes import Child, stop_all
+
+_ACCOUNT = "lifeboat"
+_START_SECONDS = 120.0
+
+
+@dataclass(frozen=True)
+class Azurite:
+    """A running emulator with one storage account."""
+
+    port: int
+    account_key: str
+
+    def account_url(self, port: int | None = None) -> str:
+        """The account's URL; `port` is that of a proxy before it."""
+        return f"http://127.0.0.1:{port or self.port}/{_ACCOUNT}"
+
+    @property
+    def connection_string(self) -> str:
+        """What a user would paste from the portal."""
+        return (
+            f"DefaultEndpointsProtocol=http;AccountName={_ACCOUNT};"
+            f"AccountKey={self.account_key};BlobEndpoint={self.account_url()};"
+        )
+
+
+@contextmanager
+def running_azurite(folder: Path) -> Iterator[Azurite]:
+    """Starts the blob service, all in memory, its log in `folder`; ends it by its own pid."""
+    (port,) = free_ports(1)
+    key = base64.b64encode(secrets.token_bytes(64)).decode()
+    child = Child(
+        "azurite",
+        [
+            *(str(ensure_node()), str(ensure_azurite())),
+            *("--blobHost", "127.0.0.1", "--blobPort", str(port)),
+            *("--inMemoryPersistence", "--silent"),
+            # Without the first it phones home, without the second it refuses the newer SDK.
+            *("--disableTelemetry", "--skipApiVersionCheck"),
+        ],
+        folder / "azurite.log",
+        {"AZURITE_ACCOUNTS": f"{_ACCOUNT}:{key}"},
+    )
+    child.start()
+    try:
+        child.wait_ready(lambda: _listens(port), _START_SECONDS)
+        yield Azurite(port, key)
+    finally:
+        stop_all([child], grace=5.0)
+
+
+def _listens(port: int) -> bool:
+    with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+        return True
+    return False
+
+
+@pytest.fixture(scope="session")
+def azurite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Azurite]:
+    """The emulator, shared: tests keep apart by container."""
+    with running_azurite(tmp_path_factory.mktemp("azurite")) as running:
+        yield running
+
+
+@pytest.fixture
+def azure_settings(azurite: Azurite) -> AzureSettings:
+    """Settings of a new, empty container, opened by the account key."""
+    settings = AzureSettings(
+        container=f"test-{secrets.token_hex(8)}",
+        prefix="vaults/one",
+        account_url=azurite.account_url(),
+        account_key=azurite.account_key,
+        retries=1,
+    )
+    create_azure(settings)
+    return settings
