@@ -1,0 +1,237 @@
+"""The small types that policy and cluster files are made of: names, durations, references.
+
+Form only: nothing here resolves a reference, reads a file or knows what a policy is. A refusal says
+what would be right (`refuse`), and a value that could be a secret is never part of it.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from typing import Annotated, Any, TypeVar
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    WithJsonSchema,
+)
+from pydantic.alias_generators import to_camel
+from pydantic_core import PydanticCustomError
+
+REFUSED = "lifeboat"
+"""The pydantic error type of every refusal that `refuse` makes."""
+
+
+class Strict(BaseModel):
+    """Frozen, closed to unknown keys; camelCase in YAML, snake_case in Python.
+
+    Python code builds models by field name; `lifeboat.policy.load` accepts the YAML names only.
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        alias_generator=to_camel,
+        validate_by_name=True,
+        validate_by_alias=True,
+        hide_input_in_errors=True,
+    )
+
+
+def refuse(
+    expected: str, *, found: str | None = None, at: tuple[str | int, ...] = ()
+) -> PydanticCustomError:
+    """The error that says what would be right.
+
+    `found` replaces the value in the message (None: the value itself is shown), `at` is the path
+    below the validated value that the problem lies at.
+    """
+    return PydanticCustomError(
+        REFUSED, "{expected}", {"expected": expected, "found": found, "at": at}
+    )
+
+
+T = TypeVar("T")
+
+
+def unique(items: tuple[T, ...]) -> tuple[T, ...]:
+    """A validator of lists: refuses the second of two equal items."""
+    for index, item in enumerate(items):
+        if item in items[:index]:
+            raise refuse("each item once", found=f"{item} twice", at=(index,))
+    return items
+
+
+_NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?")
+
+
+def _check_name(name: str) -> str:
+    if not _NAME.fullmatch(name):
+        raise refuse(
+            "a name is 1 to 40 characters of a-z, 0-9 and -, begins and ends with a letter or digit"
+            " (no dots: an instance is called <policy>.<cluster>)"
+        )
+    return name
+
+
+Name = Annotated[
+    str, AfterValidator(_check_name), Field(json_schema_extra={"pattern": f"^{_NAME.pattern}$"})
+]
+"""A DNS label (RFC 1123) of at most 40 characters: policies, clusters and vaults."""
+
+_UNITS = {"w": 604_800, "d": 86_400, "h": 3_600, "m": 60, "s": 1}
+_DURATION = re.compile("".join(rf"(?:([0-9]+){unit})?" for unit in _UNITS))
+_LONGEST = timedelta(days=3660)
+
+
+def parse_duration(text: str) -> timedelta:
+    """`90s`, `30m`, `4h30m`, `2d`, `1w`: whole numbers, each with its unit, largest unit first.
+
+    Raises ValueError on anything else, on nothing at all and on more than ten years.
+    """
+    found = _DURATION.fullmatch(text)
+    if not text or not found or len(text) > 40:
+        raise ValueError("a duration is written like 90s, 30m, 4h30m, 2d or 1w")
+    seconds = sum(
+        int(number) * size
+        for number, size in zip(found.groups(), _UNITS.values(), strict=True)
+        if number
+    )
+    if not 0 < seconds <= _LONGEST.total_seconds():
+        raise ValueError("a duration is longer than 0s and at most ten years")
+    return timedelta(seconds=seconds)
+
+
+def format_duration(duration: timedelta) -> str:
+    """The inverse of `parse_duration`, days as the largest unit: `2d`, `4h30m`, `0s`."""
+    rest = round(duration.total_seconds())
+    words = []
+    for unit, size in list(_UNITS.items())[1:]:
+        count, rest = divmod(rest, size)
+        if count:
+            words.append(f"{count}{unit}")
+    return "".join(words) or "0s"
+
+
+def _duration(value: Any) -> Any:
+    if isinstance(value, timedelta):
+        return value
+    if isinstance(value, int) and not isinstance(value, bool):
+        raise refuse(f"write the unit: {value}s, {value}m or {value}h")
+    if not isinstance(value, str):
+        raise refuse("a duration is written like 90s, 30m, 4h30m, 2d or 1w")
+    try:
+        return parse_duration(value)
+    except ValueError as error:
+        raise refuse(str(error)) from None
+
+
+Duration = Annotated[
+    timedelta,
+    BeforeValidator(_duration),
+    PlainSerializer(format_duration, return_type=str),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "pattern": "^(?=.)" + "".join(f"([0-9]+{unit})?" for unit in _UNITS) + "$",
+            "title": "duration",
+        }
+    ),
+]
+"""A length of time, written like `4h30m`; whole seconds."""
+
+Count = Annotated[int, Field(strict=True)]
+Switch = Annotated[bool, Field(strict=True)]
+
+_ENV = re.compile(r"env:[A-Za-z_][A-Za-z0-9_]*")
+_CONNECTION = re.compile(r"[A-Za-z0-9_.-]+")
+HIDDEN = "a value that is not shown here"
+
+
+def is_env(text: str) -> bool:
+    """Whether `text` names an environment variable: `env:NAME`."""
+    return _ENV.fullmatch(text) is not None
+
+
+def is_path(text: str) -> bool:
+    """Whether `text` is one line that begins like an absolute path or a path in the home folder."""
+    return text.startswith(("/", "~/")) and text.isprintable()
+
+
+def _check_secret_ref(text: str) -> str:
+    scheme, _, rest = text.partition(":")
+    good = {
+        "env": is_env(text),
+        "file": rest.startswith("/") and rest.isprintable(),
+        "connection": _CONNECTION.fullmatch(rest) is not None,
+    }
+    if not good.get(scheme, False):
+        raise refuse(
+            "a secret is never written here: name its place, as env:NAME, file:/absolute/path or"
+            " connection:<Airflow connection id>",
+            found=HIDDEN,
+        )
+    return text
+
+
+SecretRef = Annotated[str, AfterValidator(_check_secret_ref)]
+"""Where a secret lies (`env:NAME`, `file:/path`, `connection:id`); never the secret."""
+
+
+def _check_kubeconfig(text: str) -> str:
+    if not (is_env(text) or is_path(text)):
+        raise refuse(
+            "a kubeconfig is named, not pasted: an absolute path (or ~/path), or env:NAME",
+            found=HIDDEN,
+        )
+    return text
+
+
+Kubeconfig = Annotated[str, AfterValidator(_check_kubeconfig)]
+"""`env:NAME` or a path to a kubeconfig file."""
+
+
+def _check_folder(text: str) -> str:
+    if not (is_env(text) or is_path(text)):
+        raise refuse("an absolute path (or ~/path), or env:NAME")
+    return text
+
+
+Folder = Annotated[str, AfterValidator(_check_folder)]
+"""`env:NAME` or a path to a folder."""
+
+
+def _check_connection(text: str) -> str:
+    if not _CONNECTION.fullmatch(text):
+        raise refuse("an Airflow connection id: letters, digits, _ . and -", found=HIDDEN)
+    return text
+
+
+ConnectionId = Annotated[str, AfterValidator(_check_connection)]
+"""The id of an Airflow connection."""
+
+_AZURE = re.compile(
+    r"azure://(?P<account>[a-z0-9]{3,24})/(?P<container>[a-z0-9](?:-?[a-z0-9]){2,62})"
+    r"(?:/(?P<prefix>[A-Za-z0-9._-]+(?:/[A-Za-z0-9._-]+)*))?"
+)
+
+
+def _check_vault_url(text: str) -> str:
+    file_path = text.removeprefix("file://")
+    good_file = file_path != text and file_path.startswith("/") and file_path.isprintable()
+    if not (is_env(text) or good_file or _AZURE.fullmatch(text)):
+        scheme = text.partition("://")[0] if "://" in text else ""
+        raise refuse(
+            "file:///absolute/path, azure://account/container[/prefix] (no signature, no key), or"
+            " env:NAME",
+            found=f"a URL of the scheme {scheme!r}" if scheme.isalnum() else HIDDEN,
+        )
+    return text
+
+
+VaultUrl = Annotated[str, AfterValidator(_check_vault_url)]
+"""Where a vault lies."""

@@ -1,0 +1,51 @@
+"""Globs over namespace names, as Velero 1.18 has them: `*`, `?`, `[abc]`, `[a-z]`.
+
+Not here: `**`, `|`, `()`, `!`, `{}`, `,` and `[]`, which Velero refuses too, so that a list of
+names means the same in both.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+from collections.abc import Iterable
+
+_WRONG = re.compile(r"\*\*|[|()!{},]")
+_ALLOWED = re.compile(r"[a-z0-9*?\[\]-]+")
+_SETS = re.compile(r"\[([^\[\]]*)\]")
+
+
+def check_glob(pattern: str) -> None:
+    """Raises ValueError, saying what would be right, on anything that is not such a glob."""
+    wrong = _WRONG.search(pattern)
+    if wrong:
+        raise ValueError(
+            f"a glob without {wrong[0]!r}: * stands for any characters, ? for one, [abc] and [a-z]"
+            " for one of a set; write several names as several list items"
+        )
+    if not _ALLOWED.fullmatch(pattern):
+        raise ValueError("a namespace name or glob: a-z, 0-9 and -, with * ? [abc] [a-z]")
+    for content in _SETS.findall(pattern):
+        _check_set(content)
+    if set(_SETS.sub("", pattern)) & set("[]"):
+        raise ValueError("a closed set of characters, such as [abc]")
+
+
+def _check_set(content: str) -> None:
+    if not content:
+        raise ValueError("a set that names characters, such as [abc]; [] matches nothing")
+    if re.search(r"[*?]", content):
+        raise ValueError("a set of letters, digits and -, such as [a-z]; * and ? stand outside it")
+    for low, high in re.findall(r"(.)-(.)", content):
+        if low > high:
+            raise ValueError(f"a range that runs upwards: [{high}-{low}], not [{low}-{high}]")
+
+
+def is_plain(pattern: str) -> bool:
+    """Whether `pattern` is just a name."""
+    return not set(pattern) & set("*?[")
+
+
+def any_matches(patterns: Iterable[str], name: str) -> bool:
+    """Whether one of the (checked) patterns covers the whole of `name`."""
+    return any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)

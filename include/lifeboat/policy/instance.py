@@ -1,0 +1,38 @@
+"""One policy on one cluster: the unit that is scheduled, stored, restored and reported on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lifeboat.policy.model import ClusterEntry, Policy, VaultEntry
+
+
+@dataclass(frozen=True)
+class Instance:
+    """A policy with the cluster and the vault it names.
+
+    `policy_text` is the file as it was read, `policy_digest` its `sha256:<hex>`; both go into every
+    point. `source` is the file below the include folder, such as `policies/shop.yaml`.
+    """
+
+    policy: Policy
+    cluster: ClusterEntry
+    vault: VaultEntry
+    policy_text: str
+    policy_digest: str
+    source: str
+
+    @property
+    def id(self) -> str:
+        """`<policy>.<cluster>`: both are without dots, so it can be taken apart again."""
+        return f"{self.policy.name}.{self.cluster.name}"
+
+    @property
+    def backup_dag(self) -> str:
+        """The id of the Airflow DAG that backs this instance up."""
+        return f"backup.{self.id}"
+
+    @property
+    def test_restore_dag(self) -> str:
+        """The id of the Airflow DAG that test-restores this instance."""
+        return f"test_restore.{self.id}"

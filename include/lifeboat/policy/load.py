@@ -1,0 +1,194 @@
+"""Reads the include folder: clusters.yaml and policies/*.yaml. The only I/O of this room.
+
+One broken file never hides the others: `load_include` hands back what is good and what is wrong.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from lifeboat.errors import PolicyError, Problem, UsageError
+from lifeboat.policy.document import Document, parse_document
+from lifeboat.policy.fields import Strict
+from lifeboat.policy.instance import Instance
+from lifeboat.policy.model import ClustersFile, Policy
+from lifeboat.policy.problems import closest, problem_at, to_problems
+
+CLUSTERS_FILE = "clusters.yaml"
+POLICIES_FOLDER = "policies"
+
+S = TypeVar("S", bound=Strict)
+
+
+@dataclass(frozen=True)
+class Include:
+    """All that an include folder says. `problems` are of the files that gave no instances."""
+
+    clusters: ClustersFile
+    instances: tuple[Instance, ...]
+    problems: tuple[Problem, ...]
+
+
+def load_clusters(include: Path) -> ClustersFile:
+    """`<include>/clusters.yaml`. Raises PolicyError, also when the file is missing."""
+    return _validated(_read(include / CLUSTERS_FILE), ClustersFile)
+
+
+def policy_files(include: Path) -> list[Path]:
+    """`<include>/policies/*.yaml` and `*.yml`, sorted. No folder gives no files."""
+    folder = include / POLICIES_FOLDER
+    return sorted(
+        path for path in folder.glob("*") if path.suffix in (".yaml", ".yml") and path.is_file()
+    )
+
+
+def load_policy(path: Path, clusters: ClustersFile) -> tuple[Instance, ...]:
+    """One instance for each cluster that the policy names. Raises PolicyError."""
+    return _placed(_read_policy(path), clusters)
+
+
+def load_include(include: Path) -> Include:
+    """Everything, with every problem; raises nothing for a wrong file."""
+    problems: list[Problem] = []
+    clusters = None
+    try:
+        clusters = load_clusters(include)
+    except PolicyError as error:
+        problems += error.problems
+    files: list[_PolicyFile] = []
+    for path in policy_files(include):
+        try:
+            files.append(_read_policy(path))
+        except PolicyError as error:
+            problems += error.problems
+    instances: list[Instance] = []
+    owners: dict[str, _PolicyFile] = {}
+    for file in sorted(files, key=lambda file: (file.path.stem != file.policy.name, file.path)):
+        try:
+            _check_owner(file, owners)
+            # Without clusters.yaml no policy can be placed; its own mistakes were found above.
+            instances += _placed(file, clusters) if clusters else ()
+        except PolicyError as error:
+            problems += error.problems
+    return Include(
+        clusters or ClustersFile(),
+        tuple(sorted(instances, key=lambda instance: instance.id)),
+        tuple(sorted(problems, key=lambda problem: (problem.file, problem.line or 0))),
+    )
+
+
+def load_instance(include: Path, instance_id: str) -> Instance:
+    """The instance of this id.
+
+    Reads clusters.yaml and, when a file is named like the policy, that file alone.
+
+    Raises UsageError naming the known ids, and PolicyError when the file it needs is broken.
+    """
+    clusters = load_clusters(include)
+    name = instance_id.partition(".")[0]
+    broken: list[Problem] = []
+    known: list[str] = []
+    for path in sorted(policy_files(include), key=lambda path: (path.stem != name, path)):
+        try:
+            instances = load_policy(path, clusters)
+        except PolicyError as error:
+            if path.stem == name:
+                raise
+            broken += error.problems
+            continue
+        for instance in instances:
+            if instance.id == instance_id:
+                return instance
+        known += [instance.id for instance in instances]
+    raise _no_such_instance(instance_id, sorted(set(known)), broken)
+
+
+def _no_such_instance(instance_id: str, known: list[str], broken: list[Problem]) -> UsageError:
+    names = ", ".join(known) or "none: there is no policy that can be read"
+    hint = f"{closest(instance_id, known).capitalize()}Known instances: {names}."
+    if broken:
+        files = ", ".join(sorted({Path(problem.file).name for problem in broken}))
+        hint += f" Not readable: {files}; see lifeboat policy check."
+    return UsageError(f"there is no instance {instance_id!r}", hint=hint)
+
+
+def _read(path: Path) -> Document:
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise PolicyError(
+            [Problem(str(path), None, "", f"an unreadable file ({reason})", "Create or fix it.")]
+        ) from None
+    return parse_document(str(path), raw)
+
+
+def _validated(document: Document, model: type[S], defaults: dict[str, Any] | None = None) -> S:
+    try:
+        return model.model_validate(
+            {**(defaults or {}), **document.data}, by_alias=True, by_name=False
+        )
+    except ValidationError as error:
+        raise PolicyError(to_problems(error, document, model)) from None
+
+
+@dataclass(frozen=True)
+class _PolicyFile:
+    path: Path
+    document: Document
+    policy: Policy
+
+
+def _read_policy(path: Path) -> _PolicyFile:
+    document = _read(path)
+    return _PolicyFile(path, document, _validated(document, Policy, {"name": path.stem}))
+
+
+def _placed(file: _PolicyFile, clusters: ClustersFile) -> tuple[Instance, ...]:
+    document, policy = file.document, file.policy
+    problems = [*_unknown_clusters(document, policy, clusters)]
+    vault = clusters.vault(policy.vault)
+    if vault is None:
+        known = [entry.name for entry in clusters.vaults]
+        problems.append(_unknown(document, ("vault",), policy.vault, "vault", known))
+    if problems or vault is None:
+        raise PolicyError(problems)
+    digest = "sha256:" + hashlib.sha256(document.text.encode()).hexdigest()
+    source = f"{file.path.parent.name}/{file.path.name}"
+    entries = [entry for entry in map(clusters.cluster, policy.clusters) if entry]
+    return tuple(Instance(policy, entry, vault, document.text, digest, source) for entry in entries)
+
+
+def _check_owner(file: _PolicyFile, owners: dict[str, _PolicyFile]) -> None:
+    """A name belongs to the file called like it, else to the first: as `load_instance` looks.
+
+    Raises PolicyError when another file has the name.
+    """
+    owner = owners.setdefault(file.policy.name, file)
+    if owner is not file:
+        expected = f"a name of its own: {owner.path.name} already has it"
+        found = repr(file.policy.name)
+        raise PolicyError([problem_at(file.document, ("name",), found, expected)])
+
+
+def _unknown_clusters(
+    document: Document, policy: Policy, clusters: ClustersFile
+) -> Iterator[Problem]:
+    known = [entry.name for entry in clusters.clusters]
+    for index, name in enumerate(policy.clusters):
+        if name not in known:
+            yield _unknown(document, ("clusters", index), name, "cluster", known)
+
+
+def _unknown(
+    document: Document, path: tuple[str | int, ...], name: str, what: str, known: list[str]
+) -> Problem:
+    names = ", ".join(known) or f"no {what}"
+    expected = f"{closest(name, known)}{CLUSTERS_FILE} names {names}"
+    return problem_at(document, path, repr(name), expected)

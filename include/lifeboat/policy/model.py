@@ -1,0 +1,296 @@
+"""A backup policy, as a person writes it: what to protect, when, how long, and how to prove it.
+
+Each field says in its description what it means, its unit, its default and why; the JSON Schema,
+docs/policy.md and the error messages come from here. Nothing here reads a file or a cluster.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field, field_validator, model_validator
+
+from lifeboat.policy.fields import (
+    Count,
+    Duration,
+    Name,
+    Strict,
+    Switch,
+    format_duration,
+    refuse,
+    unique,
+)
+from lifeboat.policy.places import ClusterEntry, ClustersFile, VaultEntry, VolumeReaderEntry
+from lifeboat.policy.schedule import Schedule
+from lifeboat.policy.select import SYSTEM_NAMESPACES, KindSelect, NamespaceSelect, Select
+
+__all__ = [
+    "CHECKS",
+    "SYSTEM_NAMESPACES",
+    "Check",
+    "ClusterEntry",
+    "ClustersFile",
+    "Keep",
+    "KindSelect",
+    "NamespaceSelect",
+    "Objectives",
+    "Policy",
+    "Retention",
+    "Scale",
+    "ScaleHook",
+    "Schedule",
+    "Select",
+    "TestRestore",
+    "VaultEntry",
+    "VolumeReaderEntry",
+    "Volumes",
+]
+
+Check = Literal["workloadsReady", "objectsComplete", "volumeBytesEqual"]
+CHECKS: tuple[Check, ...] = ("workloadsReady", "objectsComplete", "volumeBytesEqual")
+
+_DERIVED = timedelta(0)  # stands for "no rpo written"; never a valid duration
+_SLACK = timedelta(hours=1)
+
+
+def _without_default(schema: dict[str, Any]) -> None:
+    schema.pop("default")
+
+
+class Objectives(Strict):
+    """What the owner of the application needs."""
+
+    rpo: Duration = Field(
+        default=_DERIVED,
+        description="Recovery point objective, a duration such as 5h: how old the newest good"
+        " point may become before the instance is late. Default: the longest wait of the schedule"
+        " plus 1h. A shorter one than that longest wait is refused. Required without a schedule.",
+        examples=["5h"],
+        json_schema_extra=_without_default,
+    )
+    rto: Duration = Field(
+        default=timedelta(hours=1),
+        description="Recovery time objective, a duration such as 15m: how long a restore may take."
+        " Test restores are measured against it. Default 1h.",
+        examples=["15m"],
+    )
+
+
+class Volumes(Strict):
+    """What happens to the data of persistent volumes."""
+
+    snapshot: Switch = Field(
+        default=True,
+        description="Whether to take CSI snapshots of the selected volume claims. Default true.",
+    )
+    on_unprotected: Literal["fail", "warn"] = Field(
+        default="fail",
+        description="What a volume that cannot be snapshotted means. fail: the point is incomplete"
+        " and the run fails; warn: the point is good and names the volume. Default fail, because a"
+        " backup without its data is found out too late.",
+    )
+    snapshot_class: str = Field(
+        default="",
+        pattern=r"^([a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?)?$",
+        description="The VolumeSnapshotClass to use. Default empty: the default class of each"
+        " volume's driver.",
+        examples=["csi-azuredisk-snapshots"],
+    )
+    timeout: Duration = Field(
+        default=timedelta(minutes=10),
+        description="How long to wait until all snapshots are ready to use, a duration."
+        " Default 10m, as the CSI snapshot time-out of Velero.",
+        examples=["30m"],
+    )
+
+
+class Scale(Strict):
+    """A workload to stop while snapshots are taken."""
+
+    namespace: str = Field(
+        pattern=r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$",
+        description="The workload's namespace.",
+        examples=["shop"],
+    )
+    workload: str = Field(
+        pattern=r"^(deployment|statefulset)/[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$",
+        description="The workload, written deployment/<name> or statefulset/<name>.",
+        examples=["statefulset/db"],
+    )
+    timeout: Duration = Field(
+        default=timedelta(minutes=2),
+        description="How long its pods may take to stop, and to come back, a duration. Default 2m.",
+        examples=["5m"],
+    )
+
+
+class ScaleHook(Strict):
+    """Scales a workload to zero before the snapshots and back to what it was after them, always."""
+
+    scale: Scale = Field(description="The workload to stop and start again.")
+
+
+class Keep(Strict):
+    """How many good points to keep."""
+
+    last: Count = Field(
+        ge=1,
+        description="The newest N good (complete) points stay. At least 1: a policy that keeps"
+        " nothing protects nothing.",
+        examples=[7],
+    )
+
+
+class Retention(Strict):
+    """What prune may remove. Points on hold or in use always stay, whatever is written here."""
+
+    keep: Keep = Field(description="The points that stay, by count.")
+    min_good: Count = Field(
+        default=1,
+        ge=1,
+        description="At least this many good points stay, however old. Default 1, so that failing"
+        " backups never use up the last good point.",
+        examples=[1],
+    )
+    min_verified: Count = Field(
+        default=1,
+        ge=0,
+        description="At least this many points that a test restore proved stay, however old."
+        " Default 1; 0 for none.",
+        examples=[1],
+    )
+
+    @model_validator(mode="after")
+    def _floor_below_count(self) -> Retention:
+        if self.min_good > self.keep.last:
+            raise refuse(
+                f"at most keep.last ({self.keep.last}): a minimum above the count overrules"
+                " it; raise keep.last instead",
+                found=str(self.min_good),
+                at=("minGood",),
+            )
+        return self
+
+
+class TestRestore(Strict):
+    """Restores the newest good point into scratch namespaces, checks it, and tears it down."""
+
+    __test__ = False  # not a test case, whatever its name suggests to pytest
+
+    schedule: Schedule | None = Field(
+        default=None, description="When it runs by itself. Default none: only when triggered."
+    )
+    checks: tuple[Check, ...] = Field(
+        default=CHECKS,
+        min_length=1,
+        description="What must hold before the point counts as proven: workloadsReady (pods come"
+        " up), objectsComplete (every object of the point is there), volumeBytesEqual (volume bytes"
+        " equal the snapshot's; needs the cluster's volumeReader). Default all three.",
+        examples=[list(CHECKS)],
+    )
+    timeout: Duration = Field(
+        default=timedelta(minutes=15),
+        description="How long the restored workloads may take to become ready, a duration."
+        " Default 15m.",
+        examples=["15m"],
+    )
+
+    @field_validator("checks")
+    @classmethod
+    def _each_once(cls, checks: tuple[Check, ...]) -> tuple[Check, ...]:
+        return unique(checks)
+
+
+class Policy(Strict):
+    """One backup policy: a file in include/policies/. Each cluster it names becomes one instance,
+    called `<policy>.<cluster>`."""
+
+    name: Name = Field(
+        description="What the policy is called: 1 to 40 of a-z, 0-9 and -, unique among all files."
+        " Default: the file's name without its ending.",
+        examples=["shop"],
+        json_schema_extra={"x-default": "the file's name"},
+    )
+    description: str = Field(
+        default="",
+        description="A line for people, shown in the UI. Default empty.",
+        examples=["The web shop: orders, stock and payments"],
+    )
+    clusters: Annotated[tuple[str, ...], AfterValidator(unique)] = Field(
+        min_length=1,
+        description="The clusters to protect, by their names in clusters.yaml.",
+        examples=[["local"]],
+    )
+    vault: str = Field(
+        default="main",
+        description="The vault that keeps the points, by its name in clusters.yaml. Default main.",
+        examples=["main"],
+    )
+    schedule: Schedule | None = Field(
+        default=None, description="When backups run by themselves. Default none: only on demand."
+    )
+    objectives: Objectives = Field(
+        default_factory=Objectives,
+        description="How much may be lost and how long a restore may take.",
+    )
+    select: Select = Field(
+        default_factory=Select,
+        description="What is protected. Default every namespace but system ones, every kind.",
+    )
+    volumes: Volumes = Field(
+        default_factory=Volumes,
+        description="What happens to volumes. Default: snapshots of all, and a volume that cannot"
+        " be snapshotted fails the run.",
+    )
+    hooks: tuple[ScaleHook, ...] = Field(
+        default=(),
+        description="What to stop around the snapshots, in this order, so that they are consistent"
+        " for the application. Default none: snapshots are as after a power cut.",
+    )
+    retention: Retention = Field(description="How many points stay.")
+    test_restore: TestRestore | None = Field(
+        default=None,
+        description="How points are proven. Default none: points of this policy are hopes.",
+    )
+
+    @model_validator(mode="after")
+    def _objectives_fit_schedule(self) -> Policy:
+        rpo = self.objectives.rpo
+        if self.schedule is None:
+            if rpo == _DERIVED:
+                raise refuse(
+                    "an rpo such as 24h: without a schedule there is no rhythm to derive it from",
+                    found="no rpo and no schedule",
+                    at=("objectives", "rpo"),
+                )
+            return self
+        gap = self.schedule.gap
+        if rpo == _DERIVED:
+            derived = Objectives(rpo=gap.length + _SLACK, rto=self.objectives.rto)
+            object.__setattr__(self, "objectives", derived)
+        elif gap.length > rpo:
+            raise refuse(
+                f"at least {format_duration(gap.length)}, or a denser schedule: cron"
+                f' "{self.schedule.cron}" ({self.schedule.timezone}) leaves'
+                f" {format_duration(gap.length)} between two runs (for example {gap.begin:%a %H:%M}"
+                f" to {gap.end:%a %H:%M}), which is {format_duration(gap.length - rpo)} longer than"
+                " the rpo",
+                found=format_duration(rpo),
+                at=("objectives", "rpo"),
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _hooks_name_a_workload_once(self) -> Policy:
+        seen: set[tuple[str, str]] = set()
+        for index, hook in enumerate(self.hooks):
+            target = (hook.scale.namespace, hook.scale.workload)
+            if target in seen:
+                raise refuse(
+                    "each workload in one hook",
+                    found=f"{hook.scale.workload} of {hook.scale.namespace} twice",
+                    at=("hooks", index, "scale", "workload"),
+                )
+            seen.add(target)
+        return self

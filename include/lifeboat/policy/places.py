@@ -1,0 +1,192 @@
+"""Where things are: `include/clusters.yaml`, the clusters to protect and the vaults for points.
+
+Form only: references (`env:NAME` and the like) are resolved by `lifeboat.wiring`. No secret is ever
+written in this file, and a value that looks like one is refused without being shown.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from lifeboat.policy.fields import (
+    ConnectionId,
+    Folder,
+    Kubeconfig,
+    Name,
+    SecretRef,
+    Strict,
+    Switch,
+    VaultUrl,
+    refuse,
+)
+
+
+class VolumeReaderEntry(Strict):
+    """How Lifeboat reads the bytes of a cluster's volumes, to compare them in a test restore."""
+
+    driver: str = Field(
+        min_length=1,
+        description="The CSI driver whose volumes can be read, by its full name.",
+        examples=["folder.csi.lifeboat.dev"],
+    )
+    root: Folder = Field(
+        description="The folder that holds the driver's volumes, as seen from where Lifeboat runs:"
+        " an absolute path or env:NAME.",
+        examples=["env:LIFEBOAT_FOLDER_CSI_ROOT"],
+    )
+
+
+class ClusterEntry(Strict):
+    """One Kubernetes cluster and how to reach it: by exactly one of `kubeconfig`, `connection`,
+    `inCluster`."""
+
+    name: Name = Field(
+        description="What policies call this cluster: 1 to 40 of a-z, 0-9 and -.",
+        examples=["local"],
+    )
+    labels: dict[str, str] = Field(
+        default_factory=dict,
+        description="Free labels for people and reports, such as an owner. Default none.",
+        examples=[{"environment": "production"}],
+    )
+    kubeconfig: Kubeconfig | None = Field(
+        default=None,
+        description="Reach it with a kubeconfig file: an absolute path, or env:NAME for a path in"
+        " an environment variable. The file itself is never pasted here.",
+        examples=["env:KUBECONFIG"],
+    )
+    context: str = Field(
+        default="",
+        description="The context of the kubeconfig. Default empty: the file's current context.",
+        examples=["production"],
+    )
+    connection: ConnectionId | None = Field(
+        default=None,
+        description="Reach it with this Airflow connection of type kubernetes.",
+        examples=["kubernetes_production"],
+    )
+    in_cluster: Switch = Field(
+        default=False,
+        description="Reach the cluster that Lifeboat itself runs in, with its service account."
+        " Default false.",
+    )
+    volume_reader: VolumeReaderEntry | None = Field(
+        default=None,
+        description="How volume bytes are read for the check `volumeBytesEqual`. Default none: that"
+        " check then cannot pass on this cluster.",
+    )
+
+    @model_validator(mode="after")
+    def _one_way_in(self) -> ClusterEntry:
+        ways = {
+            "kubeconfig": self.kubeconfig is not None,
+            "connection": self.connection is not None,
+            "inCluster": self.in_cluster,
+        }
+        chosen = [way for way, used in ways.items() if used]
+        if len(chosen) != 1:
+            raise refuse(
+                "exactly one of kubeconfig, connection and inCluster: true",
+                found=" and ".join(chosen) or "none of them",
+            )
+        if self.context and not ways["kubeconfig"]:
+            raise refuse("a context only beside kubeconfig", found=self.context, at=("context",))
+        return self
+
+
+class VaultEntry(Strict):
+    """One place that keeps recovery points."""
+
+    name: Name = Field(
+        description="What policies call this vault: 1 to 40 of a-z, 0-9 and -.", examples=["main"]
+    )
+    url: VaultUrl = Field(
+        description="Where it lies: file:///absolute/path, azure://account/container[/prefix], or"
+        " env:NAME for such a URL in an environment variable. Never a signature or a key.",
+        examples=["azure://contosobackup/lifeboat"],
+    )
+    encryption: Literal["aes-256-gcm", "none"] = Field(
+        default="aes-256-gcm",
+        description="How the vault's contents are encrypted. Default aes-256-gcm, because points"
+        " hold Secrets; none leaves them readable to whoever can read the store.",
+    )
+    key: SecretRef | None = Field(
+        default=None,
+        description="Where the vault's key lies: env:NAME, file:/absolute/path or"
+        " connection:<Airflow connection id>. Required unless encryption is none. Keep a"
+        " copy of the key elsewhere: without it no point can be restored.",
+        examples=["env:LIFEBOAT_VAULT_KEY"],
+    )
+    connection: ConnectionId | None = Field(
+        default=None,
+        description="The Airflow connection (type wasb) with the store's credential. Default none:"
+        " the identity of the machine (Entra workload identity, managed identity, az login).",
+        examples=["azure_backup"],
+    )
+    connection_string: SecretRef | None = Field(
+        default=None,
+        description="Where an Azure Storage connection string lies: env:NAME, file:/absolute/path"
+        " or connection:<id>. Default none. Not together with `connection`.",
+        examples=["env:AZURE_STORAGE_CONNECTION_STRING"],
+    )
+    create: Switch = Field(
+        default=False,
+        description="Make an empty vault at the url when there is none. Default false, so that a"
+        " wrong url or an unmounted disk is an error and not a new, empty vault.",
+    )
+
+    @model_validator(mode="after")
+    def _key_fits_encryption(self) -> VaultEntry:
+        if self.encryption == "none" and self.key is not None:
+            raise refuse(
+                "no key beside encryption: none; remove one of the two", found="both", at=("key",)
+            )
+        if self.encryption != "none" and self.key is None:
+            raise refuse(
+                "a key, such as key: env:LIFEBOAT_VAULT_KEY (or encryption: none, which leaves"
+                " Secrets readable)",
+                found="no key",
+                at=("key",),
+            )
+        if self.connection is not None and self.connection_string is not None:
+            raise refuse(
+                "one of connection and connectionString", found="both", at=("connectionString",)
+            )
+        return self
+
+
+class ClustersFile(Strict):
+    """The whole of clusters.yaml."""
+
+    clusters: tuple[ClusterEntry, ...] = Field(
+        default=(), description="The clusters that policies may name. Default none."
+    )
+    vaults: tuple[VaultEntry, ...] = Field(
+        default=(), description="The vaults that policies may name. Default none."
+    )
+
+    @model_validator(mode="after")
+    def _names_are_unique(self) -> ClustersFile:
+        names = {
+            "clusters": [entry.name for entry in self.clusters],
+            "vaults": [entry.name for entry in self.vaults],
+        }
+        for section, taken in names.items():
+            for index, name in enumerate(taken):
+                if name in taken[:index]:
+                    raise refuse(
+                        "a name of its own; an earlier entry has this one",
+                        found=repr(name),
+                        at=(section, index, "name"),
+                    )
+        return self
+
+    def cluster(self, name: str) -> ClusterEntry | None:
+        """The cluster of this name, if there is one."""
+        return next((entry for entry in self.clusters if entry.name == name), None)
+
+    def vault(self, name: str) -> VaultEntry | None:
+        """The vault of this name, if there is one."""
+        return next((entry for entry in self.vaults if entry.name == name), None)

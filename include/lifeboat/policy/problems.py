@@ -1,0 +1,142 @@
+"""What pydantic found wrong, told to a person: file, line, field, what was found, what is right.
+
+A value is shown only where it cannot be a secret.
+"""
+
+from __future__ import annotations
+
+import difflib
+import typing
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
+
+from lifeboat.errors import Problem
+from lifeboat.policy.document import Document
+from lifeboat.policy.fields import HIDDEN, REFUSED, Strict
+
+Path = tuple[str | int, ...]
+
+_SENSITIVE = frozenset({"key", "connectionString", "connection", "kubeconfig", "url"})
+_TYPES = {
+    "string_type": "text; put numbers and other words in quotes",
+    "int_type": "a whole number, such as 7",
+    "bool_type": "true or false",
+    "tuple_type": "a list, such as [a, b]",
+    "dict_type": "a mapping of key: value",
+}
+
+
+def to_problems(error: ValidationError, document: Document, model: type[Strict]) -> list[Problem]:
+    """One Problem for each error, by line."""
+    problems = [_problem(detail, document, model) for detail in error.errors(include_url=False)]
+    return sorted(problems, key=lambda problem: (problem.line or 0, problem.field))
+
+
+def problem_at(document: Document, path: Path, found: str, expected: str) -> Problem:
+    """A Problem at `path` of the document."""
+    return Problem(document.file, document.line(path), dotted(path), found, _sentence(expected))
+
+
+def dotted(path: Path) -> str:
+    """`("clusters", 0, "name")` as `clusters[0].name`."""
+    text = ""
+    for step in path:
+        text += f"[{step}]" if isinstance(step, int) else f".{step}"
+    return text.removeprefix(".")
+
+
+def closest(word: str, known: typing.Iterable[str]) -> str:
+    """`did you mean "retention"? ` when one of `known` is near, else empty."""
+    near = difflib.get_close_matches(word.lower(), {name.lower(): name for name in known}, n=1)
+    names = {name.lower(): name for name in known}
+    return f'did you mean "{names[near[0]]}"? ' if near else ""
+
+
+def _problem(detail: ErrorDetails, document: Document, model: type[Strict]) -> Problem:
+    path: Path = detail["loc"]
+    context: Mapping[str, Any] = detail.get("ctx", {})
+    if detail["type"] == REFUSED:
+        path = (*path, *context["at"])
+        found = context["found"] or _shown(path, detail["input"])
+        return problem_at(document, path, found, context["expected"])
+    if detail["type"] == "extra_forbidden":
+        return problem_at(document, path, f'the unknown key "{path[-1]}"', _known(model, path))
+    if detail["type"] == "missing":
+        return problem_at(document, path, "nothing", f"required: {_meaning(model, path)}")
+    expected = _expected(detail["type"], context, model, path)
+    return problem_at(document, path, _shown(path, detail["input"]), expected)
+
+
+def _expected(kind: str, context: Mapping[str, Any], model: type[Strict], path: Path) -> str:
+    if kind in _TYPES:
+        return _TYPES[kind]
+    if kind in ("model_type", "model_attributes_type"):
+        shape = _model_at(model, path)
+        keys = ", ".join(_fields(shape)) if shape else ""
+        return f"a mapping with the keys {keys}"
+    if kind == "literal_error":
+        return f"one of {context['expected']}"
+    if kind == "greater_than_equal":
+        return f"{context['ge']} or more: {_meaning(model, path)}"
+    if kind in ("too_short", "string_too_short"):
+        return f"at least {context.get('min_length', 1)} of it: {_meaning(model, path)}"
+    return f"as documented: {_meaning(model, path)}"
+
+
+def _known(model: type[Strict], path: Path) -> str:
+    shape = _model_at(model, path[:-1])
+    keys = list(_fields(shape)) if shape else []
+    return f"{closest(str(path[-1]), keys)}known keys: {', '.join(keys)}"
+
+
+def _meaning(model: type[Strict], path: Path) -> str:
+    names = tuple(step for step in path if isinstance(step, str))
+    shape = _model_at(model, names[:-1])
+    field = _fields(shape).get(names[-1]) if shape and names else None
+    return (field.description or "") if field else ""
+
+
+def _fields(model: type[Strict]) -> dict[str, FieldInfo]:
+    return {field.alias or name: field for name, field in model.model_fields.items()}
+
+
+def _model_at(model: type[Strict], path: Path) -> type[Strict] | None:
+    """The model that is validated at `path` below `model`."""
+    shape: type[Strict] | None = model
+    for step in path:
+        if isinstance(step, int) or shape is None:
+            continue
+        field = _fields(shape).get(step)
+        shape = _strict_in(field.annotation) if field else None
+    return shape
+
+
+def _strict_in(annotation: Any) -> type[Strict] | None:
+    if isinstance(annotation, type) and issubclass(annotation, Strict):
+        return annotation
+    inner = (_strict_in(argument) for argument in typing.get_args(annotation))
+    return next((found for found in inner if found), None)
+
+
+def _shown(path: Path, value: Any) -> str:
+    if value is None:
+        return "nothing"
+    if isinstance(value, dict):
+        return "a mapping"
+    if isinstance(value, (list, tuple)):
+        return "an empty list" if not value else "a list"
+    if _SENSITIVE & set(path):
+        return HIDDEN
+    text = str(value).lower() if isinstance(value, bool) else repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _sentence(text: str) -> str:
+    text = text.strip()
+    if not text:
+        return text
+    return text[0].upper() + text[1:] + ("" if text.endswith((".", "?", "!")) else ".")
