@@ -7,15 +7,18 @@ the database. The DAGs and plugins are the repository's unless overridden.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import importlib.metadata
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -72,6 +75,8 @@ class AirflowStack:
         self._postgres = Postgres(self.root / "postgres", self.logs)
         self._guard: Guard | None = None
         self._lock: IO[str] | None = None
+        # By their leaders, those of parts that died included: what they had forked may still run.
+        self.sessions: set[int] = set()
         self.parts: dict[str, Child] = {}
         self.url = ""
         self.passwords: dict[str, str] = {}
@@ -103,13 +108,14 @@ class AirflowStack:
 
     def stop(self) -> None:
         """End every process: in order, then by force. Safe to call twice."""
-        leaders = {child.identity.pid for child in self.parts.values() if child.identity}
         components = {name: c for name, c in self.parts.items() if name != "postgres"}
         _ask_to_stop(components)
         # To Airflow a second SIGTERM means: do not wait for the tasks that still run.
         stop_all(components.values(), _URGENT_SECONDS)
+        for child in components.values():
+            child.reap()  # the status of one that had ended by itself, too
         self._postgres.stop()
-        end_all(members(leaders), grace=1.0)
+        end_all(members(self.sessions), grace=1.0)
         self.parts.clear()
         if self._guard is not None:
             self._guard.release()
@@ -124,7 +130,7 @@ class AirflowStack:
             child.check()
 
     def kill(self, name: str) -> None:
-        """End one part at once, as a crash would: `scheduler`, `postgres`, ..."""
+        """End one part at once, as a crash would; what it had forked goes on, as it would."""
         self.parts[name].kill()
 
     def restart(self, name: str) -> None:
@@ -172,7 +178,8 @@ class AirflowStack:
         if not child.alive:
             child.start()
         self.parts[name] = child
-        if self._guard is not None and child.identity is not None:
+        if child.identity is not None and self._guard is not None:
+            self.sessions.add(child.identity.pid)
             self._guard.watch(child.identity.pid)
 
     def _command(self, *arguments: str) -> list[str]:
@@ -220,6 +227,19 @@ class AirflowStack:
             time.sleep(0.2)
         client.warm()
         client.close()
+
+
+@contextlib.contextmanager
+def temporary_airflow(
+    env: Mapping[str, str] | None = None, *, report: Report = print
+) -> Iterator[AirflowStack]:
+    """An Airflow in a folder of its own that is gone afterwards, for tests."""
+    root = Path(tempfile.mkdtemp(prefix="lifeboat-airflow-"))
+    try:
+        with AirflowStack(root, env=env, report=report) as stack:
+            yield stack
+    finally:
+        shutil.rmtree(root)
 
 
 def _unhealthy(client: AirflowClient, since: datetime) -> list[str]:

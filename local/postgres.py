@@ -68,8 +68,9 @@ class Postgres:
 
     def stop(self) -> None:
         """Shut down in order, at once: open connections are cut."""
-        if self.child is not None and self.child.identity is not None:
-            _end(self.child.identity)
+        if self.child is not None:
+            if self.child.identity is not None:
+                _end(self.child.identity)
             self.child.reap()
         if self._sockets is not None:
             shutil.rmtree(self._sockets, ignore_errors=True)

@@ -2,4 +2,4 @@
 
 from __future__ import annotations
 
-pytest_plugins = ["tests.support.azurite", "tests.support.cluster"]
+pytest_plugins = ["tests.support.airflow", "tests.support.azurite", "tests.support.cluster"]
