@@ -6,7 +6,7 @@ message never carries a secret: it names the thing, what was found and what woul
     LifeboatError
     |- Permanent                      asking again cannot help
     |  |- UsageError             2    wrong arguments: no such policy, cluster, point, object
-    |  |- PolicyError            3    a policy or cluster file is wrong (file, line, field, found, expected)
+    |  |- PolicyError            3    a policy or cluster file is wrong: file, line, field
     |  |- Unauthorized           10   401: the credential was refused
     |  |- Forbidden              11   403: the credential may not do this
     |  |- NotFound               12   404

@@ -54,7 +54,7 @@ class Source:
     def _target(self) -> ClusterEntry | None:
         if self.kubeconfig:
             return ClusterEntry(
-                name="target", kubeconfig=str(self.kubeconfig), context=self.kube_context
+                name="target", kubeconfig=str(self.kubeconfig.resolve()), context=self.kube_context
             )
         if not self.cluster:
             return None
@@ -89,9 +89,9 @@ def _default_cluster(name: str) -> ClusterEntry:
 
 def _rebuilt(manifest: Manifest, vault: VaultEntry, cluster: ClusterEntry) -> Instance:
     source = f"point {manifest.point}"
-    policy = parse_policy(manifest.policy_text, source)
+    policy = parse_policy(manifest.policy_text, source, manifest.policy)
     return Instance(
-        policy=policy.model_copy(update={"name": manifest.policy}),
+        policy=policy,
         cluster=cluster.model_copy(update={"name": manifest.cluster}),
         vault=vault,
         policy_text=manifest.policy_text,

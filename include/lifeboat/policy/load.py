@@ -53,6 +53,12 @@ def load_policy(path: Path, clusters: ClustersFile) -> tuple[Instance, ...]:
     return _placed(_read_policy(path), clusters)
 
 
+def parse_policy(text: str, source: str, name: str) -> Policy:
+    """A policy from its text, as every point carries it; `source` and `name` stand for the file.
+    Raises PolicyError."""
+    return _validated(parse_document(source, text.encode()), Policy, {"name": name})
+
+
 def load_include(include: Path) -> Include:
     """Everything, with every problem; raises nothing for a wrong file."""
     problems: list[Problem] = []

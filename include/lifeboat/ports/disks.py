@@ -13,6 +13,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from lifeboat.ports.cluster import Json
+
 
 @dataclass(frozen=True)
 class Volume:
@@ -134,7 +136,7 @@ class Disks(Protocol):
         namespace: str,
         claim: str,
         restore_id: str,
-        claim_body: dict[str, object],
+        claim_body: Json,
     ) -> RestoreTicket:
         """Create what the driver needs and the claim itself (`claim_body` is the PVC to create,
         already mapped and cleaned, without dataSource). Raises AlreadyExists when a claim of this

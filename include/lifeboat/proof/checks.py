@@ -121,8 +121,8 @@ def difference(wanted: object, live: object, path: str = "") -> str:
         if not isinstance(live, list) or len(live) < len(wanted):
             return path or "."
         pairs = enumerate(zip(wanted, live, strict=False))
-        found = (difference(a, b, f"{path}[{n}]") for n, (a, b) in pairs)
-        return next(filter(None, found), "")
+        places = (difference(a, b, f"{path}[{n}]") for n, (a, b) in pairs)
+        return next(filter(None, places), "")
     return "" if wanted == live else path
 
 

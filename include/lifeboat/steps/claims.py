@@ -15,6 +15,7 @@ from lifeboat.point.manifest import LeftOut
 from lifeboat.policy.model import Volumes
 from lifeboat.ports.cluster import Cluster, Kind
 from lifeboat.ports.disks import Disks, Volume
+from lifeboat.ports.quantity import parse_quantity
 
 T = TypeVar("T", bound=msgspec.Struct)
 
@@ -146,18 +147,3 @@ def _unprotected(claim: ClaimObject, reason: str, policy: Volumes) -> LeftOut:
     empty = claim.status.phase not in ("Bound", "Lost")
     severity = "note" if empty or policy.on_unprotected == "warn" else "loss"
     return LeftOut(f"volume {claim.title}", reason, severity=severity)
-
-
-_SUFFIXES = {
-    "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40, "Pi": 2**50, "Ei": 2**60,
-    "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "P": 10**15, "E": 10**18,
-}  # fmt: skip
-
-
-def parse_quantity(text: str) -> int:
-    """Bytes of a Kubernetes quantity such as `10Gi`, `1.5G`, `1e9`, rounded up (API reference,
-    "Quantity"). Raises ValueError on anything else."""
-    for suffix, factor in _SUFFIXES.items():
-        if text.endswith(suffix):
-            return -int(-float(text.removesuffix(suffix)) * factor // 1)
-    return -int(-float(text) // 1)

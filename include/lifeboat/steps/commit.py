@@ -41,7 +41,7 @@ def commit_point(context: Context, scope: Scope) -> Manifest:
         policy=context.instance.policy.name,
         cluster=context.instance.cluster.name,
         captured_from=scope.captured_from,
-        captured_to=max([scope.captured_from, *(p.captured_to for p in (*parts, volumes))]),
+        captured_to=max(volumes.captured_to, *(part.captured_to for part in parts), ""),
         committed=rfc3339(context.clock()),
         complete=not any(entry.severity == "loss" for entry in left_out),
         server_version=scope.server_version,

@@ -24,8 +24,8 @@ _POLL_SECONDS = 0.3
 def quiesce(context: Context) -> list[str]:
     """Scale every workload the policy names to zero and wait until its pods are gone.
 
-    Returns what was stilled. Raises NotReady when pods outlive the hook's timeout, UsageError when a
-    workload does not exist; the caller thaws in either case.
+    Returns what was stilled. Raises NotReady when pods outlive the hook's timeout, UsageError when
+    a workload does not exist; the caller thaws in either case.
     """
     hooks = context.instance.policy.hooks
     for hook in hooks:
