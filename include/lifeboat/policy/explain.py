@@ -1,0 +1,156 @@
+"""Tells what an instance does, in Markdown, for the page that people read before they trigger it.
+
+The same instance always gives the same text: no clock, no cluster, no vault.
+"""
+
+from __future__ import annotations
+
+import re
+
+from cron_descriptor import (
+    CasingTypeEnum,
+    ExpressionDescriptor,
+    FormatError,
+    MissingFieldError,
+    Options,
+)
+
+from lifeboat.policy.fields import format_duration
+from lifeboat.policy.instance import Instance
+from lifeboat.policy.model import Policy, Schedule, Select, Volumes
+
+_CHECKS = {
+    "workloadsReady": "workloads become ready",
+    "objectsComplete": "every object is there",
+    "volumeBytesEqual": "volume bytes are equal",
+}
+
+
+def describe(instance: Instance) -> str:
+    """What is protected, when, for how long, how it is proven, what to do next, and the YAML."""
+    policy = instance.policy
+    parts = [
+        f"## {instance.id}",
+        policy.description,
+        _table(instance),
+        _next_steps(instance),
+        _source(instance),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def in_words(schedule: Schedule | None) -> str:
+    """`At 02:00, Europe/Berlin (0 2 * * *)`, or that it runs on demand only."""
+    if schedule is None:
+        return "On demand only"
+    options = Options()
+    options.use_24hour_time_format = True
+    options.casing_type = CasingTypeEnum.Sentence
+    try:
+        words = ExpressionDescriptor(schedule.cron, options).get_description()
+    except (FormatError, MissingFieldError):  # croniter knows a few spellings more
+        words = "By cron"
+    return f"{words}, {schedule.timezone} (`{schedule.cron}`)"
+
+
+def _table(instance: Instance) -> str:
+    policy = instance.policy
+    rows = [
+        ("Protects", _what(policy.select)),
+        ("Volumes", _volumes(policy.volumes)),
+        ("Stopped meanwhile", _hooks(policy)),
+        ("Cluster", f"`{instance.cluster.name}`"),
+        ("Vault", f"`{instance.vault.name}`, {_encryption(instance)}"),
+        ("Backs up", in_words(policy.schedule)),
+        ("Objectives", _objectives(policy)),
+        ("Keeps", _retention(policy)),
+        ("Test restores", _test_restore(policy)),
+    ]
+    lines = [f"| **{name}** | {_cell(text)} |" for name, text in rows if text]
+    return "\n".join(["| | |", "|---|---|", *lines])
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")
+
+
+def _names(names: tuple[str, ...]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
+
+
+def _what(select: Select) -> str:
+    spaces = select.namespaces
+    text = "all namespaces" if spaces.include == ("*",) else f"namespaces {_names(spaces.include)}"
+    if spaces.labels:
+        text += f" with labels `{spaces.labels}`"
+    if spaces.exclude:
+        text += f" except {_names(spaces.exclude)}"
+    if not select.system_namespaces:
+        text += " (no system namespaces)"
+    kinds = select.kinds
+    text += "; all kinds" if kinds.include == ("*",) else f"; kinds {_names(kinds.include)}"
+    if kinds.exclude:
+        text += f" except {_names(kinds.exclude)}"
+    if select.labels:
+        text += f"; objects with labels `{select.labels}`"
+    return f"{text}; cluster-scoped objects: {select.cluster_scoped}"
+
+
+def _volumes(volumes: Volumes) -> str:
+    if not volumes.snapshot:
+        return "**no snapshots**: volume data is not protected"
+    consequence = "fails the run" if volumes.on_unprotected == "fail" else "is named in the point"
+    return f"snapshots; a volume that cannot be snapshotted {consequence}"
+
+
+def _hooks(policy: Policy) -> str:
+    return ", ".join(f"`{h.scale.workload}` of `{h.scale.namespace}`" for h in policy.hooks)
+
+
+def _encryption(instance: Instance) -> str:
+    if instance.vault.encryption == "none":
+        return "**not encrypted**"
+    return f"encrypted with {instance.vault.encryption}"
+
+
+def _objectives(policy: Policy) -> str:
+    rpo, rto = policy.objectives.rpo, policy.objectives.rto
+    return f"RPO {format_duration(rpo)}, RTO {format_duration(rto)}"
+
+
+def _retention(policy: Policy) -> str:
+    rules = policy.retention
+    text = f"the newest {rules.keep.last} good points; never fewer than {rules.min_good} good"
+    if rules.min_verified:
+        text += f" and {rules.min_verified} proven"
+    return text + "; points on hold or in use stay too"
+
+
+def _test_restore(policy: Policy) -> str:
+    test = policy.test_restore
+    if test is None:
+        return "**none**: points of this policy are never proven"
+    checks = ", ".join(_CHECKS[check] for check in test.checks)
+    return f"{in_words(test.schedule)}; proven when {checks}"
+
+
+def _next_steps(instance: Instance) -> str:
+    steps = [
+        "- **Back up now**: Trigger, above.",
+        f"- **Restore**: trigger the DAG `restore` and choose `{instance.id}`.",
+        f"- **Read the points**: the Recovery page, or `lifeboat points {instance.id}` in a shell.",
+    ]
+    if instance.policy.test_restore:
+        steps.append(f"- **Prove a point now**: trigger the DAG `{instance.test_restore_dag}`.")
+    steps.append("- **A run failed?** Clear the failed task: it goes on with the same point.")
+    return "\n".join(["### Next steps", "", *steps])
+
+
+def _source(instance: Instance) -> str:
+    text = instance.policy_text.rstrip()
+    longest = max((len(ticks) for ticks in re.findall("`+", text)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return (
+        f"### The policy\n\n`{instance.source}`, `{instance.policy_digest}`\n\n"
+        f"{fence}yaml\n{text}\n{fence}"
+    )
