@@ -49,7 +49,10 @@ def ensure_azurite(report: Report = print) -> Path:
     """
     lock = (_RECIPE / "package-lock.json").read_bytes()
     home = made_once(
-        "azurite", hashlib.sha256(lock).hexdigest(), lambda home: _install(home, report), report
+        "azurite",
+        hashlib.sha256(lock).hexdigest(),
+        lambda home: install_locked(_RECIPE, home, report),
+        report,
     )
     return home / "node_modules" / "azurite" / "dist" / "src" / "blob" / "main.js"
 
@@ -62,9 +65,13 @@ def _usable(node: Path) -> bool:
     return version is not None and int(version.group(1)) >= _OLDEST
 
 
-def _install(home: Path, report: Report) -> None:
+def install_locked(recipe: Path, home: Path, report: Report) -> None:
+    """Install what `recipe/package-lock.json` pins into `home`; no package's scripts are run.
+
+    Raises LocalClusterError with npm's words.
+    """
     for name in ("package.json", "package-lock.json"):
-        shutil.copy(_RECIPE / name, home / name)
+        shutil.copy(recipe / name, home / name)
     node = ensure_node(report)
     log = home / "npm.log"
     with (
@@ -82,7 +89,7 @@ def _install(home: Path, report: Report) -> None:
         _watch(npm, home / "node_modules", report)
     if npm.returncode != 0:
         lines = log.read_text(errors="replace").splitlines()[-20:]
-        raise LocalClusterError("npm ci for Azurite failed:\n" + "\n".join(lines))
+        raise LocalClusterError(f"npm ci for {recipe.name} failed:\n" + "\n".join(lines))
 
 
 def _watch(npm: subprocess.Popen[bytes], modules: Path, report: Report) -> None:
