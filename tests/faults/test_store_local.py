@@ -1,24 +1,19 @@
-"""The folder store when disks fill, writers die, folders are read-only or hold what is not ours."""
+"""The folder store when disks fill or refuse, and when the folder holds what is not ours."""
 
 from __future__ import annotations
 
 import errno
 import os
-import random
 import shutil
 import stat
 import subprocess
-import sys
-import time
-from collections.abc import Iterator
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
 from lifeboat.adapters.store_local import LocalStore
-from lifeboat.clock import utc_now
 from lifeboat.errors import (
     BlobExists,
     BlobMissing,
@@ -31,8 +26,7 @@ from lifeboat.errors import (
     StoreUnavailable,
     Unsupported,
 )
-
-ENGINE = Path(__file__).resolve().parents[2] / "include"
+from tests.support.engine import engine_process
 
 
 @pytest.fixture
@@ -48,12 +42,6 @@ def store(root: Path) -> LocalStore:
 
 def keys(store: LocalStore, prefix: str = "") -> list[str]:
     return [found.key for found in store.list(prefix)]
-
-
-def engine_process(script: str, *arguments: str, wrap: tuple[str, ...] = ()) -> list[str]:
-    """A command that runs Python code with the engine on its path."""
-    code = f"import sys; sys.path.insert(0, {str(ENGINE)!r})\n{script}"
-    return [*wrap, sys.executable, "-c", code, *arguments]
 
 
 # --- the place itself
@@ -295,115 +283,3 @@ def test_a_read_only_folder(root: Path, store: LocalStore, kind: str) -> None:
     if not wrap:
         kind, wrap = "mode", without_permission(root)
     subprocess.run(engine_process(READ_ONLY, str(root), kind, wrap=wrap), check=True, timeout=120)
-
-
-# --- writers that die, and writers that race
-
-WRITER = """
-import random, zlib
-from pathlib import Path
-from lifeboat.adapters.store_local import LocalStore
-store = LocalStore(Path(sys.argv[1]))
-source = random.Random(sys.argv[2])
-print("ready", flush=True)
-for number in range(100_000):
-    size = source.choice([0, 5, 4096, 300_000, 2_000_000])
-    key = f"{sys.argv[2]}/{number % 3}/{number}-{size}"
-    store.put_new(key, bytes([number % 251]) * size)
-    print(key, flush=True)
-"""
-
-
-@pytest.fixture
-def seed() -> Iterator[int]:
-    chosen = random.SystemRandom().randrange(1 << 32)
-    print(f"seed {chosen}")  # pytest shows it when the test fails
-    return chosen
-
-
-def test_sigkill_leaves_a_whole_blob_or_none(root: Path, seed: int) -> None:
-    source = random.Random(seed)
-    for turn in range(12):
-        with subprocess.Popen(
-            engine_process(WRITER, str(root), str(turn)), stdout=subprocess.PIPE, text=True
-        ) as writer:
-            assert writer.stdout is not None
-            assert writer.stdout.readline() == "ready\n"
-            time.sleep(source.uniform(0, 0.06))
-            writer.kill()
-            acknowledged = set(writer.stdout.read().split("\n")[:-1])
-        store = LocalStore(root)
-        found = keys(store, f"{turn}/")
-        assert acknowledged <= set(found)
-        for key in found:
-            number, size = map(int, key.rpartition("/")[2].split("-"))
-            assert store.get(key) == bytes([number % 251]) * size, key
-
-
-def test_what_dead_writers_left_is_swept_when_old(root: Path, store: LocalStore) -> None:
-    store.put_new("a", b"")
-    left = root / ".incoming" / "4242-dead"
-    left.write_bytes(b"half a pack")
-    LocalStore(root).put_new("b", b"")
-    assert left.exists(), "a writer of this minute may still live"
-    assert keys(store) == ["a", "b"]
-    LocalStore(root, clock=lambda: utc_now() + timedelta(days=2)).put_new("c", b"")
-    assert not left.exists()
-
-
-RACER = """
-from pathlib import Path
-from lifeboat.adapters.store_local import LocalStore
-from lifeboat.errors import BlobExists
-store = LocalStore(Path(sys.argv[1]))
-print("ready", flush=True)
-sys.stdin.readline()
-for number in range(150):
-    try:
-        store.put_new(f"points/{number}/manifest", sys.argv[2].encode())
-    except BlobExists:
-        continue
-    print(number)
-"""
-
-
-def test_of_racing_processes_exactly_one_wins(root: Path, store: LocalStore) -> None:
-    racers = [
-        subprocess.Popen(
-            engine_process(RACER, str(root), str(me)),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        for me in range(3)
-    ]
-    for racer in racers:
-        assert racer.stdout is not None
-        assert racer.stdout.readline() == "ready\n"
-    for racer in racers:
-        assert racer.stdin is not None
-        racer.stdin.write("go\n")
-        racer.stdin.flush()
-    won = [racer.communicate(timeout=300)[0].split() for racer in racers]
-    assert [racer.returncode for racer in racers] == [0, 0, 0]
-    assert sorted(int(number) for numbers in won for number in numbers) == list(range(150))
-    for me, numbers in enumerate(won):
-        assert all(store.get(f"points/{n}/manifest") == str(me).encode() for n in numbers)
-
-
-def test_a_folder_pruned_under_a_writer_is_made_again(
-    monkeypatch: pytest.MonkeyPatch, root: Path, store: LocalStore
-) -> None:
-    link = os.link
-    pruned = []
-
-    def prune_first(*args: object, **named: object) -> None:
-        if len(pruned) < 3:
-            pruned.append(True)
-            (root / "a" / "b").rmdir()
-        link(*args, **named)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(os, "link", prune_first)
-    store.put_new("a/b/c", b"kept")
-    assert len(pruned) == 3
-    assert store.get("a/b/c") == b"kept"

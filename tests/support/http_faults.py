@@ -17,7 +17,7 @@ class LosingProxy:
     def __init__(self, upstream: int) -> None:
         self._upstream = upstream
         self._listener = socket.create_server(("127.0.0.1", 0))
-        self._left: dict[bytes, int] = {}
+        self._left: dict[tuple[bytes, bytes], int] = {}
         self._lock = threading.Lock()
         self._open: set[socket.socket] = set()
         self.lost = 0
@@ -29,10 +29,10 @@ class LosingProxy:
         port: int = self._listener.getsockname()[1]
         return port
 
-    def lose_answers(self, method: str, times: int) -> None:
-        """The answers to the next `times` requests of this HTTP method never arrive."""
+    def lose_answers(self, method: str, times: int, *, path: str = "") -> None:
+        """The next `times` requests of this method, with `path` in their URL, get no answer."""
         with self._lock:
-            self._left[method.encode()] = times
+            self._left[method.encode(), path.encode()] = times
 
     def close(self) -> None:
         """Stop listening and break what is open."""
@@ -56,9 +56,8 @@ class LosingProxy:
     def _requests(self, client: socket.socket, server: socket.socket, asked: deque[bytes]) -> None:
         with suppress(OSError):
             while chunk := client.recv(65536):
-                method = chunk.partition(b" ")[0]
-                if method in (b"PUT", b"GET", b"HEAD", b"DELETE"):
-                    asked.append(method)
+                if chunk.startswith((b"PUT /", b"GET /", b"HEAD /", b"DELETE /")):
+                    asked.append(chunk.partition(b"\r\n")[0])
                 server.sendall(chunk)
         _break(server)
         self._forget(client)
@@ -72,13 +71,14 @@ class LosingProxy:
         _break(client)
         self._forget(server)
 
-    def _loses(self, method: bytes) -> bool:
+    def _loses(self, request_line: bytes) -> bool:
         with self._lock:
-            if self._left.get(method, 0) < 1:
-                return False
-            self._left[method] -= 1
-            self.lost += 1
-            return True
+            for (method, path), left in self._left.items():
+                if left and request_line.startswith(method) and path in request_line:
+                    self._left[method, path] -= 1
+                    self.lost += 1
+                    return True
+            return False
 
     def _forget(self, each: socket.socket) -> None:
         with self._lock:

@@ -11,32 +11,23 @@ The SDK is imported inside functions: it costs more than a second, and most comm
 from __future__ import annotations
 
 import logging
-import re
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from lifeboat.adapters.store_azure_errors import error_code, retry_after, translate
 from lifeboat.errors import (
     BlobExists,
     BlobMissing,
-    Conflict,
-    Forbidden,
-    Invalid,
-    LifeboatError,
-    NotAVault,
-    StoreFull,
     StoreUnavailable,
-    Unauthorized,
-    Unsupported,
     UsageError,
 )
 from lifeboat.ports.store import BlobStat, check_key, check_prefix, check_range, is_key
 
 if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential
-    from azure.core.exceptions import AzureError, HttpResponseError
     from azure.storage.blob import ContainerClient, ExponentialRetry
 
 Identity = Literal["", "workload-identity", "managed-identity", "default"]
@@ -45,14 +36,13 @@ _TOKEN = "lifeboat_write"  # noqa: S105 - the name of the metadata field, not a 
 _LONGEST_PAUSE = 60.0  # seconds; a longer Retry-After is left to the caller
 _CONNECT_SECONDS = 10
 _READ_SECONDS = 60
-# What Azure calls a create-if-absent that lost: plainly, in a locked container, and to a SAS that
-# may create but not overwrite.
-_TAKEN = {"BlobAlreadyExists", "BlobImmutableDueToPolicy", "UnauthorizedBlobOverwrite"}
-_NO_CONTAINER = {"ContainerNotFound", "ContainerBeingDeleted", "ContainerDisabled"}
-_BAD_CREDENTIAL = {
-    "AuthenticationFailed",
-    "InvalidAuthenticationInfo",
-    "NoAuthenticationInformation",
+# What Azure calls a create-if-absent that lost: plainly, in a locked container, and (the last two)
+# to a SAS that may create but not overwrite; those may also mean that it may not even create.
+_TAKEN = {
+    "BlobAlreadyExists",
+    "BlobImmutableDueToPolicy",
+    "UnauthorizedBlobOverwrite",
+    "AuthorizationPermissionMismatch",
 }
 
 
@@ -163,9 +153,7 @@ def _token_credential(settings: AzureSettings) -> TokenCredential:
         if value
     }
     if settings.client_secret:
-        return entra.ClientSecretCredential(
-            settings.tenant_id, settings.client_id, settings.client_secret
-        )
+        return entra.ClientSecretCredential(client_secret=settings.client_secret, **named)
     match settings.identity:
         case "workload-identity":
             try:
@@ -190,7 +178,7 @@ def _retry_policy(retries: int) -> ExponentialRetry:
 
         def get_backoff_time(self, settings: dict[str, Any]) -> float:
             response = settings["history"][-1].http_response
-            wished = _retry_after(response.headers) if response is not None else None
+            wished = retry_after(response.headers) if response is not None else None
             return max(super().get_backoff_time(settings), min(wished or 0.0, _LONGEST_PAUSE))
 
     return PatientRetry(
@@ -230,7 +218,7 @@ class AzureStore:
             try:
                 self._container.create_container()
             except ResourceExistsError as error:
-                if _code(error) != "ContainerAlreadyExists":
+                if error_code(error) != "ContainerAlreadyExists":
                     raise
 
     def put_new(self, key: str, data: bytes) -> None:
@@ -243,23 +231,29 @@ class AzureStore:
             try:
                 self._container.upload_blob(name, data, overwrite=False, metadata={_TOKEN: token})
             except HttpResponseError as error:
-                if _code(error) not in _TAKEN:
+                if error_code(error) not in _TAKEN:
                     raise
-                if not self._is_ours(name, token):
-                    raise BlobExists(f"{key} is already in {self.describe()}") from None
+                writer = self._writer(name)
+                if writer is None and error.status_code == 403:
+                    raise
+            else:
+                return
+        # A PUT whose answer got lost was sent again, and the blob in its way is its own. The token
+        # is set by the same request as the bytes, so an equal token means equal bytes.
+        if writer is None:
+            raise StoreUnavailable(f"{key} was deleted while it was being written")
+        if writer != token:
+            raise BlobExists(f"{key} is already in {self.describe()}")
 
-    def _is_ours(self, name: str, token: str) -> bool:
-        """Whether the blob in the way is this call's own, written by a PUT whose answer got lost.
-
-        The token is set by the same request as the bytes, so an equal token means equal bytes.
-        """
+    def _writer(self, name: str) -> str | None:
+        """The token of the call that wrote a blob ("" for a foreign one); None without a blob."""
         from azure.core.exceptions import ResourceNotFoundError
 
         try:
             found = self._container.get_blob_client(name).get_blob_properties()
         except ResourceNotFoundError:
-            raise StoreUnavailable(f"{name} was deleted while it was being written") from None
-        return found.metadata.get(_TOKEN) == token
+            return None
+        return str(found.metadata.get(_TOKEN, ""))
 
     def get(self, key: str) -> bytes:
         """The whole blob. Raises BlobMissing."""
@@ -280,7 +274,7 @@ class AzureStore:
             try:
                 return self._container.download_blob(name, offset=offset, length=length).readall()
             except HttpResponseError as error:
-                if _code(error) == "InvalidRange":  # starts at or beyond the end
+                if error_code(error) == "InvalidRange":  # starts at or beyond the end
                     return b""
                 raise
 
@@ -324,68 +318,4 @@ class AzureStore:
             yield
         except AzureError as error:
             # `from None`: a traceback with Azure's exception would print the signed URL.
-            raise _translate(error, f"cannot {doing} in {self.describe()}") from None
-
-
-def _code(error: HttpResponseError) -> str:
-    """Azure's own error code (`BlobNotFound`), "" when the answer carried none."""
-    code = getattr(error, "error_code", None)
-    return str(getattr(code, "value", code) or "")
-
-
-def _retry_after(headers: Any) -> float | None:
-    """Seconds of a Retry-After header. Azure Storage never sends the date form."""
-    value = headers.get("Retry-After", "")
-    return float(value) if value.isdecimal() else None
-
-
-def _translate(error: AzureError, message: str) -> LifeboatError:
-    from azure.core.exceptions import ClientAuthenticationError, HttpResponseError
-
-    response: Any = getattr(error, "response", None)  # None when there was no answer
-    if isinstance(error, HttpResponseError) and response is not None:
-        wait = _retry_after(response.headers)
-        return _of_status(response.status_code, _code(error), message, wait)
-    # The URL's query may be a SAS: cut every query off.
-    reason = re.sub(r"\?\S*", "", error.message).partition("\n")[0][:300]
-    if isinstance(error, ClientAuthenticationError):
-        return Unauthorized(
-            f"{message}: no usable Azure credential: {reason}",
-            hint="Check the connection's credential fields or the identity of this machine or pod.",
-        )
-    return StoreUnavailable(f"{message}: {reason}")
-
-
-def _of_status(status: int, code: str, message: str, wait: float | None) -> LifeboatError:
-    reason = f"{message}: Azure says {status} {code}".rstrip()
-    if code in _NO_CONTAINER:
-        return NotAVault(reason, hint="Check the name; `lifeboat vault init` makes a new vault.")
-    if status == 401 or code in _BAD_CREDENTIAL:
-        return Unauthorized(reason, hint="The key, SAS or token is wrong or has expired.")
-    match status:
-        case 403:
-            return Forbidden(
-                reason,
-                hint="It needs Storage Blob Data Contributor (or a SAS with read, create, list; "
-                "delete to prune), and a network rule that lets this address in.",
-            )
-        case 404:
-            return BlobMissing(reason)
-        case 409 | 412:
-            return _conflict(code, reason)
-        case 501:
-            return Unsupported(reason)
-        case 507:
-            return StoreFull(reason, hint="Raise the quota; nothing was damaged.")
-        case 408 | 429:
-            return StoreUnavailable(reason, retry_after=wait)
-        case _ if status >= 500:
-            return StoreUnavailable(reason, retry_after=wait)
-        case _:
-            return Invalid(reason)
-
-
-def _conflict(code: str, reason: str) -> Conflict:
-    if code == "BlobImmutableDueToPolicy":
-        return Conflict(reason, hint="Not yet: it may be deleted when its lock has run out.")
-    return Conflict(reason)
+            raise translate(error, f"cannot {doing} in {self.describe()}") from None
