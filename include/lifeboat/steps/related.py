@@ -14,6 +14,7 @@ import msgspec
 
 from lifeboat.errors import Forbidden
 from lifeboat.point.manifest import LeftOut
+from lifeboat.policy.selection import MANAGED_LABEL
 from lifeboat.ports.cluster import Cluster, Kind
 from lifeboat.steps.claims import ClaimObject
 from lifeboat.steps.scope import Listing
@@ -91,7 +92,8 @@ class Related:
     def _in_use(self, kind: Kind) -> bool:
         for page in self._cluster.list_pages(kind):
             for raw in page.items:
-                if msgspec.json.decode(raw, type=_Any).metadata.namespace in self._namespaces:
+                meta = msgspec.json.decode(raw, type=_Any).metadata
+                if meta.namespace in self._namespaces and MANAGED_LABEL not in meta.labels:
                     return True
         return False
 
