@@ -1,0 +1,93 @@
+"""Reads the fleet for many open pages at once without asking the vaults for each of them.
+
+It knows nothing of vaults; `FleetReader` is wired by lifeboat.wiring.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from lifeboat.clock import Clock, monotonic, utc_now
+from lifeboat.errors import LifeboatError
+from lifeboat.report.objectives import InstanceStatus
+
+_log = logging.getLogger(__name__)
+
+FRESH_SECONDS = 5.0
+
+
+class FleetReader(Protocol):
+    """Tells how every instance stands."""
+
+    def instances(self) -> tuple[InstanceStatus, ...]:
+        """May block and may take long. One vault's trouble is a row in state `unreadable`.
+
+        Raises LifeboatError when not even the rows are known (a policy file is broken).
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The fleet as it was at `taken_at`; `failure` says why `instances` could not be read."""
+
+    taken_at: datetime
+    instances: tuple[InstanceStatus, ...] = ()
+    failure: str = ""
+
+
+class CachedFleet:
+    """Keeps an answer for a few seconds, and lets whoever asks meanwhile wait for the same one.
+
+    Belongs to one event loop. A failure is kept as long as an answer: a vault that is down is not
+    asked again by every page that is open.
+    """
+
+    def __init__(
+        self,
+        reader: FleetReader,
+        *,
+        fresh_seconds: float = FRESH_SECONDS,
+        clock: Clock = utc_now,
+        timer: Callable[[], float] = monotonic,
+    ) -> None:
+        self._reader = reader
+        self._fresh_seconds = fresh_seconds
+        self._clock = clock
+        self._timer = timer
+        self._flight: asyncio.Task[Snapshot] | None = None
+        self._landed = 0.0
+
+    async def read(self) -> Snapshot:
+        """The newest answer, at most `fresh_seconds` old. Raises nothing."""
+        flight = self._flight
+        if flight is None or (
+            flight.done() and self._timer() - self._landed >= self._fresh_seconds
+        ):
+            flight = self._flight = asyncio.create_task(self._fetch())
+        # Shielded: a page that is closed must not cancel the answer for the others.
+        return await asyncio.shield(flight)
+
+    async def _fetch(self) -> Snapshot:
+        snapshot = await asyncio.to_thread(self._ask)
+        self._landed = self._timer()
+        return snapshot
+
+    def _ask(self) -> Snapshot:
+        try:
+            instances, failure = self._reader.instances(), ""
+        except LifeboatError as error:
+            instances, failure = (), str(error)
+        except Exception as error:
+            _log.exception("The state of the fleet could not be read")
+            instances = ()
+            failure = (
+                f"An unexpected {type(error).__name__} came up.\n"
+                "The log of Airflow's API server has the details."
+            )
+        return Snapshot(self._clock(), instances, failure)
