@@ -6,7 +6,7 @@ Everything else takes a `Clock`, so that tests can turn it and no step asks twic
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 Clock = Callable[[], datetime]
@@ -26,6 +26,21 @@ def monotonic() -> float:
 def pause(seconds: float) -> None:
     """Sleep. Steps poll through this door so that tests can see every wait."""
     time.sleep(seconds)
+
+
+def poll_until(look: Callable[[], Sequence[str]], *, seconds: float) -> Sequence[str]:
+    """Call `look` until it names nothing any more or the time is up; returns what it named last.
+
+    The first looks follow each other quickly, later ones every two seconds.
+    """
+    deadline = monotonic() + seconds
+    delay = 0.1
+    waiting = look()
+    while waiting and monotonic() < deadline:
+        pause(delay)
+        delay = min(delay * 1.5, 2.0)
+        waiting = look()
+    return waiting
 
 
 def rfc3339(moment: datetime) -> str:

@@ -11,11 +11,10 @@ import hashlib
 
 import msgspec
 
-from lifeboat.clock import rfc3339
+from lifeboat.clock import poll_until, rfc3339
 from lifeboat.errors import AlreadyExists, LifeboatError, NotReady
 from lifeboat.point.manifest import CLUSTER_SCOPE, Manifest, read_tree
 from lifeboat.ports.cluster import Cluster, Json, Kind
-from lifeboat.restore.run import poll_until
 from lifeboat.steps.context import Context
 
 TEST_LABEL = "lifeboat.dev/test-restore"

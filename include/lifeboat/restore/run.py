@@ -7,9 +7,9 @@ earlier attempt of the same restore stopped.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
-from lifeboat.clock import monotonic, parse_rfc3339, pause, rfc3339
+from lifeboat.clock import monotonic, parse_rfc3339, poll_until, rfc3339
 from lifeboat.errors import NotReady, RestoreIncomplete
 from lifeboat.point import layout
 from lifeboat.point.facts import Phase
@@ -97,7 +97,7 @@ def resources(context: Context, plan: RestorePlan, say: Say) -> None:
 
 def ready(
     context: Context, plan: RestorePlan, say: Say, seconds: float = READY_SECONDS
-) -> list[str]:
+) -> Sequence[str]:
     """Wait until every restored workload is ready; returns what is not when the time is up."""
     began = monotonic()
     waiting = poll_until(lambda: not_ready(context.cluster, plan), seconds=seconds)
@@ -170,19 +170,7 @@ def ensure_restored(account: RestoreReport) -> None:
         )
 
 
-def poll_until(look: Callable[[], list[str]], *, seconds: float) -> list[str]:
-    """Call `look` until it names nothing any more or the time is up; returns what is left."""
-    deadline = monotonic() + seconds
-    delay = 0.1
-    waiting = look()
-    while waiting and monotonic() < deadline:
-        pause(delay)
-        delay = min(delay * 1.5, 2.0)
-        waiting = look()
-    return waiting
-
-
-def _settle(look: Callable[[], list[str]]) -> None:
+def _settle(look: Callable[[], Sequence[str]]) -> None:
     waiting = poll_until(look, seconds=_SETTLE_SECONDS)
     if waiting:
         raise NotReady("still waiting for " + "; ".join(waiting))

@@ -11,15 +11,13 @@ from datetime import timedelta
 
 import msgspec
 
-from lifeboat.clock import pause, rfc3339
+from lifeboat.clock import poll_until, rfc3339
 from lifeboat.errors import LifeboatError
 from lifeboat.point import layout
 from lifeboat.point.manifest import LeftOut
 from lifeboat.ports.disks import SnapshotState, SnapshotTicket, StoredSnapshot
 from lifeboat.steps.context import Context
 from lifeboat.steps.scope import VOLUMES_PART, Scope, VolumesPart
-
-POLL_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -40,11 +38,9 @@ def look(context: Context, tickets: Iterable[SnapshotTicket]) -> Look:
 
 
 def wait(context: Context, tickets: Iterable[SnapshotTicket], timeout: timedelta) -> None:
-    """Loop over `look` until nothing is waiting or the time is up; `settle` judges what is late."""
+    """Look until nothing is waiting or the time is up; `settle` judges what is late."""
     tickets = tuple(tickets)
-    deadline = context.clock() + timeout
-    while look(context, tickets).waiting and context.clock() < deadline:
-        pause(POLL_SECONDS)
+    poll_until(lambda: look(context, tickets).waiting, seconds=timeout.total_seconds())
 
 
 def settle(
