@@ -7,7 +7,7 @@ CPU this way and 40 s through the official client's models.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 from urllib.parse import quote, urlencode
 
 import msgspec
@@ -15,7 +15,7 @@ import msgspec
 from lifeboat.adapters.discovery import discover
 from lifeboat.adapters.http_json import Http
 from lifeboat.adapters.kubeconfig import Endpoint
-from lifeboat.errors import NotFound
+from lifeboat.errors import ClusterUnreachable, Expired, NotFound
 from lifeboat.ports.cluster import Discovery, Json, Kind, Page, PatchType
 
 FIELD_MANAGER = "lifeboat"
@@ -41,6 +41,7 @@ class _List(msgspec.Struct):
     items: list[msgspec.Raw] | None = None
 
 
+_T = TypeVar("_T")
 _list = msgspec.json.Decoder(_List)
 _object = msgspec.json.Decoder(Json)
 _encode = msgspec.json.Encoder().encode
@@ -52,6 +53,10 @@ class ClusterApi:
     def __init__(self, endpoint: Endpoint, *, patience: float = 60.0) -> None:
         self._endpoint = endpoint
         self._http = Http(endpoint, patience)
+
+    def close(self) -> None:
+        """Close idle connections."""
+        self._http.close()
 
     def describe(self) -> str:
         return self._endpoint.describe
@@ -71,12 +76,16 @@ class ClusterApi:
         query: dict[str, Any] = {"limit": limit}
         if label_selector:
             query["labelSelector"] = label_selector
+        first = ""
         while True:
             body = self._http.request("GET", f"{path}?{urlencode(query)}")
-            page = _list.decode(body)
+            page = _decoded(_list, body)
+            version = page.metadata.resource_version
+            first = first or version
+            if version != first:
+                raise Expired(f"the list of {kind.resource} went on at another resourceVersion")
             items = tuple(bytes(item) for item in page.items or ())
-            remaining = page.metadata.remaining_item_count
-            yield Page(items, page.metadata.resource_version, remaining)
+            yield Page(items, version, page.metadata.remaining_item_count)
             if not page.metadata.continue_:
                 return
             query["continue"] = page.metadata.continue_
@@ -84,17 +93,17 @@ class ClusterApi:
                 query["limit"] = max(_SMALLEST_PAGE, int(query["limit"]) // 2)
 
     def get(self, kind: Kind, namespace: str | None, name: str) -> Json:
-        return _object.decode(self._http.request("GET", _path(kind, namespace, name)))
+        return _decoded(_object, self._http.request("GET", _path(kind, namespace, name)))
 
     def create(
         self, kind: Kind, namespace: str | None, body: Json, *, dry_run: bool = False
     ) -> Json:
         path = _path(kind, namespace) + _query(fieldManager=FIELD_MANAGER, dry_run=dry_run)
-        return _object.decode(self._http.request("POST", path, body=_encode(body)))
+        return _decoded(_object, self._http.request("POST", path, body=_encode(body)))
 
     def replace(self, kind: Kind, namespace: str | None, name: str, body: Json) -> Json:
         path = _path(kind, namespace, name) + _query(fieldManager=FIELD_MANAGER)
-        return _object.decode(self._http.request("PUT", path, body=_encode(body)))
+        return _decoded(_object, self._http.request("PUT", path, body=_encode(body)))
 
     def patch(
         self,
@@ -111,11 +120,10 @@ class ClusterApi:
         if patch_type == "apply":
             query["force"] = "true"
         path = _path(kind, namespace, name, subresource) + _query(dry_run=dry_run, **query)
-        return _object.decode(
-            self._http.request(
-                "PATCH", path, body=_encode(body), content_type=_PATCH_TYPES[patch_type]
-            )
+        answer = self._http.request(
+            "PATCH", path, body=_encode(body), content_type=_PATCH_TYPES[patch_type]
         )
+        return _decoded(_object, answer)
 
     def delete(
         self,
@@ -130,6 +138,16 @@ class ClusterApi:
             self._http.request("DELETE", _path(kind, namespace, name), body=options)
         except NotFound:
             return
+
+
+def _decoded(decoder: msgspec.json.Decoder[_T], body: bytes) -> _T:
+    try:
+        return decoder.decode(body)
+    except msgspec.DecodeError as error:
+        raise ClusterUnreachable(
+            f"the answer is not the JSON of an API server: {error}",
+            hint="something between here and the cluster (a proxy, a login page) may have answered",
+        ) from None
 
 
 def _path(kind: Kind, namespace: str | None, name: str = "", subresource: str = "") -> str:

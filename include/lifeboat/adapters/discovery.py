@@ -7,6 +7,7 @@ else.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TypeVar
 
 import msgspec
 
@@ -14,6 +15,7 @@ from lifeboat.adapters.http_json import Http
 from lifeboat.errors import ClusterUnreachable, LifeboatError, Unauthorized
 from lifeboat.ports.cluster import Discovery, Kind
 
+_T = TypeVar("_T")
 _AGGREGATED = (
     "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json"
 )
@@ -76,32 +78,45 @@ class _OldGroups(msgspec.Struct):
     groups: list[_OldGroup]
 
 
+class _Condition(msgspec.Struct):
+    type: str
+    status: str
+    message: str = ""
+
+
+class _ServiceStatus(msgspec.Struct):
+    conditions: list[_Condition] = []
+
+
+class _ApiService(msgspec.Struct):
+    status: _ServiceStatus = msgspec.field(default_factory=_ServiceStatus)
+
+
 class _ServerVersion(msgspec.Struct, rename="camel"):
     git_version: str
 
 
 def discover(http: Http) -> Discovery:
     """Raises ClusterUnreachable or Unauthorized when nothing at all can be discovered."""
-    version = msgspec.json.decode(http.request("GET", "/version"), type=_ServerVersion)
+    version = _decode(http.request("GET", "/version"), _ServerVersion)
     groups: list[_Group] = []
     failures: dict[str, str] = {}
     for path in ("/api", "/apis"):
         body = http.request("GET", path, accept=_AGGREGATED)
-        if msgspec.json.decode(body, type=_GroupList).kind == "APIGroupDiscoveryList":
-            groups += msgspec.json.decode(body, type=_GroupList).items
-        else:
-            groups += _legacy(http, path, failures)
-    kinds = [kind for group in groups for kind in _kinds(group, failures)]
+        answer = _decode(body, _GroupList)
+        aggregated = answer.kind == "APIGroupDiscoveryList"
+        groups += answer.items if aggregated else _legacy(http, path, failures)
+    kinds = [kind for group in groups for kind in _kinds(http, group, failures)]
     return Discovery(tuple(sorted(kinds)), failures, version.git_version)
 
 
-def _kinds(group: _Group, failures: dict[str, str]) -> Iterable[Kind]:
+def _kinds(http: Http, group: _Group, failures: dict[str, str]) -> Iterable[Kind]:
     """Each resource once, at the first (preferred) version that serves it."""
     name = group.metadata.name
     found: dict[str, Kind] = {}
     for version in group.versions:
         if version.freshness != "Current":
-            failures[f"{name}/{version.version}"] = "its API service is not available"
+            failures[f"{name}/{version.version}"] = _why_stale(http, name, version.version)
             continue
         for resource in version.resources:
             known = found.get(resource.resource)
@@ -118,10 +133,29 @@ def _kinds(group: _Group, failures: dict[str, str]) -> Iterable[Kind]:
     return found.values()
 
 
+def _why_stale(http: Http, group: str, version: str) -> str:
+    """What the APIService says of itself; reading it may be forbidden or it may just have gone."""
+    plain = "its API service is not available"
+    path = f"/apis/apiregistration.k8s.io/v1/apiservices/{version}.{group}"
+    try:
+        conditions = _decode(http.request("GET", path), _ApiService).status.conditions
+    except LifeboatError:
+        return plain
+    said = [c.message for c in conditions if c.type == "Available" and c.status != "True"]
+    return f"{plain}: {said[0]}" if said else plain
+
+
+def _decode(body: bytes, shape: type[_T]) -> _T:
+    try:
+        return msgspec.json.decode(body, type=shape)
+    except msgspec.DecodeError as error:
+        raise ClusterUnreachable(f"discovery did not answer like an API server: {error}") from None
+
+
 def _legacy(http: Http, path: str, failures: dict[str, str]) -> list[_Group]:
     if path == "/api":
         return [_Group(versions=_versions(http, "", "/api", ["v1"], failures))]
-    groups = msgspec.json.decode(http.request("GET", path), type=_OldGroups).groups
+    groups = _decode(http.request("GET", path), _OldGroups).groups
     return [
         _Group(
             _Meta(group.name),
@@ -143,7 +177,7 @@ def _versions(
     found = []
     for version in versions:
         try:
-            body = http.request("GET", f"{path}/{version}")
+            resources = _decode(http.request("GET", f"{path}/{version}"), _OldResources).resources
         except Unauthorized:
             raise
         except LifeboatError as error:
@@ -151,7 +185,6 @@ def _versions(
                 raise
             failures[f"{group}/{version}".lstrip("/")] = error.message
             continue
-        resources = msgspec.json.decode(body, type=_OldResources).resources
         found.append(_Version(version, [_modern(r) for r in resources if "/" not in r.name]))
     return found
 

@@ -6,13 +6,15 @@ Knows HTTP and Kubernetes' Status objects, nothing of kinds. Safe for several th
 from __future__ import annotations
 
 import random
+import socket
 import ssl
 import tempfile
 from pathlib import Path
 
 import msgspec
 import urllib3
-from urllib3.exceptions import HTTPError
+from urllib3.connection import HTTPConnection
+from urllib3.exceptions import HTTPError, SSLError
 
 from lifeboat.adapters.kubeconfig import Endpoint
 from lifeboat.clock import monotonic, pause
@@ -27,6 +29,7 @@ from lifeboat.errors import (
     NotFound,
     Throttled,
     Unauthorized,
+    UsageError,
 )
 
 _CONNECTIONS = 32
@@ -34,7 +37,15 @@ _TIMEOUT = urllib3.Timeout(connect=10, read=90)
 _PATIENCE = 60.0
 _TRIES = 4
 _IDEMPOTENT = ("GET", "PUT", "PATCH", "DELETE")
-_LONGEST_REASON = 600
+_SHORTEST_WAIT = 0.1  # seconds; a Retry-After of 0 must not become a storm
+_LONGEST_REASON = 600  # characters; an answer may quote a whole object
+# A connection that idles in a task's pool must survive NAT and load balancers (Azure: 4 minutes).
+_SOCKET_OPTIONS = [
+    *HTTPConnection.default_socket_options,
+    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+]
+if hasattr(socket, "TCP_KEEPIDLE"):  # macOS has its own name for it, and a laptop needs it less
+    _SOCKET_OPTIONS.append((socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 60))
 
 
 class _Status(msgspec.Struct):
@@ -45,8 +56,9 @@ class _Status(msgspec.Struct):
 class Http:
     """`request` returns the body of a 2xx answer or raises one of lifeboat.errors.
 
-    429 and 503 with Retry-After are obeyed for up to `patience` seconds; a broken connection is
-    tried again where that cannot do anything twice.
+    429, and 503 with Retry-After, are obeyed for up to `patience` seconds. A broken connection and
+    5xx are tried a few times where that cannot do anything twice; a create is not repeated, since
+    the first one may have arrived. Redirects are not followed: they would take the token along.
     """
 
     def __init__(self, endpoint: Endpoint, patience: float = _PATIENCE) -> None:
@@ -58,9 +70,14 @@ class Http:
             block=True,
             retries=False,
             timeout=_TIMEOUT,
+            socket_options=_SOCKET_OPTIONS,
             ssl_context=_ssl_context(endpoint),
             server_hostname=endpoint.tls_server_name or None,
         )
+
+    def close(self) -> None:
+        """Close idle connections; the next request opens new ones."""
+        self._pool.clear()
 
     def request(
         self,
@@ -72,66 +89,78 @@ class Http:
         accept: str = "application/json",
     ) -> bytes:
         deadline = monotonic() + self._patience
-        for attempt in range(_TRIES * 100):
-            headers = {"Accept": accept, "User-Agent": "lifeboat"}
-            if body is not None:
-                headers["Content-Type"] = content_type
-            if self._endpoint.token is not None:
-                headers["Authorization"] = f"Bearer {self._endpoint.token()}"
+        headers = {"Accept": accept, "User-Agent": "lifeboat"}
+        if body is not None:
+            headers["Content-Type"] = content_type
+        broken = 0
+        while True:
             try:
-                answer = self._pool.request(
-                    method, self._endpoint.server + path, body=body, headers=headers
-                )
-            except HTTPError as error:
-                if method not in _IDEMPOTENT or attempt + 1 >= _TRIES:
-                    raise self._unreachable(error) from error
-                pause(0.1 * 2**attempt * random.uniform(0.5, 1.5))  # noqa: S311
-                continue
-            if answer.status < 300:
-                return answer.data
-            error_answer = self._error(answer)
-            wait = error_answer.retry_after if isinstance(error_answer, Throttled) else None
-            if wait is None or monotonic() + wait > deadline:
-                raise error_answer
+                return self._once(method, path, body, headers)
+            except Throttled as error:
+                wait = max(error.retry_after or 0.0, _SHORTEST_WAIT)
+                if monotonic() + wait > deadline:
+                    raise
+            except ClusterUnreachable:
+                broken += 1
+                if method not in _IDEMPOTENT or broken == _TRIES:
+                    raise
+                wait = _SHORTEST_WAIT * 2**broken
             pause(wait * random.uniform(1.0, 1.3))  # noqa: S311 - jitter, not secrecy
-        raise AssertionError("unreachable: the deadline ends the loop")
 
-    def _unreachable(self, error: HTTPError) -> ClusterUnreachable:
-        return ClusterUnreachable(
-            f"{self._endpoint.server} does not answer: {type(error).__name__}",
-            hint="check that the API server runs and that this machine can reach it",
-        )
-
-    def _error(self, answer: urllib3.BaseHTTPResponse) -> LifeboatError:
+    def _once(self, method: str, path: str, body: bytes | None, headers: dict[str, str]) -> bytes:
+        if self._endpoint.token is not None:
+            headers["Authorization"] = f"Bearer {self._endpoint.token()}"
+        url = self._endpoint.server + path
         try:
-            status = msgspec.json.decode(answer.data, type=_Status)
-        except msgspec.DecodeError:
-            status = _Status(message=answer.reason or "")
-        message = status.message[:_LONGEST_REASON] or f"HTTP {answer.status}"
-        if answer.status in (429, 503) and answer.headers.get("Retry-After"):
-            return Throttled(message, retry_after=_seconds(answer.headers["Retry-After"]))
-        if answer.status == 429:
-            return Throttled(message, retry_after=1.0)
+            answer = self._pool.request(method, url, body=body, headers=headers)
+        except SSLError as error:
+            raise UsageError(
+                f"the certificate of {self._endpoint.server} was not accepted: {_plain(error)}",
+                hint="check certificate-authority and tls-server-name in the kubeconfig",
+            ) from None
+        except HTTPError as error:
+            raise ClusterUnreachable(
+                f"{self._endpoint.server} does not answer: {_plain(error)}",
+                hint="check that the API server runs and that this machine can reach it",
+            ) from None
+        if answer.status >= 300:
+            raise self._error(answer, f"{method} {path.partition('?')[0]}")
+        return answer.data
+
+    def _error(self, answer: urllib3.BaseHTTPResponse, request: str) -> LifeboatError:
+        reason, message = _status(answer, request)
+        if answer.status == 429 or (answer.status == 503 and answer.headers.get("Retry-After")):
+            wait = _seconds(answer.headers.get("Retry-After", ""))
+            return Throttled(message, retry_after=wait)
         if answer.status == 409:
-            kind = AlreadyExists if status.reason == "AlreadyExists" else Conflict
-            return kind(message)
-        if answer.status >= 500:
+            return (AlreadyExists if reason == "AlreadyExists" else Conflict)(message)
+        if answer.status >= 500 and "conversion webhook" not in message:
             return ClusterUnreachable(f"the API server answered {answer.status}: {message}")
-        known = _BY_STATUS.get(answer.status, Invalid)
-        if known is Unauthorized:
+        if answer.status == 401:
             return Unauthorized(
                 f"{self._endpoint.describe} was refused: {message}",
                 hint="the credential is wrong or has expired",
             )
-        return known(message)
+        return _BY_STATUS.get(answer.status, Invalid)(message)
 
 
-_BY_STATUS: dict[int, type[LifeboatError]] = {
-    401: Unauthorized,
-    403: Forbidden,
-    404: NotFound,
-    410: Expired,
-}
+_BY_STATUS: dict[int, type[LifeboatError]] = {403: Forbidden, 404: NotFound, 410: Expired}
+
+
+def _status(answer: urllib3.BaseHTTPResponse, request: str) -> tuple[str, str]:
+    """Reason and message of a Status; proxies and unknown paths answer with other things."""
+    try:
+        status = msgspec.json.decode(answer.data, type=_Status)
+    except msgspec.DecodeError:
+        status = _Status()
+    message = status.message or f"HTTP {answer.status} {answer.reason or ''} for {request}"
+    return status.reason, message[:_LONGEST_REASON]
+
+
+def _plain(error: HTTPError) -> str:
+    """The reason without the object addresses that urllib3 puts before it."""
+    text = str(error.args[-1]) if error.args else ""
+    return f"{type(error).__name__}: {text.rpartition('>: ')[2]}".rstrip(": ")
 
 
 def _seconds(text: str) -> float:
@@ -142,7 +171,14 @@ def _seconds(text: str) -> float:
 
 
 def _ssl_context(endpoint: Endpoint) -> ssl.SSLContext:
-    context = ssl.create_default_context(cadata=endpoint.ca.decode() or None)
+    try:
+        context = ssl.create_default_context(cadata=endpoint.ca.decode() or None)
+    except (ssl.SSLError, UnicodeDecodeError):
+        raise UsageError(
+            f"the certificate authority for {endpoint.server} is no PEM certificate"
+        ) from None
+    # Python 3.13 began to refuse CAs without a key identifier, which many clusters still have.
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
     if endpoint.insecure:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
@@ -152,5 +188,10 @@ def _ssl_context(endpoint: Endpoint) -> ssl.SSLContext:
             path = Path(folder) / "client.pem"
             path.touch(mode=0o600)
             path.write_bytes(endpoint.client_cert + b"\n" + endpoint.client_key)
-            context.load_cert_chain(path)
+            try:
+                context.load_cert_chain(path)
+            except ssl.SSLError:
+                raise UsageError(
+                    f"the client certificate for {endpoint.server} does not fit its key"
+                ) from None
     return context

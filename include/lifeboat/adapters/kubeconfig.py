@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import binascii
 import tempfile
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -40,7 +41,8 @@ class Endpoint:
 
 def from_kubeconfig(path: Path, context: str = "") -> Endpoint:
     """Read a kubeconfig file. Raises UsageError saying what was found instead."""
-    if ":" in str(path):
+    path = path.expanduser()
+    if ":" in str(path) and not path.exists():
         raise UsageError(
             f"{path} names several kubeconfig files",
             hint="merge them with `kubectl config view --flatten --merge` and name the result",
@@ -69,8 +71,21 @@ def in_cluster() -> Endpoint:
         server=_IN_CLUSTER_SERVER,
         describe=f"{_IN_CLUSTER_SERVER} as this pod's service account",
         ca=ca_file.read_bytes(),
-        token=lambda: token_file.read_text(encoding="utf-8").strip(),
+        token=_TokenFile(token_file),
     )
+
+
+class _TokenFile:
+    """A token that somebody else renews in place."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __call__(self) -> str:
+        try:
+            return self._path.read_text(encoding="utf-8").strip()
+        except OSError as error:
+            raise Unauthorized(f"cannot read the token {self._path}: {error.strerror}") from None
 
 
 class _Reader:
@@ -92,8 +107,14 @@ class _Reader:
         user_name = chosen.get("user", "")
         user = self._entry("users", "user", user_name) if user_name else {}
         server = cluster.get("server")
-        if not server:
-            raise UsageError(f"{self._name}: the cluster of context {name!r} has no server")
+        if not isinstance(server, str) or not server.startswith(("https://", "http://")):
+            raise UsageError(f"{self._name}: the cluster of context {name!r} has no server URL")
+        if cluster.get("proxy-url"):
+            raise UsageError(
+                f"{self._name}: the cluster of context {name!r} has a proxy-url, which is not"
+                " supported",
+                hint="run Lifeboat where the API server can be reached directly",
+            )
         return Endpoint(
             server=server.rstrip("/"),
             describe=f"{server} as {user_name or 'nobody'}",
@@ -106,7 +127,10 @@ class _Reader:
         )
 
     def _entry(self, section: str, inner: str, name: str) -> dict[str, Any]:
-        entries = {e.get("name", ""): e.get(inner) or {} for e in self._document.get(section) or []}
+        listed = self._document.get(section) or []
+        if not isinstance(listed, list) or not all(isinstance(e, dict) for e in listed):
+            raise UsageError(f"{self._name}: {section} is no list of named entries")
+        entries = {e.get("name", ""): e.get(inner) or {} for e in listed}
         if name not in entries:
             known = ", ".join(sorted(entries)) or "none"
             raise UsageError(
@@ -137,8 +161,7 @@ class _Reader:
             token: str = user["token"]
             return lambda: token
         if user.get("tokenFile"):
-            path = self._file(user["tokenFile"])
-            return lambda: path.read_text(encoding="utf-8").strip()
+            return _TokenFile(self._file(user["tokenFile"]))
         if "exec" in user or "auth-provider" in user:
             return _OfficialLogin(self._path, self._text, context)
         return None
@@ -150,15 +173,18 @@ class _OfficialLogin:
     def __init__(self, path: Path | None, text: str, context: str) -> None:
         self._path, self._text, self._context = path, text, context
         self._configuration: Any = None
+        self._lock = threading.Lock()
 
     def __call__(self) -> str:
-        if self._configuration is None:
-            self._configuration = self._load()
-        header = self._configuration.get_api_key_with_prefix("authorization") or ""
+        with self._lock:  # many threads, one login
+            if self._configuration is None:
+                self._configuration = self._load()
+            header = self._configuration.get_api_key_with_prefix("authorization") or ""
         if not header:
             raise Unauthorized(
                 "the kubeconfig's login command gave no token",
-                hint="run it by hand; it may want you to log in again",
+                hint="run it by hand; it may want you to log in again, or it may hand out client"
+                " certificates, which are not supported from a login command",
             )
         return str(header).removeprefix("Bearer ")
 
