@@ -18,7 +18,7 @@ from lifeboat.adapters.store_azure import AzureSettings, connect_azure, create_a
 from lifeboat.adapters.store_local import LocalStore
 from lifeboat.adapters.volumes_folder import FolderVolumes, NoVolumes
 from lifeboat.clock import Clock, utc_now
-from lifeboat.errors import LifeboatError, UsageError
+from lifeboat.errors import LifeboatError, NotAVault, UsageError
 from lifeboat.policy.instance import Instance
 from lifeboat.policy.load import load_include, load_instance
 from lifeboat.policy.model import ClusterEntry, VaultEntry
@@ -72,13 +72,10 @@ def include_folder() -> Path:
 
 
 def resolve(reference: str, connections: Connections) -> str:
-    """The value behind a reference; a plain text is its own value. Never logged, never shown."""
+    """The secret behind a reference. Never logged, never shown."""
     kind, _, name = reference.partition(":")
     if kind == "env":
-        value = os.environ.get(name, "")
-        if not value:
-            raise UsageError(f"the environment variable {name} is not set")
-        return value
+        return from_environment(reference)
     if kind == "file":
         try:
             return Path(name).read_text(encoding="utf-8").strip()
@@ -86,7 +83,18 @@ def resolve(reference: str, connections: Connections) -> str:
             raise UsageError(f"cannot read {name}: {error.strerror}") from None
     if kind == "connection":
         return connections.secret(name)
-    return reference
+    raise UsageError("a secret is named by env:NAME, file:/path or connection:ID, not written out")
+
+
+def from_environment(text: str) -> str:
+    """A place (url, path) that may be named by `env:NAME`; anything else is the place itself."""
+    kind, _, name = text.partition(":")
+    if kind != "env":
+        return text
+    value = os.environ.get(name, "")
+    if not value:
+        raise UsageError(f"the environment variable {name} is not set")
+    return value
 
 
 def open_context(
@@ -104,7 +112,7 @@ def open_context(
         cluster=cluster,
         vault=unlock(instance.vault, connections),
         disks=DisksCsi(cluster, snapshot_class=instance.policy.volumes.snapshot_class),
-        reader=volume_reader(cluster_entry, connections),
+        reader=volume_reader(cluster_entry),
         clock=clock,
     )
 
@@ -121,20 +129,20 @@ def endpoint(entry: ClusterEntry, connections: Connections) -> Endpoint:
     if entry.connection:
         text = connections.kubeconfig(entry.connection)
         return from_kubeconfig_text(text, entry.context) if text else in_cluster()
-    return from_kubeconfig(Path(resolve(entry.kubeconfig or "", connections)), entry.context)
+    return from_kubeconfig(Path(from_environment(entry.kubeconfig or "")), entry.context)
 
 
-def volume_reader(entry: ClusterEntry, connections: Connections) -> VolumeReader:
+def volume_reader(entry: ClusterEntry) -> VolumeReader:
     """Who can look into the cluster's volumes; by default nobody."""
     if entry.volume_reader is None:
         return NoVolumes()
-    root = Path(resolve(entry.volume_reader.root, connections))
+    root = Path(from_environment(entry.volume_reader.root))
     return FolderVolumes(entry.volume_reader.driver, root)
 
 
 def open_store(entry: VaultEntry, connections: Connections, *, create: bool = False) -> Store:
     """The store a vault lies in; `create` makes the folder or container when it is missing."""
-    url = resolve(entry.url, connections)
+    url = from_environment(entry.url)
     parts = urlsplit(url)
     if parts.scheme == "file" and parts.path:
         return _folder(Path(parts.path), create=create)
@@ -151,7 +159,12 @@ def open_store(entry: VaultEntry, connections: Connections, *, create: bool = Fa
 def unlock(entry: VaultEntry, connections: Connections) -> Vault:
     """The opened vault. Raises NotAVault, WrongKey, NewerFormat."""
     secret = resolve(entry.key, connections) if entry.key else ""
-    return open_vault(open_store(entry, connections), secret)
+    try:
+        return open_vault(open_store(entry, connections), secret)
+    except NotAVault:
+        if not entry.create:
+            raise
+    return make_vault(entry, connections)
 
 
 def make_vault(entry: VaultEntry, connections: Connections, clock: Clock = utc_now) -> Vault:
