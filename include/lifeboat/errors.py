@@ -88,8 +88,8 @@ class Problem:
     def __str__(self) -> str:
         where = f"{self.file}:{self.line}" if self.line else self.file
         field = f" {self.field}:" if self.field else ""
-        found = f" found {self.found}." if self.found else ""
-        return f"{where}:{field}{found} {self.expected}"
+        found = f" found {self.found};" if self.found else ""
+        return f"{where}:{field}{found} expected {self.expected}"
 
 
 class PolicyError(Permanent):

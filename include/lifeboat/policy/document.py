@@ -73,13 +73,13 @@ def parse_document(file: str, raw: bytes) -> Document:
     except yaml.YAMLError as error:
         raise PolicyError([_syntax_problem(file, text, error)]) from None
     if root is None or (isinstance(root, ScalarNode) and root.tag == f"{_TAG}null"):
-        raise _refusal(file, 1, "an empty file", "Write at least one key; see docs/policy.md.")
+        raise _refusal(
+            file, 1, "an empty file", "at least one key: value line (docs/policy.md lists the keys)"
+        )
     if not isinstance(root, MappingNode):
         found = "a list" if isinstance(root, SequenceNode) else "plain text"
-        raise _refusal(
-            file, _line(root), found, "A file of `key: value` lines; see docs/policy.md."
-        )
-    data = _Builder(file).build(root, 0)
+        raise _refusal(file, _line(root), found, "key: value lines (docs/policy.md lists the keys)")
+    data = _Builder(file).build(root)
     return Document(file, text, data, root)
 
 
@@ -103,15 +103,16 @@ def _child(node: Node, step: str | int) -> tuple[Node, Node] | None:
 
 def _decode(file: str, raw: bytes) -> str:
     if len(raw) > _MAX_BYTES:
-        raise _refusal(
-            file, None, f"{len(raw)} bytes", f"A file of at most {_MAX_BYTES // 1024} KiB."
-        )
+        raise _refusal(file, None, f"{len(raw)} bytes", f"at most {_MAX_BYTES // 1024} KiB")
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
         raise _refusal(
-            file, line, f"byte 0x{raw[error.start]:02x}, which is not UTF-8", "Save it as UTF-8."
+            file,
+            line,
+            f"byte 0x{raw[error.start]:02x}, which is not UTF-8",
+            "UTF-8: save the file so",
         ) from None
 
 
@@ -129,7 +130,10 @@ def _check_depth(file: str, text: str) -> None:
 
 def _too_deep(file: str, line: int | None) -> PolicyError:
     return _refusal(
-        file, line, f"values nested deeper than {_MAX_DEPTH}", "No policy needs that; flatten it."
+        file,
+        line,
+        f"values nested deeper than {_MAX_DEPTH}",
+        "a flatter file: no key needs that depth",
     )
 
 
@@ -141,7 +145,7 @@ def _compose(file: str, text: str) -> Node | None:
         if second is not None:
             line = _line(second)
             raise _refusal(
-                file, line, "a second document (after ---)", "One file per policy: split it."
+                file, line, "a second document (after ---)", "one document a file: split it"
             )
         return root
     finally:
@@ -151,21 +155,21 @@ def _compose(file: str, text: str) -> Node | None:
 def _syntax_problem(file: str, text: str, error: yaml.YAMLError) -> Problem:
     for number, line in enumerate(text.splitlines(), start=1):
         if "\t" in line[: len(line) - len(line.lstrip())]:
-            return Problem(file, number, "", "a tab as indentation", "YAML allows spaces only.")
+            return Problem(file, number, "", "a tab as indentation", "spaces only")
     if isinstance(error, yaml.MarkedYAMLError):
         mark = error.problem_mark or error.context_mark
         # Only the parser's own words: its context would quote the file, which may hold a secret.
-        what = (error.problem or "cannot be read").split(" '")[0]
+        what = (error.problem or "cannot be read").split(" '")[0].removeprefix("found ")
         return Problem(
             file,
             mark.line + 1 if mark else None,
             "",
-            f"no valid YAML ({what})",
-            'Check quotes, colons and indentation here; quote text with ": ", "#", "*" or "@".',
+            f"no valid YAML: {what}",
+            'closed quotes, even indentation, and quotes around text with ": ", "#", "*" or "@"',
         )
     position = getattr(error, "position", 0)
     line_number = text.count("\n", 0, position) + 1
-    return Problem(file, line_number, "", "a control character", "Remove it; YAML is plain text.")
+    return Problem(file, line_number, "", "a control character", "plain text: remove it")
 
 
 class _Builder:
@@ -175,21 +179,21 @@ class _Builder:
         self._file = file
         self._count = 0
 
-    def build(self, node: Node, depth: int) -> Any:
+    def build(self, node: Node, path: tuple[str, ...] = ()) -> Any:
         self._count += 1
         if self._count > _MAX_VALUES:
             raise _refusal(
-                self._file, _line(node), f"more than {_MAX_VALUES} values", "Fewer aliases (*name)."
+                self._file, _line(node), f"more than {_MAX_VALUES} values", "fewer aliases (*name)"
             )
-        if depth > _MAX_DEPTH:
+        if len(path) > _MAX_DEPTH:
             raise _too_deep(self._file, _line(node))
         if isinstance(node, MappingNode) and node.tag == f"{_TAG}map":
-            return self._mapping(node, depth)
+            return self._mapping(node, path)
         if isinstance(node, SequenceNode) and node.tag == f"{_TAG}seq":
-            return [self.build(item, depth + 1) for item in node.value]
+            return [self.build(item, (*path, f"[{n}]")) for n, item in enumerate(node.value)]
         return self._scalar(node)
 
-    def _mapping(self, node: MappingNode, depth: int) -> dict[str, Any]:
+    def _mapping(self, node: MappingNode, path: tuple[str, ...]) -> dict[str, Any]:
         built: dict[str, Any] = {}
         lines: dict[str, int] = {}
         for key_node, value_node in node.value:
@@ -200,16 +204,16 @@ class _Builder:
                     self._file,
                     _line(key_node),
                     "the key a second time",
-                    f"Each key once; it is already on line {first}.",
-                    field=key,
+                    f"each key once: it is already on line {first}",
+                    field="".join((*path, f".{key}")).removeprefix("."),
                 )
             lines[key] = _line(key_node)
-            built[key] = self.build(value_node, depth + 1)
+            built[key] = self.build(value_node, (*path, f".{key}"))
         return built
 
     def _key(self, node: Node) -> str:
         if not isinstance(node, ScalarNode):
-            raise _refusal(self._file, _line(node), "a list or mapping as a key", "A plain word.")
+            raise _refusal(self._file, _line(node), "a list or mapping as a key", "a plain word")
         return str(node.value)
 
     def _scalar(self, node: Node) -> Any:
@@ -226,5 +230,5 @@ class _Builder:
         except (ValueError, KeyError):
             pass
         raise _refusal(
-            self._file, _line(node), "a YAML tag (!...)", "Plain YAML without tags: remove it."
+            self._file, _line(node), "a YAML tag (!…)", "plain YAML without tags: remove it"
         )

@@ -72,8 +72,8 @@ _NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?")
 def _check_name(name: str) -> str:
     if not _NAME.fullmatch(name):
         raise refuse(
-            "a name is 1 to 40 characters of a-z, 0-9 and -, begins and ends with a letter or digit"
-            " (no dots: an instance is called <policy>.<cluster>)"
+            "1 to 40 of a-z, 0-9 and -, beginning and ending with a letter or digit (no dots: an"
+            " instance is called <policy>.<cluster>)"
         )
     return name
 
@@ -95,14 +95,14 @@ def parse_duration(text: str) -> timedelta:
     """
     found = _DURATION.fullmatch(text)
     if not text or not found or len(text) > 40:
-        raise ValueError("a duration is written like 90s, 30m, 4h30m, 2d or 1w")
+        raise ValueError("a duration such as 90s, 30m, 4h30m, 2d or 1w")
     seconds = sum(
         int(number) * size
         for number, size in zip(found.groups(), _UNITS.values(), strict=True)
         if number
     )
     if not 0 < seconds <= _LONGEST.total_seconds():
-        raise ValueError("a duration is longer than 0s and at most ten years")
+        raise ValueError("a duration longer than 0s and at most ten years")
     return timedelta(seconds=seconds)
 
 
@@ -121,9 +121,9 @@ def _duration(value: Any) -> Any:
     if isinstance(value, timedelta):
         return value
     if isinstance(value, int) and not isinstance(value, bool):
-        raise refuse(f"write the unit: {value}s, {value}m or {value}h")
+        raise refuse(f"a unit behind it: {value}s, {value}m or {value}h")
     if not isinstance(value, str):
-        raise refuse("a duration is written like 90s, 30m, 4h30m, 2d or 1w")
+        raise refuse("a duration such as 90s, 30m, 4h30m, 2d or 1w")
     try:
         return parse_duration(value)
     except ValueError as error:
@@ -171,7 +171,7 @@ def _check_secret_ref(text: str) -> str:
     }
     if not good.get(scheme, False):
         raise refuse(
-            "a secret is never written here: name its place, as env:NAME, file:/absolute/path or"
+            "the place of the secret, never the secret: env:NAME, file:/absolute/path or"
             " connection:<Airflow connection id>",
             found=HIDDEN,
         )
@@ -185,7 +185,7 @@ SecretRef = Annotated[str, AfterValidator(_check_secret_ref)]
 def _check_kubeconfig(text: str) -> str:
     if not (is_env(text) or is_path(text)):
         raise refuse(
-            "a kubeconfig is named, not pasted: an absolute path (or ~/path), or env:NAME",
+            "the place of a kubeconfig, not its content: an absolute path (or ~/path), or env:NAME",
             found=HIDDEN,
         )
     return text

@@ -117,7 +117,7 @@ def load_instance(include: Path, instance_id: str) -> Instance:
 
 def _no_such_instance(instance_id: str, known: list[str], broken: list[Problem]) -> UsageError:
     names = ", ".join(known) or "none: there is no policy that can be read"
-    hint = f"{closest(instance_id, known).capitalize()}Known instances: {names}."
+    hint = f"Known instances: {names}{closest(instance_id, known)}."
     if broken:
         files = ", ".join(sorted({Path(problem.file).name for problem in broken}))
         hint += f" Not readable: {files}; see lifeboat policy check."
@@ -130,7 +130,7 @@ def _read(path: Path) -> Document:
     except OSError as error:
         reason = error.strerror or str(error)
         raise PolicyError(
-            [Problem(str(path), None, "", f"an unreadable file ({reason})", "Create or fix it.")]
+            [Problem(str(path), None, "", f"an unreadable file ({reason})", "a readable file")]
         ) from None
     return parse_document(str(path), raw)
 
@@ -195,6 +195,6 @@ def _unknown_clusters(
 def _unknown(
     document: Document, path: tuple[str | int, ...], name: str, what: str, known: list[str]
 ) -> Problem:
-    names = ", ".join(known) or f"no {what}"
-    expected = f"{closest(name, known)}{CLUSTERS_FILE} names {names}"
+    names = ", ".join(known) or "it names none"
+    expected = f"a {what} of {CLUSTERS_FILE}: {names}{closest(name, known)}"
     return problem_at(document, path, repr(name), expected)

@@ -92,7 +92,9 @@ class ClusterEntry(Strict):
                 found=" and ".join(chosen) or "none of them",
             )
         if self.context and not ways["kubeconfig"]:
-            raise refuse("a context only beside kubeconfig", found=self.context, at=("context",))
+            raise refuse(
+                "no context, which goes with kubeconfig only", found=self.context, at=("context",)
+            )
         return self
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import difflib
 import typing
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pydantic import ValidationError
@@ -24,7 +24,7 @@ _SENSITIVE = frozenset({"key", "connectionString", "connection", "kubeconfig", "
 _TYPES = {
     "string_type": "text; put numbers and other words in quotes",
     "int_type": "a whole number, such as 7",
-    "bool_type": "true or false",
+    "bool_type": "a switch: true or false",
     "tuple_type": "a list, such as [a, b]",
     "dict_type": "a mapping of key: value",
 }
@@ -32,13 +32,26 @@ _TYPES = {
 
 def to_problems(error: ValidationError, document: Document, model: type[Strict]) -> list[Problem]:
     """One Problem for each error, by line."""
-    problems = [_problem(detail, document, model) for detail in error.errors(include_url=False)]
+    details = error.errors(include_url=False)
+    wrong = {detail["loc"] for detail in details}
+    problems = [
+        _problem(detail, document, model)
+        for detail in details
+        # A list whose items are all wrong is also "too short": the items tell it better.
+        if not (
+            detail["type"] == "too_short" and any(_below(path, detail["loc"]) for path in wrong)
+        )
+    ]
     return sorted(problems, key=lambda problem: (problem.line or 0, problem.field))
+
+
+def _below(path: Path, around: Path) -> bool:
+    return len(path) > len(around) and path[: len(around)] == around
 
 
 def problem_at(document: Document, path: Path, found: str, expected: str) -> Problem:
     """A Problem at `path` of the document."""
-    return Problem(document.file, document.line(path), dotted(path), found, _sentence(expected))
+    return Problem(document.file, document.line(path), dotted(path), found, expected)
 
 
 def dotted(path: Path) -> str:
@@ -49,11 +62,11 @@ def dotted(path: Path) -> str:
     return text.removeprefix(".")
 
 
-def closest(word: str, known: typing.Iterable[str]) -> str:
-    """`did you mean "retention"? ` when one of `known` is near, else empty."""
-    near = difflib.get_close_matches(word.lower(), {name.lower(): name for name in known}, n=1)
+def closest(word: str, known: Iterable[str]) -> str:
+    """` (did you mean "retention"?)` when one of `known` is near, else empty."""
     names = {name.lower(): name for name in known}
-    return f'did you mean "{names[near[0]]}"? ' if near else ""
+    near = difflib.get_close_matches(word.lower(), names, n=1)
+    return f' (did you mean "{names[near[0]]}"?)' if near else ""
 
 
 def _problem(detail: ErrorDetails, document: Document, model: type[Strict]) -> Problem:
@@ -66,7 +79,7 @@ def _problem(detail: ErrorDetails, document: Document, model: type[Strict]) -> P
     if detail["type"] == "extra_forbidden":
         return problem_at(document, path, f'the unknown key "{path[-1]}"', _known(model, path))
     if detail["type"] == "missing":
-        return problem_at(document, path, "nothing", f"required: {_meaning(model, path)}")
+        return problem_at(document, path, "nothing", _described("a value", model, path))
     expected = _expected(detail["type"], context, model, path)
     return problem_at(document, path, _shown(path, detail["input"]), expected)
 
@@ -81,23 +94,24 @@ def _expected(kind: str, context: Mapping[str, Any], model: type[Strict], path: 
     if kind == "literal_error":
         return f"one of {context['expected']}"
     if kind == "greater_than_equal":
-        return f"{context['ge']} or more: {_meaning(model, path)}"
+        return _described(f"{context['ge']} or more", model, path)
     if kind in ("too_short", "string_too_short"):
-        return f"at least {context.get('min_length', 1)} of it: {_meaning(model, path)}"
-    return f"as documented: {_meaning(model, path)}"
+        return _described("at least one item", model, path)
+    return _described("another value", model, path)
 
 
 def _known(model: type[Strict], path: Path) -> str:
     shape = _model_at(model, path[:-1])
     keys = list(_fields(shape)) if shape else []
-    return f"{closest(str(path[-1]), keys)}known keys: {', '.join(keys)}"
+    return f"one of {', '.join(keys)}{closest(str(path[-1]), keys)}"
 
 
-def _meaning(model: type[Strict], path: Path) -> str:
+def _described(expected: str, model: type[Strict], path: Path) -> str:
+    """`expected`, with the field's own description behind it."""
     names = tuple(step for step in path if isinstance(step, str))
     shape = _model_at(model, names[:-1])
     field = _fields(shape).get(names[-1]) if shape and names else None
-    return (field.description or "") if field else ""
+    return f"{expected}. {field.description}" if field and field.description else expected
 
 
 def _fields(model: type[Strict]) -> dict[str, FieldInfo]:
@@ -133,10 +147,3 @@ def _shown(path: Path, value: Any) -> str:
         return HIDDEN
     text = str(value).lower() if isinstance(value, bool) else repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."
-
-
-def _sentence(text: str) -> str:
-    text = text.strip()
-    if not text:
-        return text
-    return text[0].upper() + text[1:] + ("" if text.endswith((".", "?", "!")) else ".")

@@ -171,7 +171,7 @@ def _default(name: str, field: Schema, parent: Schema) -> str:
 
 
 def _cell(text: str) -> str:
-    """Text for a table's cell; what stands in backticks is left alone, but for the cell's border."""
+    """Text for a table's cell; what stands in backticks is left alone, but for the border."""
     parts = " ".join(text.split()).replace("|", "\\|").split("`")
     for number in range(0, len(parts), 2):
         parts[number] = parts[number].replace("<", "&lt;").replace(" *", " \\*")
