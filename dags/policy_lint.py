@@ -1,0 +1,7 @@
+"""Declares no dag: shows in airflow, as an import error of this file, what is wrong with policies."""
+
+from __future__ import annotations
+
+from lifeboat.pipeline.build import lint
+
+lint()

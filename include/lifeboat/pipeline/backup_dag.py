@@ -1,0 +1,120 @@
+"""The backup DAG of one instance: enumerate, dump and snapshot, settle, commit, prune, report."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow.sdk import DAG, Asset, TriggerRule, task
+
+from lifeboat.pipeline import backup_tasks
+from lifeboat.pipeline.frame import documentation, run_limit, tags, task_defaults, timetable
+from lifeboat.policy.instance import Instance
+
+_SNAPSHOTS = ["snapshot", "settle"]
+_ALL = ["dump", "volumes", *_SNAPSHOTS, "commit", "prune"]
+_HOOKS = ["quiesce", "unquiesce"]
+
+
+def point_asset(instance: Instance) -> Asset:
+    """What `commit` updates; other DAGs may be scheduled on it."""
+    return Asset(
+        name=f"lifeboat/{instance.id}",
+        uri=f"x-lifeboat://{instance.vault.name}/{instance.id}",
+        group="recovery-point",
+    )
+
+
+def backup_dag(instance: Instance) -> DAG:
+    """The graph depends on the policy only in whether there are hooks and volumes."""
+    policy = instance.policy
+    with DAG(
+        dag_id=instance.backup_dag,
+        description=policy.description or f"Recovery points of {instance.id}",
+        schedule=timetable(policy.schedule),
+        catchup=False,
+        max_active_runs=1,
+        dagrun_timeout=run_limit(policy.objectives.rpo),
+        is_paused_upon_creation=False,
+        tags=tags(instance, "backup"),
+        doc_md=documentation(instance),
+        default_args=task_defaults(),
+    ) as dag:
+        _Graph(instance).build()
+    return dag
+
+
+class _Graph:
+    def __init__(self, instance: Instance) -> None:
+        self._instance = instance
+        self._hooks = bool(instance.policy.hooks)
+
+    def build(self) -> None:
+        instance = self._instance.id
+        shards = task(task_id="enumerate")(backup_tasks.enumerate_point)(
+            instance=instance,
+            policy=self._instance.policy_digest,
+            otherwise_skip=[*_ALL, *(_HOOKS if self._hooks else [])],
+        )
+        point = shards[backup_tasks.POINT_KEY]
+        dumped = (
+            task(
+                task_id="dump",
+                map_index_template="{{ task.op_kwargs['shard']['title'] }}",
+            )(backup_tasks.dump)
+            .partial(instance=instance, point=point)
+            .expand(shard=shards)
+        )
+        settled = self._snapshots(shards, point, dumped)
+        committed = self._commit(point)
+        pruned = task(task_id="prune")(backup_tasks.prune)(instance=instance)
+        told = task(task_id="report", trigger_rule=TriggerRule.ALL_DONE)(backup_tasks.report)(
+            instance=instance
+        )
+        [dumped, settled] >> committed >> pruned >> told
+
+    def _snapshots(self, shards: Any, point: Any, dumped: Any) -> Any:
+        instance = self._instance.id
+        titles = task(task_id="volumes")(backup_tasks.volumes)(
+            titles=shards[backup_tasks.VOLUMES_KEY],
+            otherwise_skip=[*_SNAPSHOTS, *(_HOOKS if self._hooks else [])],
+        )
+        tickets = (
+            task(task_id="snapshot", map_index_template="{{ task.op_kwargs['volume'] }}")(
+                backup_tasks.snapshot
+            )
+            .partial(instance=instance, point=point)
+            .expand(volume=titles)
+        )
+        if self._hooks:
+            self._quiesce(shards, titles, tickets, dumped)
+        settled = backup_tasks.SettleOperator(
+            task_id="settle",
+            instance=instance,
+            point=point,
+            tickets=tickets,
+            # A volume that could not be snapshotted is named in the point and does not prevent it.
+            trigger_rule=TriggerRule.ALL_DONE,
+        )
+        return settled
+
+    def _quiesce(self, shards: Any, titles: Any, tickets: Any, dumped: Any) -> None:
+        """After the dump, so that a stilled replica count is never captured.
+
+        The setup of the teardown is `enumerate`, not `quiesce`: Airflow runs no teardown whose
+        setup failed, and a quiesce that was killed may have stilled half of the workloads.
+        """
+        frozen = task(task_id="quiesce")(backup_tasks.quiesce)(instance=self._instance.id)
+        thawed = task(task_id="unquiesce", retries=5)(backup_tasks.unquiesce)(
+            instance=self._instance.id
+        )
+        [dumped, titles] >> frozen >> tickets >> thawed
+        thawed.as_teardown(setups=shards, on_failure_fail_dagrun=True)
+
+    def _commit(self, point: Any) -> Any:
+        asset = point_asset(self._instance)
+
+        @task(task_id="commit", outlets=[asset], trigger_rule=TriggerRule.NONE_FAILED)
+        def commit(instance: str, point: str, *, outlet_events: Any = None) -> dict[str, Any]:
+            return backup_tasks.commit(instance, point, outlet_events, asset)
+
+        return commit(self._instance.id, point)

@@ -1,0 +1,246 @@
+"""The tasks of a backup: one function a verb, each a thin call of the engine's step.
+
+XCom carries ids, titles and tickets, never an object. The scope and what each step stored lie in
+the vault, where every attempt of a run finds them again.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import get_current_context
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException, DownstreamTasksSkipped
+
+from lifeboat.errors import LifeboatError, PointIncomplete
+from lifeboat.pipeline.opening import (
+    errors_of,
+    leaving_errors,
+    open_instance,
+    pull,
+    run_of,
+    say,
+)
+from lifeboat.pipeline.triggers import Plain
+from lifeboat.pipeline.waiting import WaitingOperator
+
+if TYPE_CHECKING:
+    from lifeboat.steps.context import Context
+    from lifeboat.steps.scope import Scope
+
+POINT_KEY = "point"
+GAP_KEY = "gap"
+VOLUMES_KEY = "volumes"
+_LEFT_OUT_KEY = "left_out"
+
+
+def enumerate_point(instance: str, policy: str, otherwise_skip: list[str]) -> list[dict[str, str]]:
+    """Decides what is captured; the shards are what `dump` is mapped over.
+
+    `policy` is the digest of the policy's file. When a backfilled interval is covered already,
+    `otherwise_skip` is skipped and the message left for `report`.
+    """
+    from lifeboat.steps.admit import admit
+    from lifeboat.steps.enumerate import enumerate_scope
+
+    ti = get_current_context()["ti"]
+    with leaving_errors():
+        opened = open_instance(instance)
+        run = run_of(get_current_context()["dag_run"])
+        admission = admit(opened, run)
+        say(f"policy {policy}")
+        say(admission.message)
+        if not admission.capture:
+            ti.xcom_push(key=GAP_KEY, value=admission.message)
+            raise DownstreamTasksSkipped(tasks=otherwise_skip)
+        scope = enumerate_scope(opened, run)
+    for warning in scope.warnings:
+        say(f"warning: {warning}")
+    say(f"point {scope.point}: {len(scope.namespaces)} namespaces, {len(scope.volumes)} volumes")
+    ti.xcom_push(key=POINT_KEY, value=scope.point)
+    ti.xcom_push(key=VOLUMES_KEY, value=[volume.title for volume in scope.volumes])
+    return [{"id": shard.id, "title": shard.title} for shard in scope.shards]
+
+
+def dump(instance: str, point: str, shard: dict[str, str]) -> int:
+    """Captures one shard; returns how many objects it holds."""
+    from lifeboat.steps.dump import dump_shard
+
+    with leaving_errors():
+        opened = open_instance(instance)
+        part = dump_shard(opened, _scope(opened, point), shard["id"])
+    say(f"{part.objects} objects, {part.new_objects} new ({part.new_bytes} bytes)")
+    for entry in part.left_out:
+        say(f"left out ({entry.severity}): {entry.what}: {entry.reason}")
+    return part.objects
+
+
+def volumes(titles: list[str], otherwise_skip: list[str]) -> list[str]:
+    """The titles again: Airflow maps tasks over return values only, and `enumerate` has returned
+    the shards. Without volumes, `otherwise_skip` is skipped."""
+    if not titles:
+        raise DownstreamTasksSkipped(tasks=otherwise_skip)
+    return titles
+
+
+def quiesce(instance: str) -> list[str]:
+    """Stills the workloads that the policy names; thaws them again if that fails."""
+    from lifeboat.steps.quiesce import quiesce as freeze
+    from lifeboat.steps.quiesce import unquiesce as thaw
+
+    with leaving_errors():
+        opened = open_instance(instance)
+        try:
+            stilled = freeze(opened)
+        except LifeboatError:
+            thaw(opened)
+            raise
+    say(f"stilled {', '.join(stilled)}")
+    return stilled
+
+
+def unquiesce(instance: str) -> list[str]:
+    """Brings back whatever is still frozen."""
+    from lifeboat.steps.quiesce import unquiesce as thaw
+
+    with leaving_errors():
+        thawed = thaw(open_instance(instance))
+    say(f"brought back {', '.join(thawed) or 'nothing: nothing was stilled'}")
+    return thawed
+
+
+def snapshot(instance: str, point: str, volume: str) -> Plain:
+    """Asks for the snapshot of one volume; returns its ticket. A refusal is left for `settle`."""
+    import msgspec
+
+    from lifeboat.steps.settle import start_failure
+    from lifeboat.steps.snapshot import start_snapshot
+
+    with leaving_errors():
+        opened = open_instance(instance)
+        try:
+            ticket = start_snapshot(opened, _scope(opened, point), volume)
+        except LifeboatError as error:
+            left_out = msgspec.to_builtins(start_failure(volume, error))
+            get_current_context()["ti"].xcom_push(key=_LEFT_OUT_KEY, value=left_out)
+            raise
+    say(f"asked for snapshot {ticket.name}")
+    plain: Plain = msgspec.to_builtins(ticket)
+    return plain
+
+
+class SettleOperator(WaitingOperator):
+    """Waits for the snapshots, then secures them and accounts for every volume of the point."""
+
+    look = "snapshots"
+    template_fields = (*WaitingOperator.template_fields, "point", "tickets")
+
+    def __init__(self, *, point: Any, tickets: Any, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.point = point
+        self.tickets = tickets
+
+    def arguments(self, opened: Context) -> Plain:
+        return {"tickets": list(self.tickets or [])}
+
+    def limit(self, opened: Context) -> timedelta:
+        return opened.instance.policy.volumes.timeout
+
+    def finish(
+        self, opened: Context, arguments: Plain, waiting: list[str], seconds: float
+    ) -> dict[str, int]:
+        import msgspec
+
+        from lifeboat.point.manifest import LeftOut
+        from lifeboat.steps.settle import settle, ticket_from
+
+        ti = get_current_context()["ti"]
+        refused = ti.xcom_pull(task_ids="snapshot", key=_LEFT_OUT_KEY) or []
+        part = settle(
+            opened,
+            _scope(opened, self.point),
+            [ticket_from(plain) for plain in arguments["tickets"]],
+            msgspec.convert(refused if isinstance(refused, list) else [refused], list[LeftOut]),
+        )
+        say(f"{len(part.snapshots)} snapshots ready after {seconds:.1f} s")
+        for entry in part.left_out:
+            say(f"left out ({entry.severity}): {entry.what}: {entry.reason}")
+        return {"snapshots": len(part.snapshots), "left_out": len(part.left_out)}
+
+
+def commit(instance: str, point: str, outlet_events: Any, asset: Any) -> dict[str, Any]:
+    """Writes the manifest: from here on there is a point. The asset's event names it."""
+    from lifeboat.steps.commit import commit_point
+
+    with leaving_errors():
+        opened = open_instance(instance)
+        manifest = commit_point(opened, _scope(opened, point))
+    told: dict[str, Any] = {
+        "point": manifest.point,
+        "captured_to": manifest.captured_to,
+        "objects": manifest.objects,
+        "volumes": len(manifest.volumes),
+        "complete": manifest.complete,
+        "new_bytes": manifest.new_bytes,
+    }
+    outlet_events[asset].extra = told
+    say(f"committed {manifest.point}: {manifest.objects} objects, {len(manifest.volumes)} volumes")
+    return told
+
+
+def prune(instance: str) -> dict[str, Any]:
+    """Removes what the policy no longer keeps."""
+    from lifeboat.steps.prune import execute_prune, plan_prune
+
+    with leaving_errors():
+        opened = open_instance(instance)
+        result = execute_prune(opened, plan_prune(opened))
+    say(f"kept {result.kept} points, removed {len(result.removed)}")
+    for point in result.removed:
+        say(f"removed {point}")
+    for leftover in result.leftovers:
+        say(f"could not be removed: {leftover}")
+    return {"kept": result.kept, "removed": len(result.removed)}
+
+
+def report(instance: str) -> None:
+    """Makes the run's state the truth: fails unless there is a whole point, or none was due.
+
+    Raises PointIncomplete when the point leaves something out, or when there is none.
+    """
+    from lifeboat.point.manifest import read_manifest
+    from lifeboat.steps.commit import ensure_complete
+
+    gap = pull("enumerate", GAP_KEY)
+    if gap:
+        say(gap)
+        return
+    committed = pull("commit")
+    if not committed:
+        told = errors_of(["enumerate", "dump", "volumes", "quiesce", "settle", "commit"])
+        raise PointIncomplete(
+            "this run made no point\n" + "\n".join(f"  {line}" for line in told),
+            hint="mend the cause and clear the failed task: the run goes on where it stopped",
+        )
+    opened = open_instance(instance)
+    manifest = read_manifest(opened.vault, instance, committed["point"])
+    say(f"point {manifest.point} of {instance}, captured {manifest.captured_from}")
+    say(f"{manifest.objects} objects ({manifest.new_objects} new), {manifest.new_bytes} bytes new")
+    say(f"{len(manifest.volumes)} volumes: {', '.join(s.volume.title for s in manifest.volumes)}")
+    for entry in manifest.left_out:
+        say(f"left out ({entry.severity}): {entry.what}: {entry.reason}")
+    ensure_complete(manifest)
+    if not pull("prune"):
+        raise AirflowFailException(
+            f"point {manifest.point} is whole, but expired points were not removed:"
+            " see the log of task prune"
+        )
+
+
+def _scope(opened: Context, point: str) -> Scope:
+    from lifeboat.point import layout
+    from lifeboat.steps.scope import Scope
+
+    if not point:
+        raise AirflowSkipException("this run captures nothing")
+    return opened.vault.get_document(layout.scope(opened.instance.id, point), Scope)

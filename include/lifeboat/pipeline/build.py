@@ -1,0 +1,46 @@
+"""Which DAGs a file of dags/ declares. A task's start builds only its own DAG, from its own policy.
+
+A broken policy is left out here, so that it takes no other down, and raised by `lint`, whose file
+declares no DAG.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from airflow.sdk import DAG, get_parsing_context
+
+from lifeboat.errors import PolicyError
+from lifeboat.pipeline.backup_dag import backup_dag
+from lifeboat.policy.instance import Instance
+from lifeboat.policy.load import load_include, load_instance
+from lifeboat.wiring import include_folder
+
+Dags = dict[str, DAG]
+"""By DAG id; a file of dags/ puts them into its globals, where Airflow finds them."""
+
+
+def backup_dags() -> Dags:
+    """One for each instance."""
+    return _each("backup.", backup_dag)
+
+
+def lint() -> None:
+    """Raises PolicyError with everything that is wrong in the include folder."""
+    problems = load_include(include_folder()).problems
+    if problems:
+        raise PolicyError(list(problems))
+
+
+def _each(prefix: str, build: Callable[[Instance], DAG]) -> Dags:
+    dags = [build(instance) for instance in _instances(prefix)]
+    return {dag.dag_id: dag for dag in dags}
+
+
+def _instances(prefix: str) -> Iterable[Instance]:
+    wanted = get_parsing_context().dag_id
+    if wanted is None:
+        return load_include(include_folder()).instances
+    if not wanted.startswith(prefix):
+        return ()
+    return (load_instance(include_folder(), wanted.removeprefix(prefix)),)

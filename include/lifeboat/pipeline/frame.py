@@ -1,0 +1,91 @@
+"""What all DAGs have in common: how they retry, when they run, what they are called and labelled.
+
+Everything here is a function of the policy alone, never of the moment: a DAG that differs from parse
+to parse would be a new version each time.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from airflow.sdk import CronTriggerTimetable, RetryDecision, RetryPolicy
+
+from lifeboat.errors import LifeboatError, Retryable
+from lifeboat.policy.instance import Instance
+from lifeboat.policy.schedule import Schedule
+
+RESTORE_DAG = "restore"
+
+_NOT_AT_ONCE = timedelta(milliseconds=500)
+_SHORTEST_RUN_LIMIT = timedelta(hours=1)
+
+
+class EngineRetries(RetryPolicy):
+    """Asks the error itself: what asking again cannot help fails at once, what the other side timed
+    is retried then, everything else after the task's own delay."""
+
+    def evaluate(
+        self,
+        exception: BaseException,
+        try_number: int,
+        max_tries: int,
+        context: Any = None,
+    ) -> RetryDecision:
+        if isinstance(exception, LifeboatError) and not exception.retryable:
+            return RetryDecision.fail("trying again cannot help")
+        if isinstance(exception, Retryable) and exception.retry_after is not None:
+            return RetryDecision.retry(timedelta(seconds=exception.retry_after), "as it asked for")
+        return RetryDecision.default()
+
+
+def task_defaults() -> dict[str, Any]:
+    """`default_args` of every DAG: two retries, 5 s and 10 s later."""
+    return {
+        "owner": "lifeboat",
+        "retries": 2,
+        "retry_delay": timedelta(seconds=5),
+        "retry_exponential_backoff": 2.0,
+        "max_retry_delay": timedelta(minutes=5),
+        "retry_policy": EngineRetries(),
+    }
+
+
+def timetable(schedule: Schedule | None) -> CronTriggerTimetable | None:
+    """Runs at the ticks, in the policy's zone; None for on demand.
+
+    A new policy waits for its next tick: without a start_date, Airflow would run at once when the
+    last tick is less than a tenth of the interval ago, unless `run_immediately` is shorter. After
+    an outage the newest missed tick, and only that, is made up for (catchup is off).
+    """
+    if schedule is None:
+        return None
+    return CronTriggerTimetable(
+        schedule.cron, timezone=schedule.timezone, run_immediately=_NOT_AT_ONCE
+    )
+
+
+def run_limit(objective: timedelta) -> timedelta:
+    """A run that takes longer than its objective has failed, and would block the next one."""
+    return max(objective, _SHORTEST_RUN_LIMIT)
+
+
+def tags(instance: Instance, kind: str) -> list[str]:
+    """`kind` is backup or test-restore."""
+    return [
+        "lifeboat",
+        kind,
+        f"policy:{instance.policy.name}",
+        f"cluster:{instance.cluster.name}",
+    ]
+
+
+def documentation(instance: Instance) -> str:
+    """Markdown for the DAG's page: the policy in words, and its file, so that each edit of the file
+    is a new version of the DAG."""
+    from lifeboat.policy.explain import describe
+
+    return (
+        f"{describe(instance)}\n\n---\n`{instance.source}`, {instance.policy_digest}\n\n"
+        f"```yaml\n{instance.policy_text.strip()}\n```\n"
+    )

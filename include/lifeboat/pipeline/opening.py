@@ -1,0 +1,95 @@
+"""From what a task is told (ids, and what Airflow knows of the run) to what the engine takes.
+
+Imports the engine's wiring inside functions: parsing a DAG must stay cheap.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import get_current_context
+
+from lifeboat.errors import LifeboatError, UsageError
+from lifeboat.pipeline.connections import AirflowConnections
+from lifeboat.policy.load import load_clusters, load_instance
+from lifeboat.policy.model import ClusterEntry
+
+if TYPE_CHECKING:
+    from lifeboat.point.manifest import Run
+    from lifeboat.steps.context import Context
+
+SAME_CLUSTER = "same"
+ERROR_KEY = "error"
+"""The XCom under which a failing task leaves its message, for the last task of the run."""
+
+_TRIGGERS = {
+    "scheduled": "scheduled",
+    "backfill": "backfill",
+    "asset_triggered": "asset",
+}
+
+_log = logging.getLogger("lifeboat")
+
+
+def say(line: str) -> None:
+    """A line of the task's log."""
+    _log.info("%s", line)
+
+
+def open_instance(instance: str, target: str = SAME_CLUSTER) -> Context:
+    """The instance's context; `target` names another cluster of clusters.yaml to restore into.
+
+    Raises UsageError, PolicyError, NotAVault, WrongKey, StoreUnavailable.
+    """
+    from lifeboat.wiring import include_folder, open_context
+
+    include = include_folder()
+    entry: ClusterEntry | None = None
+    if target != SAME_CLUSTER:
+        clusters = load_clusters(include)
+        entry = clusters.cluster(target)
+        if entry is None:
+            known = ", ".join(cluster.name for cluster in clusters.clusters)
+            raise UsageError(f"there is no cluster {target!r}", hint=f"clusters.yaml has {known}")
+    return open_context(load_instance(include, instance), AirflowConnections(), target=entry)
+
+
+def run_of(dag_run: Any) -> Run:
+    """Who asked for a point. The logical date may be missing, and is no tick in manual runs."""
+    from lifeboat.clock import rfc3339
+    from lifeboat.point.manifest import Run
+
+    trigger = _TRIGGERS.get(str(dag_run.run_type.value), "manual")
+    ticked = trigger in ("scheduled", "backfill") and dag_run.logical_date is not None
+    tick = rfc3339(dag_run.logical_date) if ticked else ""
+    return Run(run_id=dag_run.run_id, trigger=trigger, scheduled_for=tick, dag=dag_run.dag_id)
+
+
+@contextmanager
+def leaving_errors() -> Iterator[None]:
+    """Leaves the message of an error for the run's last task. Messages hold no secrets (errors)."""
+    try:
+        yield
+    except LifeboatError as error:
+        get_current_context()["ti"].xcom_push(key=ERROR_KEY, value=error.message)
+        raise
+
+
+def pull(task: str, key: str = "return_value") -> Any:
+    """What a task of this run left; None when it left nothing."""
+    found = get_current_context()["ti"].xcom_pull(task_ids=task, key=key, map_indexes=None)
+    return found if found != [] else None
+
+
+def errors_of(dag_tasks: list[str]) -> list[str]:
+    """The messages that failed tasks of this run left, each with the task's name."""
+    ti = get_current_context()["ti"]
+    told = []
+    for task in dag_tasks:
+        found = ti.xcom_pull(task_ids=task, key=ERROR_KEY)
+        messages = found if isinstance(found, list) else [found]
+        told += [f"{task}: {message}" for message in messages if message]
+    return told

@@ -1,0 +1,109 @@
+"""Waiting without a worker: looks at something from time to time until it needs no more waiting.
+
+LOOKS are the engine's own looks; a deferrable task looks with the same ones (waiting.py). The
+engine is synchronous, so a look runs in a thread of the triggerer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable
+from typing import TYPE_CHECKING, Any
+
+from airflow.triggers.base import BaseTrigger, TriggerEvent
+
+from lifeboat.clock import parse_rfc3339, utc_now
+from lifeboat.errors import LifeboatError
+from lifeboat.pipeline.opening import open_instance
+
+if TYPE_CHECKING:
+    from lifeboat.steps.context import Context
+
+Plain = dict[str, Any]
+"""Arguments of a look, as JSON: they lie in Airflow's database while a task waits."""
+
+FIRST_LOOK_SECONDS = 4.0
+"""An event within a second of deferring can find the task still marked as running, and Airflow then
+fails it (Airflow issue 66374)."""
+
+POLL_SECONDS = 5.0
+
+_log = logging.getLogger("lifeboat")
+
+
+def snapshots(context: Context, arguments: Plain) -> list[str]:
+    """Snapshots that are neither ready nor failed; `tickets` are plain SnapshotTickets."""
+    from lifeboat.steps.settle import look, ticket_from
+
+    return list(look(context, [ticket_from(plain) for plain in arguments["tickets"]]).waiting)
+
+
+def claims(context: Context, arguments: Plain) -> list[str]:
+    """Restored claims that have no volume yet; `tickets` are plain RestoreTickets."""
+    import msgspec
+
+    from lifeboat.ports.disks import RestoreTicket
+    from lifeboat.restore.volumes import unbound
+
+    return unbound(context, msgspec.convert(arguments["tickets"], list[RestoreTicket]))
+
+
+def workloads(context: Context, arguments: Plain) -> list[str]:
+    """Restored workloads that are not ready, of the stored plan `restore`."""
+    from lifeboat.restore.plan import stored_plan
+    from lifeboat.restore.wait import not_ready
+
+    plan = stored_plan(context, context.instance.id, arguments["restore"])
+    return not_ready(context.cluster, plan)
+
+
+LOOKS: dict[str, Callable[[Context, Plain], list[str]]] = {
+    "snapshots": snapshots,
+    "claims": claims,
+    "workloads": workloads,
+}
+
+
+class LookTrigger(BaseTrigger):
+    """Fires when the look names nothing any more, at `until` (RFC 3339), or when looking fails for
+    good: the task that resumes looks itself and judges what it sees."""
+
+    def __init__(
+        self, look: str, instance: str, target: str, arguments: Plain, until: str
+    ) -> None:
+        super().__init__()
+        self.look, self.instance, self.target = look, instance, target
+        self.arguments, self.until = arguments, until
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        return (
+            f"{__name__}.LookTrigger",
+            {
+                "look": self.look,
+                "instance": self.instance,
+                "target": self.target,
+                "arguments": self.arguments,
+                "until": self.until,
+            },
+        )
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        delay = FIRST_LOOK_SECONDS
+        while True:
+            await asyncio.sleep(delay)
+            delay = POLL_SECONDS
+            if utc_now() >= parse_rfc3339(self.until) or not await self._must_wait():
+                yield TriggerEvent({})
+                return
+
+    async def _must_wait(self) -> bool:
+        try:
+            return bool(await asyncio.to_thread(self._look))
+        except LifeboatError as error:
+            _log.warning("%s", error)
+            return error.retryable
+
+    def _look(self) -> list[str]:
+        context = open_instance(self.instance, self.target)
+        return LOOKS[self.look](context, self.arguments)
