@@ -1,6 +1,6 @@
-"""`python -m local build | up | down | status`: the local control plane from a shell.
+"""`python -m local build | up | down | status | sample | airflow`: the local parts from a shell.
 
-Words only; what is done is in build.py, cluster.py and state.py.
+Words only; what is done is in build.py, cluster.py, state.py and up.py.
 """
 
 from __future__ import annotations
@@ -31,7 +31,14 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one command; returns the exit status (0, or 1 with the reason on standard error)."""
     options = _parser().parse_args(arguments)
     try:
-        run = {"build": _build, "up": _up, "down": _down, "status": _status, "sample": _sample}
+        run = {
+            "build": _build,
+            "up": _up,
+            "down": _down,
+            "status": _status,
+            "sample": _sample,
+            "airflow": _airflow,
+        }
         return run[options.command](options)
     except LocalClusterError as error:
         print(f"local: {error}", file=sys.stderr)
@@ -48,6 +55,9 @@ def _parser() -> argparse.ArgumentParser:
     down = commands.add_parser("down", help="stop a cluster; its data stays")
     status = commands.add_parser("status", help="say what runs")
     sample = commands.add_parser("sample", help="put the sample application into a cluster")
+    airflow = commands.add_parser("airflow", help="Airflow for the cluster that KUBECONFIG names")
+    airflow.add_argument("--root", type=Path, help="folder of its state")
+    airflow.add_argument("--port", type=int, default=8080, help="of the UI; another if in use")
     for command in (up, down, status, sample):
         command.add_argument("--root", type=Path, required=True, help="folder of the cluster")
     up.add_argument("--kubeconfig", type=Path, required=True, help="file to write (mode 0600)")
@@ -150,6 +160,13 @@ def _sample(options: argparse.Namespace) -> int:
     with contextlib.closing(KubeApi.from_kubeconfig(Path(running.kubeconfig))) as api:
         sample_app.deploy(api, root / "csi")
     _say(f"The sample application is ready: namespaces {' and '.join(sample_app.NAMESPACES)}")
+    return 0
+
+
+def _airflow(options: argparse.Namespace) -> int:
+    from local.up import up  # the Kubernetes client takes a second to import
+
+    up(options.root, options.port, _say)
     return 0
 
 

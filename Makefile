@@ -1,0 +1,88 @@
+# Everything that a newcomer or a developer runs. Needs only make and Python 3.11 or newer with
+# venv; Go, Node and Chromium are brought when they are missing. `make` lists the targets.
+
+PYTHON ?= python3
+VENV := .venv
+PY := $(VENV)/bin/python
+ARGS ?=
+
+# An environment is right when it was made here from exactly these files: a stamp is named after
+# what went in, so that looking costs no time and a change is never missed.
+stamp = $(VENV)/.$(1)-$(shell (pwd; cat $(2)) | cksum | tr ' ' '-')
+RUN := $(call stamp,run,requirements.txt pyproject.toml)
+DEV := $(call stamp,dev,requirements.txt requirements-dev.txt pyproject.toml)
+
+# uv where it can be had and reaches an index, else pip: the same pins either way.
+define install
+	@{ [ -x $(VENV)/bin/uv ] && \
+	  VIRTUAL_ENV=$(VENV) $(VENV)/bin/uv --quiet pip install --compile-bytecode $(1); } || \
+	  $(PY) -m pip install --quiet --disable-pip-version-check $(1)
+endef
+
+.DEFAULT_GOAL := help
+.PHONY: help
+help: ## list these targets
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
+
+.PHONY: demo up control-plane
+demo: $(RUN) ## protect, lose, restore and prove a sample application (ARGS=--once ends by itself)
+	@$(PY) -m local demo $(ARGS)
+
+up: $(RUN) ## Airflow with Lifeboat for your own cluster: KUBECONFIG=~/.kube/config make up
+	@$(PY) -m local airflow $(ARGS)
+
+control-plane: $(RUN) ## build the local Kubernetes control plane (minutes, once)
+	@$(PY) -m local build
+
+.PHONY: test lint fmt docs bench-main
+test: lint ## everything that is checked
+	@$(PY) -m pytest $(ARGS)
+
+lint: $(DEV) ## style, types, layers
+	@$(PY) -m ruff check .
+	@$(PY) -m ruff format --check .
+	@$(PY) -m mypy
+	@$(VENV)/bin/lint-imports
+
+fmt: $(DEV) ## bring the code into form
+	@$(PY) -m ruff check --fix .
+	@$(PY) -m ruff format .
+
+docs: $(RUN) ## write the generated pages anew
+	@$(PY) -m lifeboat.policy.reference
+
+bench-main: $(DEV) ## measure, one line per bar
+	@$(PY) -m bench.main $(ARGS)
+
+.PHONY: venv venv-dev lock clean
+venv: $(RUN) ## the environment that Lifeboat runs in
+venv-dev: $(DEV) ## the same with what tests and checks need
+
+lock: $(DEV) ## pin what requirements*.in ask for (ARGS=--upgrade for newer versions)
+	@$(VENV)/bin/uv --quiet pip compile $(LOCK) requirements.in -o requirements.txt
+	@$(VENV)/bin/uv --quiet pip compile $(LOCK) requirements-dev.in -o requirements-dev.txt
+LOCK = --no-header --no-annotate --no-emit-index-url --no-emit-find-links --python-version 3.11 $(ARGS)
+
+clean: ## remove the environment, caches and the demo's state; vaults made by `make up` stay
+	rm -rf $(VENV) .lifeboat/demo .mypy_cache .ruff_cache .pytest_cache .hypothesis \
+	  .import_linter_cache build include/lifeboat.egg-info
+	find . -name __pycache__ -prune -exec rm -rf {} +
+
+$(PY):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	  echo "Lifeboat needs Python 3.11 or newer; $(PYTHON) is: $$($(PYTHON) --version 2>&1)"; \
+	  echo "  Name another one: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; } >&2
+	@echo "Making $(VENV)"
+	@$(PYTHON) -m venv --clear $(VENV)
+	@$(PY) -m pip install --quiet --disable-pip-version-check uv || true
+
+$(RUN): | $(PY)
+	@echo "Installing what Lifeboat runs on (once, about 360 MB)"
+	$(call install,-r requirements.txt)
+	$(call install,--no-deps -e .)
+	@rm -f $(VENV)/.run-* && touch $@
+
+$(DEV): | $(RUN)
+	@echo "Installing what tests and checks need"
+	$(call install,-r requirements.txt -r requirements-dev.txt)
+	@rm -f $(VENV)/.dev-* && touch $@
