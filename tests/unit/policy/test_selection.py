@@ -1,0 +1,190 @@
+"""Namespaces, kinds and objects that a policy selects."""
+
+from __future__ import annotations
+
+import pytest
+from pydantic import ValidationError
+
+from lifeboat.policy.globs import any_matches, check_glob
+from lifeboat.policy.model import KindSelect, NamespaceSelect, Select
+from lifeboat.policy.selection import (
+    NEVER_CAPTURED,
+    kind_named,
+    object_selected,
+    opted_out,
+    select_kinds,
+    select_namespaces,
+    why_never,
+)
+from lifeboat.ports.cluster import Kind
+
+ALL = ("create", "delete", "get", "list", "patch", "update", "watch")
+DEPLOYMENT = Kind("apps", "v1", "deployments", "Deployment", True, ALL, ("deploy",))
+STATEFULSET = Kind("apps", "v1", "statefulsets", "StatefulSet", True, ALL, ("sts",))
+POD = Kind("", "v1", "pods", "Pod", True, ALL, ("po",))
+NODE = Kind("", "v1", "nodes", "Node", False, ALL, ("no",))
+PV = Kind("", "v1", "persistentvolumes", "PersistentVolume", False, ALL, ("pv",))
+EVENT = Kind("", "v1", "events", "Event", True, ALL, ("ev",))
+NEW_EVENT = Kind("events.k8s.io", "v1", "events", "Event", True, ALL, ("ev",))
+OWN_EVENT = Kind("example.com", "v1", "events", "Event", True, ALL)
+REVIEW = Kind("authentication.k8s.io", "v1", "tokenreviews", "TokenReview", False, ("create",))
+BINDING = Kind("", "v1", "bindings", "Binding", True, ("create",))
+POD_METRICS = Kind("metrics.k8s.io", "v1beta1", "pods", "PodMetrics", True, ("get", "list"))
+PACKAGE = Kind("packages.example.com", "v1", "views", "View", True, ("get", "list"))
+REVISION = Kind("apps", "v1", "controllerrevisions", "ControllerRevision", True, ALL)
+SERVED = (
+    DEPLOYMENT, STATEFULSET, POD, NODE, PV, EVENT, NEW_EVENT, OWN_EVENT, REVIEW, BINDING,
+    POD_METRICS, PACKAGE, REVISION,
+)  # fmt: skip
+
+NAMESPACES = [
+    ("shop", {"team": "web"}),
+    ("shop-data", {"team": "data"}),
+    ("blog", {}),
+    ("kube-system", {}),
+    ("kube-public", {}),
+    ("kube-node-lease", {}),
+    ("kube-flannel", {}),
+    ("out", {"lifeboat.dev/exclude": "true"}),
+]
+
+
+def spaces(**fields: object) -> tuple[str, ...]:
+    system = bool(fields.pop("system", False))
+    select = Select(namespaces=NamespaceSelect.model_validate(fields), system_namespaces=system)
+    return select_namespaces(select, NAMESPACES)
+
+
+def test_all_namespaces_are_all_but_the_systems_and_those_that_opt_out() -> None:
+    assert spaces() == ("blog", "kube-flannel", "shop", "shop-data")
+
+
+def test_system_namespaces_when_asked_for() -> None:
+    assert spaces(include=["kube-*"]) == ("kube-flannel",)
+    assert "kube-system" in spaces(include=["kube-*"], system=True)
+
+
+def test_exclude_wins() -> None:
+    assert spaces(include=["shop*"], exclude=["*-data"]) == ("shop",)
+    assert spaces(include=["shop", "blog"], exclude=["b[a-z]*"]) == ("shop",)
+
+
+def test_namespace_labels() -> None:
+    assert spaces(labels="team") == ("shop", "shop-data")
+    assert spaces(labels="team notin (web)") == ("blog", "kube-flannel", "shop-data")
+
+
+def test_a_selector_that_matches_nothing_selects_nothing() -> None:
+    assert spaces(include=["nowhere-*"]) == ()
+
+
+@pytest.mark.parametrize(
+    ("pattern", "name", "matches"),
+    [
+        ("*", "anything", True), ("shop-?", "shop-1", True), ("shop-?", "shop-10", False),
+        ("a[bc]d", "acd", True), ("a[b-d]", "ae", False), ("a[1-3]*", "a2-x", True),
+        ("shop", "shop-data", False),
+    ],
+)  # fmt: skip
+def test_globs(pattern: str, name: str, matches: bool) -> None:
+    check_glob(pattern)
+    assert any_matches([pattern], name) is matches
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    ["**", "a**b", "a|b", "(a)", "!a", "[!a]", "{a,b}", "a,b", "[]", "a[", "a]", "[a", "[z-a]",
+     "[*]", "", "A", "a.b", "a b", "ä", "[[a]]"],
+)  # fmt: skip
+def test_refused_globs(pattern: str) -> None:
+    with pytest.raises(ValueError):
+        check_glob(pattern)
+
+
+@pytest.mark.parametrize(
+    "name", ["deployments", "Deployment", "deploy", "deployments.apps", "Deployment.apps",
+             "deploy.apps", "*.apps", "*", "DEPLOYMENTS"],
+)  # fmt: skip
+def test_names_of_a_kind(name: str) -> None:
+    assert kind_named(name, DEPLOYMENT)
+
+
+@pytest.mark.parametrize("name", ["deployment.extensions", "deployments.app", "*.batch", "deploys"])
+def test_other_names(name: str) -> None:
+    assert not kind_named(name, DEPLOYMENT)
+
+
+def kinds(scoped: str = "auto", **fields: object) -> tuple[list[str], tuple[str, ...]]:
+    select = Select.model_validate(
+        {"kinds": KindSelect.model_validate(fields), "cluster_scoped": scoped}
+    )
+    selection = select_kinds(select, SERVED)
+    return [kind.resource for kind in selection.kinds], selection.unmatched
+
+
+def test_all_kinds_are_those_that_can_be_restored() -> None:
+    assert kinds() == (
+        ["persistentvolumes", "pods", "controllerrevisions.apps", "deployments.apps",
+         "statefulsets.apps", "events.example.com"],
+        (),
+    )  # fmt: skip
+
+
+def test_kinds_include_and_exclude() -> None:
+    assert kinds(include=["*.apps"], exclude=["sts"])[0] == [
+        "controllerrevisions.apps",
+        "deployments.apps",
+    ]
+
+
+def test_cluster_scoped_none() -> None:
+    assert "persistentvolumes" not in kinds(scoped="none")[0]
+    assert "persistentvolumes" in kinds(scoped="all")[0]
+
+
+def test_names_that_the_cluster_does_not_serve_are_told() -> None:
+    assert kinds(include=["pods", "widgets"], exclude=["*.example.org"]) == (
+        ["pods"],
+        ("widgets", "*.example.org"),
+    )
+
+
+def test_asking_for_what_is_never_captured_is_told_with_the_reason() -> None:
+    selection = select_kinds(Select(kinds=KindSelect(include=("*", "events", "nodes"))), SERVED)
+    told = {kind.resource: reason for kind, reason in selection.never}
+    assert set(told) == {"events", "events.events.k8s.io", "nodes"}
+    assert "history" in told["events"]
+    assert select_kinds(Select(), SERVED).never == ()
+
+
+def test_why_never() -> None:
+    assert why_never(EVENT)
+    assert why_never(NEW_EVENT)
+    assert not why_never(OWN_EVENT)
+    assert "cannot list" in why_never(REVIEW)
+    assert "cannot list" in why_never(BINDING)
+    assert "measurements" in why_never(POD_METRICS)
+    assert "cannot create" in why_never(PACKAGE)
+    assert not why_never(REVISION)
+
+
+def test_the_table_names_kinds_as_policies_do() -> None:
+    patterns = [never.pattern for never in NEVER_CAPTURED]
+    assert len(set(patterns)) == len(patterns)
+    KindSelect(exclude=tuple(patterns))
+    assert all(never.reason for never in NEVER_CAPTURED)
+
+
+def test_objects_by_label_and_opting_out() -> None:
+    select = Select(labels="app=web")
+    assert object_selected(select, {"app": "web"})
+    assert not object_selected(select, {})
+    for label in ("lifeboat.dev/exclude", "velero.io/exclude-from-backup"):
+        assert opted_out({label: "true"})
+        assert not object_selected(select, {"app": "web", label: "true"})
+        assert object_selected(select, {"app": "web", label: "false"})
+
+
+def test_select_is_frozen() -> None:
+    with pytest.raises(ValidationError):
+        Select().labels = "a=b"  # type: ignore[misc]
