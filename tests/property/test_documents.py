@@ -15,8 +15,8 @@ from lifeboat.policy.model import ClustersFile
 SNIPPETS = st.sampled_from(
     ["clusters:", "vaults:", "name: a", "schedule:", "cron: '0 2 * * *'", "keep: {last: 1}",
      "retention:", "rpo: 1d", "objectives:", "- a", "&x", "*x", "<<: *x", "{", "}", "[", "]",
-     "!!int", "? a", ": b", "|", "'", '"', "\n", "\n  ", "\n\t", " ", "#", "---", "...", "\x00", "9" * 30,
-     "0x1", "1e999", ".inf", "~", "true", "null", "select:", "labels: a in", "hooks:",
+     "!!int", "? a", ": b", "|", "'", '"', "\n", "\n  ", "\n\t", " ", "#", "---", "...", "\x00",
+     "9" * 30, "0x1", "1e999", ".inf", "~", "true", "null", "select:", "labels: a in", "hooks:",
      "2026-01-01"]
 )  # fmt: skip
 
