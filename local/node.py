@@ -58,11 +58,23 @@ def ensure_azurite(report: Report = print) -> Path:
 
 
 def _usable(node: Path) -> bool:
-    if not (node.exists() and (node.parent / "npm").exists()):
+    if not (node.exists() and _npm(node)):
         return False
     asked = subprocess.run([str(node), "--version"], capture_output=True, text=True, check=False)
     version = re.match(r"v(\d+)\.", asked.stdout)
     return version is not None and int(version.group(1)) >= _OLDEST
+
+
+def _npm(node: Path) -> list[str]:
+    """The npm that came with this Node, as a command; [] without one.
+
+    The wheel's bin/npm is a copy that cannot find its own library, so the library is asked first.
+    """
+    library = node.parent.parent / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+    if library.exists():
+        return [str(node), str(library)]
+    script = node.parent / "npm"
+    return [str(script)] if script.exists() else []
 
 
 def install_locked(recipe: Path, home: Path, report: Report) -> None:
@@ -77,9 +89,9 @@ def install_locked(recipe: Path, home: Path, report: Report) -> None:
     with (
         log.open("wb") as output,
         subprocess.Popen(
-            [str(node.parent / "npm"), "ci", "--ignore-scripts", "--no-audit", "--no-fund"],
+            [*_npm(node), "ci", "--ignore-scripts", "--no-audit", "--no-fund"],
             cwd=home,
-            # npm is a script whose first line looks for `node` on PATH.
+            # npm as a script looks for `node` on PATH.
             env={**os.environ, "PATH": f"{node.parent}{os.pathsep}{os.environ.get('PATH', '')}"},
             stdin=subprocess.DEVNULL,
             stdout=output,
