@@ -1,0 +1,132 @@
+"""docker-compose.yaml: Airflow's layout, no default secrets, nothing floating, nothing as root."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+_REPOSITORY = Path(__file__).resolve().parents[2]
+_FILE = _REPOSITORY / "docker-compose.yaml"
+_AIRFLOW = {
+    "airflow-apiserver": "api-server",
+    "airflow-scheduler": "scheduler",
+    "airflow-dag-processor": "dag-processor",
+    "airflow-triggerer": "triggerer",
+    "airflow-worker": "celery worker",
+}
+_SHARED_SECRETS = (
+    "AIRFLOW__CORE__FERNET_KEY",
+    "AIRFLOW__API_AUTH__JWT_SECRET",
+    "AIRFLOW__API__SECRET_KEY",
+    "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN",
+    "AIRFLOW__CELERY__BROKER_URL",
+    "LIFEBOAT_VAULT_KEY",
+)
+_SECRET = re.compile(r"KEY|SECRET|PASSWORD")
+_REFERENCE = re.compile(r"(?<!\$)\$\{(\w+)(:[-?][^}]*)?\}")
+
+
+@pytest.fixture(scope="module")
+def services() -> dict[str, dict[str, Any]]:
+    """Every service, with the anchors merged."""
+    document = yaml.safe_load(_FILE.read_text())
+    found: dict[str, dict[str, Any]] = document["services"]
+    return found
+
+
+def test_the_services_are_those_of_airflows_own_file(services: dict[str, dict[str, Any]]) -> None:
+    assert set(services) == {*_AIRFLOW, "airflow-init", "postgres", "redis"}
+    for name, command in _AIRFLOW.items():
+        assert services[name]["command"].startswith(command)
+        environment = services[name]["environment"]
+        assert environment["AIRFLOW__CORE__EXECUTOR"] == "CeleryExecutor"
+        assert environment["PYTHONPATH"] == "/opt/airflow/include"
+        assert {mount.split(":")[1] for mount in services[name]["volumes"] if ":" in mount} >= {
+            "/opt/airflow/dags",
+            "/opt/airflow/plugins",
+            "/opt/airflow/include",
+            "/opt/airflow/logs",
+        }
+
+
+def test_everything_that_stays_is_watched_and_restarted(
+    services: dict[str, dict[str, Any]],
+) -> None:
+    for name in set(services) - {"airflow-init"}:
+        assert services[name]["healthcheck"]["test"], name
+        assert services[name]["restart"] == "always", name
+    for name in _AIRFLOW:
+        waits = services[name]["depends_on"]
+        assert waits["airflow-init"]["condition"] == "service_completed_successfully", name
+        assert waits["postgres"]["condition"] == "service_healthy", name
+
+
+def test_every_part_of_airflow_shares_its_secrets(services: dict[str, dict[str, Any]]) -> None:
+    for variable in _SHARED_SECRETS:
+        seen = {services[name]["environment"][variable] for name in (*_AIRFLOW, "airflow-init")}
+        assert len(seen) == 1, variable
+
+
+def test_no_secret_has_a_default(services: dict[str, dict[str, Any]]) -> None:
+    for service in services.values():
+        for variable, value in service["environment"].items():
+            if _SECRET.search(variable):
+                assert _REFERENCE.search(str(value)), f"{variable} is written out"
+    for name, form in _REFERENCE.findall(_FILE.read_text()):
+        if _SECRET.search(name):
+            assert form.startswith(":?"), f"{name} may stay empty"
+
+
+def test_nothing_runs_as_root_and_no_image_floats(services: dict[str, dict[str, Any]]) -> None:
+    for name in (*_AIRFLOW, "airflow-init"):
+        assert services[name]["user"] == "${AIRFLOW_UID:-50000}:0"
+    images = {service["image"] for service in services.values()}
+    base = re.search(r"^FROM (\S+)$", (_REPOSITORY / "Dockerfile").read_text(), re.MULTILINE)
+    assert base is not None
+    for image in {*images, base[1]}:
+        _, _, tag = image.partition(":")
+        assert tag, f"{image} has no tag"
+        assert tag != "latest"
+
+
+def test_the_image_is_the_airflow_that_is_pinned(services: dict[str, dict[str, Any]]) -> None:
+    pins = (_REPOSITORY / "requirements.txt").read_text()
+    pinned = re.search(r"^apache-airflow==(\S+)$", pins, re.MULTILINE)
+    assert pinned is not None
+    assert f"FROM apache/airflow:{pinned[1]}\n" in (_REPOSITORY / "Dockerfile").read_text()
+    assert services["airflow-worker"]["image"] == f"lifeboat-airflow:{pinned[1]}"
+
+
+def test_the_example_names_every_variable() -> None:
+    example = (_REPOSITORY / ".env.example").read_text()
+    named = set(re.findall(r"^#?([A-Z_]+)=", example, re.MULTILINE))
+    used = {name for name, _ in _REFERENCE.findall(_FILE.read_text())}
+    assert used == named
+    required = {name for name, form in _REFERENCE.findall(_FILE.read_text()) if form[:2] == ":?"}
+    assert required == set(re.findall(r"^([A-Z_]+)=$", example, re.MULTILINE))
+
+
+def test_docker_compose_reads_it(tmp_path: Path) -> None:
+    """Asked of docker itself where it is installed; the tests above need none."""
+    docker = shutil.which("docker")
+    if docker is None or _run([docker, "compose", "version"]).returncode != 0:
+        return
+    filled = tmp_path / "env"
+    example = (_REPOSITORY / ".env.example").read_text()
+    filled.write_text(re.sub(r"^([A-Z_]+)=$", r"\1=/tmp/x", example, flags=re.MULTILINE))
+    base = [docker, "compose", "--file", str(_FILE), "--env-file"]
+    done = _run([*base, str(filled), "config", "--quiet"])
+    assert done.returncode == 0, done.stderr
+    refused = _run([*base, str(_REPOSITORY / ".env.example"), "config", "--quiet"])
+    assert refused.returncode != 0
+    assert "missing a value" in refused.stderr
+
+
+def _run(command: list[str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, capture_output=True, text=True, check=False)
