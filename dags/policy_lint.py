@@ -1,4 +1,4 @@
-"""Declares no dag: shows in airflow, as an import error of this file, what is wrong with policies."""
+"""Declares no dag: airflow shows, as an import error of this file, what is wrong with policies."""
 
 from __future__ import annotations
 

@@ -50,52 +50,49 @@ class _Graph:
 
     def build(self) -> None:
         instance = self._instance.id
-        shards = task(task_id="enumerate")(backup_tasks.enumerate_point)(
+        shards: Any = task(task_id="enumerate")(backup_tasks.enumerate_point)(
             instance=instance,
             policy=self._instance.policy_digest,
             otherwise_skip=[*_ALL, *(_HOOKS if self._hooks else [])],
         )
-        point = shards[backup_tasks.POINT_KEY]
         dumped = (
             task(
                 task_id="dump",
                 map_index_template="{{ task.op_kwargs['shard']['title'] }}",
             )(backup_tasks.dump)
-            .partial(instance=instance, point=point)
+            .partial(instance=instance)
             .expand(shard=shards)
         )
-        settled = self._snapshots(shards, point, dumped)
-        committed = self._commit(point)
+        settled = self._snapshots(shards, dumped)
+        committed = self._commit()
         pruned = task(task_id="prune")(backup_tasks.prune)(instance=instance)
         told = task(task_id="report", trigger_rule=TriggerRule.ALL_DONE)(backup_tasks.report)(
             instance=instance
         )
         [dumped, settled] >> committed >> pruned >> told
 
-    def _snapshots(self, shards: Any, point: Any, dumped: Any) -> Any:
+    def _snapshots(self, shards: Any, dumped: Any) -> Any:
         instance = self._instance.id
         titles = task(task_id="volumes")(backup_tasks.volumes)(
-            titles=shards[backup_tasks.VOLUMES_KEY],
             otherwise_skip=[*_SNAPSHOTS, *(_HOOKS if self._hooks else [])],
         )
         tickets = (
             task(task_id="snapshot", map_index_template="{{ task.op_kwargs['volume'] }}")(
                 backup_tasks.snapshot
             )
-            .partial(instance=instance, point=point)
+            .partial(instance=instance)
             .expand(volume=titles)
         )
+        shards >> titles
         if self._hooks:
             self._quiesce(shards, titles, tickets, dumped)
-        settled = backup_tasks.SettleOperator(
+        return backup_tasks.SettleOperator(
             task_id="settle",
             instance=instance,
-            point=point,
             tickets=tickets,
             # A volume that could not be snapshotted is named in the point and does not prevent it.
             trigger_rule=TriggerRule.ALL_DONE,
         )
-        return settled
 
     def _quiesce(self, shards: Any, titles: Any, tickets: Any, dumped: Any) -> None:
         """After the dump, so that a stilled replica count is never captured.
@@ -110,11 +107,11 @@ class _Graph:
         [dumped, titles] >> frozen >> tickets >> thawed
         thawed.as_teardown(setups=shards, on_failure_fail_dagrun=True)
 
-    def _commit(self, point: Any) -> Any:
+    def _commit(self) -> Any:
         asset = point_asset(self._instance)
 
         @task(task_id="commit", outlets=[asset], trigger_rule=TriggerRule.NONE_FAILED)
-        def commit(instance: str, point: str, *, outlet_events: Any = None) -> dict[str, Any]:
-            return backup_tasks.commit(instance, point, outlet_events, asset)
+        def commit(instance: str, *, outlet_events: Any = None) -> dict[str, Any]:
+            return backup_tasks.commit(instance, outlet_events, asset)
 
-        return commit(self._instance.id, point)
+        return commit(self._instance.id)

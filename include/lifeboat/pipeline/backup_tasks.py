@@ -10,7 +10,12 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import get_current_context
-from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException, DownstreamTasksSkipped
+from airflow.sdk.exceptions import (
+    AirflowFailException,
+    AirflowSkipException,
+    DownstreamTasksSkipped,
+)
+from typing_extensions import override
 
 from lifeboat.errors import LifeboatError, PointIncomplete
 from lifeboat.pipeline.opening import (
@@ -52,7 +57,7 @@ def enumerate_point(instance: str, policy: str, otherwise_skip: list[str]) -> li
         say(admission.message)
         if not admission.capture:
             ti.xcom_push(key=GAP_KEY, value=admission.message)
-            raise DownstreamTasksSkipped(tasks=otherwise_skip)
+            raise DownstreamTasksSkipped(tasks=otherwise_skip)  # type: ignore[no-untyped-call]
         scope = enumerate_scope(opened, run)
     for warning in scope.warnings:
         say(f"warning: {warning}")
@@ -62,24 +67,25 @@ def enumerate_point(instance: str, policy: str, otherwise_skip: list[str]) -> li
     return [{"id": shard.id, "title": shard.title} for shard in scope.shards]
 
 
-def dump(instance: str, point: str, shard: dict[str, str]) -> int:
+def dump(instance: str, shard: dict[str, str]) -> int:
     """Captures one shard; returns how many objects it holds."""
     from lifeboat.steps.dump import dump_shard
 
     with leaving_errors():
         opened = open_instance(instance)
-        part = dump_shard(opened, _scope(opened, point), shard["id"])
+        part = dump_shard(opened, _scope(opened), shard["id"])
     say(f"{part.objects} objects, {part.new_objects} new ({part.new_bytes} bytes)")
     for entry in part.left_out:
         say(f"left out ({entry.severity}): {entry.what}: {entry.reason}")
     return part.objects
 
 
-def volumes(titles: list[str], otherwise_skip: list[str]) -> list[str]:
-    """The titles again: Airflow maps tasks over return values only, and `enumerate` has returned
-    the shards. Without volumes, `otherwise_skip` is skipped."""
+def volumes(otherwise_skip: list[str]) -> list[str]:
+    """The titles that `snapshot` is mapped over: Airflow maps over return values only, and
+    `enumerate` has returned the shards. Without volumes, `otherwise_skip` is skipped."""
+    titles: list[str] = pull("enumerate", VOLUMES_KEY)
     if not titles:
-        raise DownstreamTasksSkipped(tasks=otherwise_skip)
+        raise DownstreamTasksSkipped(tasks=otherwise_skip)  # type: ignore[no-untyped-call]
     return titles
 
 
@@ -109,7 +115,7 @@ def unquiesce(instance: str) -> list[str]:
     return thawed
 
 
-def snapshot(instance: str, point: str, volume: str) -> Plain:
+def snapshot(instance: str, volume: str) -> Plain:
     """Asks for the snapshot of one volume; returns its ticket. A refusal is left for `settle`."""
     import msgspec
 
@@ -119,7 +125,7 @@ def snapshot(instance: str, point: str, volume: str) -> Plain:
     with leaving_errors():
         opened = open_instance(instance)
         try:
-            ticket = start_snapshot(opened, _scope(opened, point), volume)
+            ticket = start_snapshot(opened, _scope(opened), volume)
         except LifeboatError as error:
             left_out = msgspec.to_builtins(start_failure(volume, error))
             get_current_context()["ti"].xcom_push(key=_LEFT_OUT_KEY, value=left_out)
@@ -133,19 +139,21 @@ class SettleOperator(WaitingOperator):
     """Waits for the snapshots, then secures them and accounts for every volume of the point."""
 
     look = "snapshots"
-    template_fields = (*WaitingOperator.template_fields, "point", "tickets")
+    template_fields = (*WaitingOperator.template_fields, "tickets")
 
-    def __init__(self, *, point: Any, tickets: Any, **kwargs: Any) -> None:
+    def __init__(self, *, tickets: Any, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.point = point
         self.tickets = tickets
 
+    @override
     def arguments(self, opened: Context) -> Plain:
         return {"tickets": list(self.tickets or [])}
 
+    @override
     def limit(self, opened: Context) -> timedelta:
         return opened.instance.policy.volumes.timeout
 
+    @override
     def finish(
         self, opened: Context, arguments: Plain, waiting: list[str], seconds: float
     ) -> dict[str, int]:
@@ -158,7 +166,7 @@ class SettleOperator(WaitingOperator):
         refused = ti.xcom_pull(task_ids="snapshot", key=_LEFT_OUT_KEY) or []
         part = settle(
             opened,
-            _scope(opened, self.point),
+            _scope(opened),
             [ticket_from(plain) for plain in arguments["tickets"]],
             msgspec.convert(refused if isinstance(refused, list) else [refused], list[LeftOut]),
         )
@@ -168,13 +176,13 @@ class SettleOperator(WaitingOperator):
         return {"snapshots": len(part.snapshots), "left_out": len(part.left_out)}
 
 
-def commit(instance: str, point: str, outlet_events: Any, asset: Any) -> dict[str, Any]:
+def commit(instance: str, outlet_events: Any, asset: Any) -> dict[str, Any]:
     """Writes the manifest: from here on there is a point. The asset's event names it."""
     from lifeboat.steps.commit import commit_point
 
     with leaving_errors():
         opened = open_instance(instance)
-        manifest = commit_point(opened, _scope(opened, point))
+        manifest = commit_point(opened, _scope(opened))
     told: dict[str, Any] = {
         "point": manifest.point,
         "captured_to": manifest.captured_to,
@@ -237,10 +245,16 @@ def report(instance: str) -> None:
         )
 
 
-def _scope(opened: Context, point: str) -> Scope:
+def _scope(opened: Context) -> Scope:
+    """What `enumerate` decided.
+
+    Asked for by its XCom and not as an argument, which would make every task its direct downstream:
+    Airflow allows a setup only such that need its success.
+    """
     from lifeboat.point import layout
     from lifeboat.steps.scope import Scope
 
+    point = pull("enumerate", POINT_KEY)
     if not point:
         raise AirflowSkipException("this run captures nothing")
     return opened.vault.get_document(layout.scope(opened.instance.id, point), Scope)

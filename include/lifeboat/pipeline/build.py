@@ -12,6 +12,9 @@ from airflow.sdk import DAG, get_parsing_context
 
 from lifeboat.errors import PolicyError
 from lifeboat.pipeline.backup_dag import backup_dag
+from lifeboat.pipeline.frame import RESTORE_DAG
+from lifeboat.pipeline.proof_dag import test_restore_dag
+from lifeboat.pipeline.restore_dag import restore_dag
 from lifeboat.policy.instance import Instance
 from lifeboat.policy.load import load_include, load_instance
 from lifeboat.wiring import include_folder
@@ -22,7 +25,28 @@ Dags = dict[str, DAG]
 
 def backup_dags() -> Dags:
     """One for each instance."""
-    return _each("backup.", backup_dag)
+    return _each(_instances("backup."), backup_dag)
+
+
+def test_restore_dags() -> Dags:
+    """One for each instance whose policy has `testRestore`."""
+    return _each(
+        (instance for instance in _instances("test_restore.") if instance.policy.test_restore),
+        test_restore_dag,
+    )
+
+
+test_restore_dags.__test__ = False  # type: ignore[attr-defined]  # no test case, whatever its name
+
+
+def restore_dags() -> Dags:
+    """The one restore DAG, or none where nothing is protected. Its form offers what there is."""
+    found = load_include(include_folder())
+    if not found.instances:
+        return {}
+    instances = [instance.id for instance in found.instances]
+    clusters = sorted(cluster.name for cluster in found.clusters.clusters)
+    return {RESTORE_DAG: restore_dag(instances, clusters)}
 
 
 def lint() -> None:
@@ -32,9 +56,8 @@ def lint() -> None:
         raise PolicyError(list(problems))
 
 
-def _each(prefix: str, build: Callable[[Instance], DAG]) -> Dags:
-    dags = [build(instance) for instance in _instances(prefix)]
-    return {dag.dag_id: dag for dag in dags}
+def _each(instances: Iterable[Instance], build: Callable[[Instance], DAG]) -> Dags:
+    return {dag.dag_id: dag for dag in map(build, instances)}
 
 
 def _instances(prefix: str) -> Iterable[Instance]:

@@ -64,7 +64,7 @@ class AirflowConnections:
 
 def _find(connection: str, kind: str = "") -> Connection:
     try:
-        found = Connection.get(connection)
+        found: Connection = Connection.get(connection)
     except (AirflowNotFoundException, AirflowRuntimeError):
         raise UsageError(
             f"Airflow has no connection {connection}",

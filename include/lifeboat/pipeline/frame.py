@@ -1,7 +1,7 @@
 """What all DAGs have in common: how they retry, when they run, what they are called and labelled.
 
-Everything here is a function of the policy alone, never of the moment: a DAG that differs from parse
-to parse would be a new version each time.
+Everything here is a function of the policy alone, never of the moment: a DAG that differs from one
+parse to the next would be a new version each time.
 """
 
 from __future__ import annotations
@@ -10,12 +10,16 @@ from datetime import timedelta
 from typing import Any
 
 from airflow.sdk import CronTriggerTimetable, RetryDecision, RetryPolicy
+from typing_extensions import override
 
 from lifeboat.errors import LifeboatError, Retryable
 from lifeboat.policy.instance import Instance
 from lifeboat.policy.schedule import Schedule
 
 RESTORE_DAG = "restore"
+
+BY_HAND: Any = ["manual", "operator_triggered"]
+"""`allowed_run_types` of a DAG that nothing but somebody's wish may start: no backfill."""
 
 _NOT_AT_ONCE = timedelta(milliseconds=500)
 _SHORTEST_RUN_LIMIT = timedelta(hours=1)
@@ -25,6 +29,7 @@ class EngineRetries(RetryPolicy):
     """Asks the error itself: what asking again cannot help fails at once, what the other side timed
     is retried then, everything else after the task's own delay."""
 
+    @override
     def evaluate(
         self,
         exception: BaseException,

@@ -69,10 +69,8 @@ class LookTrigger(BaseTrigger):
     """Fires when the look names nothing any more, at `until` (RFC 3339), or when looking fails for
     good: the task that resumes looks itself and judges what it sees."""
 
-    def __init__(
-        self, look: str, instance: str, target: str, arguments: Plain, until: str
-    ) -> None:
-        super().__init__()
+    def __init__(self, look: str, instance: str, target: str, arguments: Plain, until: str) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
         self.look, self.instance, self.target = look, instance, target
         self.arguments, self.until = arguments, until
 
@@ -94,7 +92,7 @@ class LookTrigger(BaseTrigger):
             await asyncio.sleep(delay)
             delay = POLL_SECONDS
             if utc_now() >= parse_rfc3339(self.until) or not await self._must_wait():
-                yield TriggerEvent({})
+                yield TriggerEvent({})  # type: ignore[no-untyped-call]
                 return
 
     async def _must_wait(self) -> bool:

@@ -7,8 +7,9 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
+from typing_extensions import override
 
-from lifeboat.clock import parse_rfc3339, rfc3339, utc_now
+from lifeboat.clock import parse_rfc3339, poll_until, rfc3339, utc_now
 from lifeboat.pipeline.opening import SAME_CLUSTER, leaving_errors, open_instance
 from lifeboat.pipeline.triggers import LOOKS, LookTrigger, Plain
 
@@ -27,7 +28,7 @@ class WaitingOperator(BaseOperator):
     """
 
     look: str
-    template_fields = ("target",)
+    template_fields: tuple[str, ...] = ("instance", "target")
 
     def __init__(self, *, instance: str, target: str = SAME_CLUSTER, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -46,20 +47,22 @@ class WaitingOperator(BaseOperator):
     def finish(self, opened: Context, arguments: Plain, waiting: list[str], seconds: float) -> Any:
         """What to do when nothing is waiting, or with what still is; `seconds` have passed."""
 
+    @override
     def execute(self, context: Any) -> Any:
         return self.resume(context, None, began=rfc3339(utc_now()))
 
-    def resume(self, context: Any, event: Any, began: str) -> Any:
+    def resume(self, context: Any, event: Any, began: str) -> Any:  # noqa: ARG002
         """Look again. Airflow calls it when the trigger fires."""
-        from lifeboat.restore.run import poll_until
-
         with leaving_errors():
             opened = open_instance(self.instance, self.target)
             arguments = self.arguments(opened)
             until = parse_rfc3339(began) + self.limit(opened)
             left = (until - utc_now()).total_seconds()
-            waiting = poll_until(
-                lambda: LOOKS[self.look](opened, arguments), seconds=min(PATIENCE_SECONDS, left)
+            waiting = list(
+                poll_until(
+                    lambda: LOOKS[self.look](opened, arguments),
+                    seconds=min(PATIENCE_SECONDS, left),
+                )
             )
             if not waiting or utc_now() >= until:
                 seconds = (utc_now() - parse_rfc3339(began)).total_seconds()

@@ -66,6 +66,11 @@ def plan_restore(context: Context, request: RestoreRequest, restore: str) -> Res
     return context.vault.settle_document(key, plan, RestorePlan)
 
 
+def stored_plan(context: Context, instance: str, restore: str) -> RestorePlan:
+    """The plan that `plan_restore` stored. Raises BlobMissing."""
+    return context.vault.get_document(layout.restore_plan(instance, restore), RestorePlan)
+
+
 def _check(request: RestoreRequest, manifest: Manifest) -> None:
     have = manifest.namespaces
     unknown = sorted({*request.namespaces, *request.mapping} - set(have))

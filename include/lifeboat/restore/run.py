@@ -82,7 +82,7 @@ def bring_volumes(context: Context, plan: RestorePlan, say: Say) -> VolumesResul
     began = monotonic()
     tickets, failed = start_volumes(context, plan)
     poll_until(lambda: unbound(context, tickets), seconds=VOLUME_SECONDS)
-    result = finish_volumes(context, plan, tickets, failed, began)
+    result = finish_volumes(context, plan, tickets, failed, monotonic() - began)
     bound = sum(bool(volume.handle) for volume in result.volumes)
     if result.volumes:
         say(f"volumes: {bound} of {len(result.volumes)} bound")

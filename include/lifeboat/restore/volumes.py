@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from lifeboat.clock import monotonic
 from lifeboat.errors import AlreadyExists, LifeboatError
 from lifeboat.point import layout
 from lifeboat.ports.disks import RestoreTicket
@@ -51,16 +50,17 @@ def finish_volumes(
     plan: RestorePlan,
     tickets: list[RestoreTicket],
     failed: list[VolumeOutcome],
-    started: float,
+    seconds: float,
 ) -> VolumesResult:
     """Account for every volume, with the digest of its bytes where they can be read: now, before a
-    workload writes to it. A second attempt returns the first account."""
+    workload writes to it. `seconds` have passed since they were started. A second attempt returns
+    the first account."""
     key = layout.restore_part(plan.request.instance, plan.restore, "volumes")
     done = context.vault.find_document(key, VolumesResult)
     if done is not None:
         return done
     outcomes = [*failed, *(_outcome(context, ticket) for ticket in tickets)]
-    result = VolumesResult(tuple(outcomes), tuple(tickets), monotonic() - started)
+    result = VolumesResult(tuple(outcomes), tuple(tickets), seconds)
     return context.vault.settle_document(key, result, VolumesResult)
 
 

@@ -1,0 +1,85 @@
+"""The test-restore DAG of one instance: into scratch namespaces, checked, judged, torn down."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow.sdk import DAG, Asset, Param, TriggerRule, task
+
+from lifeboat.pipeline import proof_tasks
+from lifeboat.pipeline.frame import (
+    BY_HAND,
+    documentation,
+    run_limit,
+    tags,
+    task_defaults,
+    timetable,
+)
+from lifeboat.pipeline.opening import SAME_CLUSTER
+from lifeboat.pipeline.restore_dag import phases
+from lifeboat.policy.instance import Instance
+
+
+def proof_asset(instance: Instance) -> Asset:
+    """What `verdict` updates when a point is proven."""
+    return Asset(
+        name=f"lifeboat/{instance.id}/proof",
+        uri=f"x-lifeboat://{instance.vault.name}/{instance.id}/proof",
+        group="proof",
+    )
+
+
+def test_restore_dag(instance: Instance) -> DAG:
+    """For a policy that has `testRestore`."""
+    test_restore = instance.policy.test_restore
+    assert test_restore is not None
+    point = Param(
+        "latest",
+        type="string",
+        title="Point",
+        description="The point to prove; `latest` is the newest complete one.",
+    )
+    with DAG(
+        dag_id=instance.test_restore_dag,
+        description=f"Prove that points of {instance.id} can be restored",
+        schedule=timetable(test_restore.schedule),
+        catchup=False,
+        max_active_runs=1,
+        allowed_run_types=[*BY_HAND, "scheduled"],
+        dagrun_timeout=run_limit(test_restore.timeout * 2 + instance.policy.objectives.rto),
+        is_paused_upon_creation=False,
+        params={"point": point},
+        tags=tags(instance, "test-restore"),
+        doc_md=documentation(instance),
+        default_args=task_defaults(),
+    ) as dag:
+        _build(instance)
+    return dag
+
+
+test_restore_dag.__test__ = False  # type: ignore[attr-defined]  # no test case, whatever its name
+
+
+def _build(instance: Instance) -> None:
+    chosen: Any = task(task_id="choose")(proof_tasks.choose)(
+        instance=instance.id, point="{{ params.point }}"
+    )
+    test = chosen[proof_tasks.TEST_KEY]
+    scratch = task(task_id="scratch")(proof_tasks.scratch)(
+        instance.id, chosen[proof_tasks.POINT_KEY], test
+    )
+    ready = phases(instance.id, SAME_CLUSTER, test, scratch, proof=True)
+    checked = task(task_id="checks")(proof_tasks.checks)(instance.id, test)
+    torn_down = task(task_id="tear_down", retries=5)(proof_tasks.tear_down)(instance.id, test)
+    ready >> checked >> _verdict(instance) >> torn_down
+    torn_down.as_teardown(setups=chosen, on_failure_fail_dagrun=True)
+
+
+def _verdict(instance: Instance) -> Any:
+    asset = proof_asset(instance)
+
+    @task(task_id="verdict", outlets=[asset], trigger_rule=TriggerRule.ALL_DONE)
+    def verdict(instance: str, *, outlet_events: Any = None) -> Any:
+        return proof_tasks.verdict(instance, outlet_events, asset)
+
+    return verdict(instance.id)
