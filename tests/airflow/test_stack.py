@@ -99,6 +99,8 @@ def stack(places: tuple[Path, dict[str, str]], killed: set[int]) -> Iterator[Air
     root, env = places
     with AirflowStack(root, env=env) as running:
         yield running
+    # One test killed the scheduler, whose workers lived on: stop ends them, too.
+    assert_nothing_left(running)
 
 
 def test_everything_dies_with_a_killed_owner(killed: set[int]) -> None:
