@@ -108,11 +108,12 @@ class Http:
             pause(wait * random.uniform(1.0, 1.3))  # noqa: S311 - jitter, not secrecy
 
     def _once(self, method: str, path: str, body: bytes | None, headers: dict[str, str]) -> bytes:
-        if self._endpoint.token is not None:
-            headers["Authorization"] = f"Bearer {self._endpoint.token()}"
         url = self._endpoint.server + path
         try:
-            answer = self._pool.request(method, url, body=body, headers=headers)
+            # No variable holds the token: tracebacks that show locals must not show it.
+            answer = self._pool.request(
+                method, url, body=body, headers={**headers, **self._credential()}
+            )
         except SSLError as error:
             raise UsageError(
                 f"the certificate of {self._endpoint.server} was not accepted: {_plain(error)}",
@@ -126,6 +127,10 @@ class Http:
         if answer.status >= 300:
             raise self._error(answer, f"{method} {path.partition('?')[0]}")
         return answer.data
+
+    def _credential(self) -> dict[str, str]:
+        token = self._endpoint.token
+        return {} if token is None else {"Authorization": f"Bearer {token()}"}
 
     def _error(self, answer: urllib3.BaseHTTPResponse, request: str) -> LifeboatError:
         reason, message = _status(answer, request)

@@ -179,7 +179,9 @@ class _OfficialLogin:
         with self._lock:  # many threads, one login
             if self._configuration is None:
                 self._configuration = self._load()
-            header = self._configuration.get_api_key_with_prefix("authorization") or ""
+            # The key's name differs between versions of the client, that of the setting does not.
+            settings = self._configuration.auth_settings()
+            header = settings.get("BearerToken", {}).get("value") or ""
         if not header:
             raise Unauthorized(
                 "the kubeconfig's login command gave no token",
