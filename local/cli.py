@@ -38,6 +38,7 @@ def main(arguments: list[str] | None = None) -> int:
             "status": _status,
             "sample": _sample,
             "airflow": _airflow,
+            "demo": _demo,
         }
         return run[options.command](options)
     except LocalClusterError as error:
@@ -58,6 +59,10 @@ def _parser() -> argparse.ArgumentParser:
     airflow = commands.add_parser("airflow", help="Airflow for the cluster that KUBECONFIG names")
     airflow.add_argument("--root", type=Path, help="folder of its state")
     airflow.add_argument("--port", type=int, default=8080, help="of the UI; another if in use")
+    demo = commands.add_parser("demo", help="protect, lose, restore and prove a sample application")
+    demo.add_argument("--root", type=Path, help="folder of its state")
+    demo.add_argument("--port", type=int, default=8080, help="of the UI; another if in use")
+    demo.add_argument("--once", action="store_true", help="end by itself: 0 if all went well")
     for command in (up, down, status, sample):
         command.add_argument("--root", type=Path, required=True, help="folder of the cluster")
     up.add_argument("--kubeconfig", type=Path, required=True, help="file to write (mode 0600)")
@@ -167,6 +172,13 @@ def _airflow(options: argparse.Namespace) -> int:
     from local.up import up  # the Kubernetes client takes a second to import
 
     up(options.root, options.port, _say)
+    return 0
+
+
+def _demo(options: argparse.Namespace) -> int:
+    from local.demo import ROOT, demo  # not for the others: it imports the engine
+
+    demo(options.root or ROOT, options.port, once=options.once, report=_say)
     return 0
 
 

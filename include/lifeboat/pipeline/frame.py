@@ -21,6 +21,8 @@ RESTORE_DAG = "restore"
 BY_HAND: Any = ["manual", "operator_triggered"]
 """`allowed_run_types` of a DAG that nothing but somebody's wish may start: no backfill."""
 
+BY_HAND_OR_SCHEDULE: Any = [*BY_HAND, "scheduled"]
+
 _NOT_AT_ONCE = timedelta(milliseconds=500)
 _SHORTEST_RUN_LIMIT = timedelta(hours=1)
 

@@ -8,7 +8,7 @@ from airflow.sdk import DAG, Asset, Param, TriggerRule, task
 
 from lifeboat.pipeline import proof_tasks
 from lifeboat.pipeline.frame import (
-    BY_HAND,
+    BY_HAND_OR_SCHEDULE,
     documentation,
     run_limit,
     tags,
@@ -45,7 +45,7 @@ def test_restore_dag(instance: Instance) -> DAG:
         schedule=timetable(test_restore.schedule),
         catchup=False,
         max_active_runs=1,
-        allowed_run_types=[*BY_HAND, "scheduled"],
+        allowed_run_types=BY_HAND_OR_SCHEDULE,
         dagrun_timeout=run_limit(test_restore.timeout * 2 + instance.policy.objectives.rto),
         is_paused_upon_creation=False,
         params={"point": point},
