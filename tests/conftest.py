@@ -2,4 +2,10 @@
 
 from __future__ import annotations
 
-pytest_plugins = ["tests.support.airflow", "tests.support.azurite", "tests.support.cluster"]
+pytest_plugins = [
+    "tests.support.airflow",
+    "tests.support.app",
+    "tests.support.azurite",
+    "tests.support.browser",
+    "tests.support.cluster",
+]

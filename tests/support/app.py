@@ -1,0 +1,188 @@
+"""A small application in a namespace of its own, and the engine opened on it.
+
+Every test gets its own namespace, vault and policy, so that tests can run in any order and twice.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from lifeboat.errors import NotFound
+from lifeboat.point.manifest import Manifest, Run
+from lifeboat.policy.instance import Instance
+from lifeboat.policy.load import parse_policy
+from lifeboat.policy.model import ClusterEntry, VaultEntry
+from lifeboat.policy.places import VolumeReaderEntry
+from lifeboat.ports.cluster import Kind
+from lifeboat.steps.backup import backup
+from lifeboat.steps.context import Context
+from lifeboat.vault.keys import generate_key
+from lifeboat.wiring import NoConnections, make_vault, open_context
+from local.api import wait_until
+from local.cluster import LocalCluster
+
+DRIVER = "folder.csi.lifeboat.dev"
+SECRET = "correct-horse-battery-staple"  # what must never be seen outside the vault
+DEPLOYMENT = Kind("apps", "v1", "deployments", "Deployment", namespaced=True)
+NAMESPACE = Kind("", "v1", "namespaces", "Namespace", namespaced=False)
+CONFIG_MAP = Kind("", "v1", "configmaps", "ConfigMap", namespaced=True)
+_POD = {
+    "spec": {
+        "terminationGracePeriodSeconds": 1,
+        "containers": [{"name": "main", "image": "example.invalid/app:1"}],
+    }
+}
+
+
+@dataclass
+class App:
+    """The application `name` in namespace `name`, protected by a policy of the same name."""
+
+    name: str
+    cluster: LocalCluster
+    folder: Path
+    policy: dict[str, Any] = field(default_factory=dict)
+
+    def instance(self) -> Instance:
+        text = yaml.safe_dump(self.policy)
+        return Instance(
+            policy=parse_policy(text, "test.yaml", self.name),
+            cluster=ClusterEntry(
+                name="local",
+                kubeconfig=str(self.cluster.kubeconfig),
+                volume_reader=VolumeReaderEntry(driver=DRIVER, root=str(self.cluster.csi_root)),
+            ),
+            vault=VaultEntry(
+                name="main",
+                url=f"file://{self.folder / 'vault'}",
+                key=f"file:{self.folder / 'key'}",
+            ),
+            policy_text=text,
+            policy_digest="sha256:test",
+            source="test.yaml",
+        )
+
+    def context(self) -> Context:
+        """A freshly opened engine, as every command and every task opens it."""
+        return open_context(self.instance(), NoConnections())
+
+    def backup(self, run: str = "", trigger: str = "manual") -> Manifest:
+        """One whole backup in this process."""
+        made = backup(self.context(), Run(run or f"run-{uuid.uuid4()}", trigger), _quiet)
+        assert made is not None
+        return made
+
+    @property
+    def data(self) -> Path:
+        """The folder behind the claim `data`."""
+        return self.cluster.claim_path(self.name, "data")
+
+    def lose(self) -> None:
+        """Delete the namespace and wait until it and its volume are gone."""
+        folder = self.data
+        api = self.cluster.api
+        # A namespace that holds protected claims is looked at again only every eight seconds.
+        api.delete("apps/v1", "Deployment", self.name, "web")
+        wait_until("the pods are gone", lambda: not api.list("v1", "Pod", self.name), 60)
+        api.delete("v1", "PersistentVolumeClaim", self.name, "data")
+        api.delete("v1", "Namespace", "", self.name)
+        wait_until("the namespace is gone", lambda: api.gone("v1", "Namespace", "", self.name), 120)
+        wait_until("the volume is gone", lambda: not folder.exists(), 60)
+
+
+def _quiet(_: str) -> None: ...
+
+
+def manifests(name: str) -> list[dict[str, Any]]:
+    """Namespace, configuration, a Deployment that uses a claim, and its Service."""
+    labels = {"app": name}
+    mount = [{"name": "data", "persistentVolumeClaim": {"claimName": "data"}}]
+    template = {"metadata": {"labels": labels}, "spec": {**_POD["spec"], "volumes": mount}}
+    return [
+        {
+            "apiVersion": "v1",
+            "kind": "Namespace",
+            "metadata": {"name": name, "labels": {"team": "tests"}},
+        },
+        _object("v1", "ConfigMap", "settings", {"data": {"colour": "blue"}}),
+        _object("v1", "Secret", "login", {"stringData": {"password": SECRET}}),
+        _object(
+            "v1",
+            "PersistentVolumeClaim",
+            "data",
+            {
+                "spec": {
+                    "accessModes": ["ReadWriteOnce"],
+                    "resources": {"requests": {"storage": "64Mi"}},
+                }
+            },
+        ),
+        _object(
+            "apps/v1",
+            "Deployment",
+            "web",
+            {"spec": {"replicas": 2, "selector": {"matchLabels": labels}, "template": template}},
+        ),
+        _object("v1", "Service", "web", {"spec": {"selector": labels, "ports": [{"port": 80}]}}),
+    ]
+
+
+def _object(api_version: str, kind: str, name: str, rest: dict[str, Any]) -> dict[str, Any]:
+    metadata = {"name": name, "namespace": ""}
+    return {"apiVersion": api_version, "kind": kind, "metadata": metadata, **rest}
+
+
+def wait_ready(cluster: LocalCluster, name: str) -> None:
+    """Wait until the claim is bound and the Deployment has its pods."""
+
+    def ready() -> bool:
+        api = cluster.api
+        claim = api.get("v1", "PersistentVolumeClaim", name, "data")
+        web = api.get("apps/v1", "Deployment", name, "web")
+        bound = claim.get("status", {}).get("phase") == "Bound"
+        return bound and web.get("status", {}).get("readyReplicas", 0) == web["spec"]["replicas"]
+
+    wait_until(f"{name} is ready", ready, 120)
+
+
+@pytest.fixture
+def app(cluster: LocalCluster, tmp_path: Path) -> Iterator[App]:
+    """The application, running, with bytes in its volume, an empty vault and a policy."""
+    name = f"app-{uuid.uuid4().hex[:8]}"
+    for manifest in manifests(name):
+        if "namespace" in manifest["metadata"]:
+            manifest["metadata"]["namespace"] = name
+        cluster.api.apply(manifest)
+    wait_ready(cluster, name)
+    (tmp_path / "key").write_text(generate_key())
+    (tmp_path / "key").chmod(0o600)
+    policy = {
+        "clusters": ["local"],
+        "objectives": {"rpo": "1h", "rto": "10m"},
+        "select": {"namespaces": {"include": [name]}},
+        "retention": {"keep": {"last": 2}},
+        "testRestore": {},
+    }
+    made = App(name, cluster, tmp_path, policy)
+    (made.data / "ledger").write_bytes(b"one\0two" * 1000)
+    make_vault(made.instance().vault, NoConnections())
+    yield made
+    context = made.context()
+    for namespace in (name, f"{name}-copy"):
+        context.cluster.delete(NAMESPACE, None, namespace)
+
+
+def exists(context: Context, kind: Kind, namespace: str | None, name: str) -> bool:
+    """Whether an object is there."""
+    try:
+        context.cluster.get(kind, namespace, name)
+    except NotFound:
+        return False
+    return True
