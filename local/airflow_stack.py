@@ -42,7 +42,7 @@ COMPONENTS = {
 }
 """The parts of Airflow, in the order in which they are started, with their arguments."""
 
-_READY_SECONDS = 240.0
+_READY_SECONDS = 480.0  # a quiet machine takes 15, a crowded one minutes
 _PATIENT_SECONDS = 4.0
 _URGENT_SECONDS = 5.0
 _HEARTBEATS = {

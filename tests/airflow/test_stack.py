@@ -23,7 +23,7 @@ from local.sessions import members
 pytestmark = pytest.mark.airflow
 
 _REPOSITORY = Path(__file__).resolve().parents[2]
-_SECONDS = 300.0
+_SECONDS = 500.0
 _DAG = '''
 """An airflow dag of two tasks, and one that fails."""
 from airflow.sdk import DAG, task

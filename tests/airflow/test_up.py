@@ -21,7 +21,7 @@ from local.ports import free_ports
 pytestmark = pytest.mark.airflow
 
 _REPOSITORY = Path(__file__).resolve().parents[2]
-_SECONDS = 300.0
+_SECONDS = 500.0
 _OURS = ("KUBECONFIG", "LIFEBOAT_VAULT_URL", "LIFEBOAT_VAULT_KEY")
 
 
