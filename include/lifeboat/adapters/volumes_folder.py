@@ -10,7 +10,7 @@ import re
 import stat
 from pathlib import Path
 
-from lifeboat.errors import NotFound, UsageError
+from lifeboat.errors import NotFound, Unsupported, UsageError
 
 _HANDLE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
@@ -53,20 +53,30 @@ class FolderVolumes:
         if not folder.is_dir() or folder.is_symlink():
             raise NotFound(f"{self._driver} has no folder {kind}/{handle}")
         total = hashlib.sha256()
-        for path in _walk(folder):
-            total.update(_line(folder, path).encode("utf-8", "surrogateescape"))
+        try:
+            for path in _walk(folder):
+                total.update(_entry(folder, path).encode("utf-8", "surrogateescape"))
+        except OSError as error:
+            name = os.path.relpath(error.filename or folder, folder)
+            raise Unsupported(f"cannot read {kind}/{handle}: {error.strerror}: {name}") from None
         return "sha256:" + total.hexdigest()
 
 
 def _walk(folder: Path) -> list[Path]:
     found = []
-    for base, folders, files in os.walk(folder, followlinks=False):
+    for base, folders, files in os.walk(folder, onerror=_raise, followlinks=False):
         found += [Path(base) / name for name in (*folders, *files)]
     return sorted(found, key=lambda path: os.fsencode(path.relative_to(folder)))
 
 
-def _line(folder: Path, path: Path) -> str:
-    """One entry: name, type with mode, and the link's target or the bytes' digest."""
+def _raise(error: OSError) -> None:
+    """os.walk leaves out what it may not read, and two different volumes would look equal."""
+    raise error
+
+
+def _entry(folder: Path, path: Path) -> str:
+    """Name, type with mode, and the link's target or the bytes' digest, each ended by the one
+    character that no name or target can hold."""
     info = path.lstat()
     content = ""
     if stat.S_ISLNK(info.st_mode):
@@ -74,4 +84,4 @@ def _line(folder: Path, path: Path) -> str:
     elif stat.S_ISREG(info.st_mode):
         with path.open("rb") as file:
             content = hashlib.file_digest(file, "sha256").hexdigest()
-    return f"{path.relative_to(folder)}\0{stat.filemode(info.st_mode)}\0{content}\n"
+    return f"{path.relative_to(folder)}\0{stat.filemode(info.st_mode)}\0{content}\0"
