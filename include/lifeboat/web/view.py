@@ -185,7 +185,7 @@ def _row(rank: int, status: InstanceStatus, sight: Sight, now: datetime) -> Row:
         failed_proof=status.last_failed_proof,
         unprotected=status.unprotected[:LISTED],
         unprotected_count=missing,
-        unprotected_words=f"{missing:,} left out" if missing else "Nothing left out",
+        unprotected_words=f"{missing:,} left out" if missing else "Nothing",
         points=count(status.points, "point"),
         error=status.error,
         rpo=duration(status.rpo_seconds),
@@ -209,7 +209,7 @@ def _point(newest: NewestPoint, rpo_seconds: int) -> PointView:
         percent=_percent(newest.age_seconds, rpo_seconds),
         objective=f"{duration(over)} past the RPO of {objective}"
         if over > 0
-        else f"RPO {objective}",
+        else f"RPO\N{NO-BREAK SPACE}{objective}",
         contents=f"{count(newest.objects, 'object')}, {count(newest.volumes, 'volume')}",
         complete=newest.complete,
     )
@@ -228,7 +228,7 @@ def _proof(proof: NewestProof, rto_seconds: int, now: datetime) -> ProofView:
         captured_iso=proof.captured_at,
         percent=_percent(proof.rto_seconds, rto_seconds),
         rto=duration(proof.rto_seconds),
-        objective=f"of RTO {objective}" if within else f"over the RTO of {objective}",
+        objective=f"RTO\N{NO-BREAK SPACE}{objective}" if within else f"over the RTO of {objective}",
         within=within,
     )
 

@@ -5,13 +5,18 @@ from __future__ import annotations
 from datetime import datetime
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
+_TIE = "\N{NO-BREAK SPACE}"
+"""Between a figure and its unit."""
 
 
 def duration(seconds: float) -> str:
-    """`42 s`, `4 m 12 s`, `2 h 10 m`, `3 d 4 h`: two units at most, rounded down."""
+    """`42 s`, `4 m 12 s`, `2 h 10 m`, `3 d 4 h`: two units at most, rounded down.
+
+    A figure and its unit are tied by a no-break space.
+    """
     whole = max(0, int(seconds))
     if whole < _MINUTE:
-        return f"{whole} s"
+        return f"{whole}{_TIE}s"
     if whole < _HOUR:
         return _two(whole, _MINUTE, "m", 1, "s")
     if whole < _DAY:
@@ -22,12 +27,13 @@ def duration(seconds: float) -> str:
 def _two(whole: int, big: int, big_name: str, small: int, small_name: str) -> str:
     first, rest = divmod(whole, big)
     second = rest // small
-    return f"{first} {big_name}" + (f" {second} {small_name}" if second else "")
+    return f"{first}{_TIE}{big_name}" + (f" {second}{_TIE}{small_name}" if second else "")
 
 
 def ago(seconds: float) -> str:
-    """`2 h 10 m ago`; anything under a minute is `just now`."""
-    return "just now" if seconds < _MINUTE else f"{duration(seconds)} ago"
+    """`2 h 10 m ago`, to the minute; anything under one is `just now`."""
+    whole = int(seconds) // _MINUTE * _MINUTE
+    return "just now" if whole < _MINUTE else f"{duration(whole)} ago"
 
 
 def moment(when: datetime) -> str:

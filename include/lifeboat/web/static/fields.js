@@ -44,7 +44,7 @@ export class Field {
     if (this.schema.enum) return this.makeSelect();
     if (this.is("boolean")) return element("input", { type: "checkbox" });
     if (this.json || this.lines || this.schema.format === "multiline") {
-      return element("textarea", { rows: this.json ? 4 : 3, spellcheck: false });
+      return element("textarea", { rows: 2, spellcheck: false });
     }
     if (this.numeric) return this.makeNumber();
     return this.makeText();

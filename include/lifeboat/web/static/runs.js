@@ -4,6 +4,7 @@ import { airflow, airflowLink, runPage } from "./airflow.js";
 
 const AT_ONCE = 4;
 const ACTIVE = new Set(["queued", "running", "restarting"]);
+const MISSING = "No such DAG: see Airflow's import errors";
 const WORDS = { success: "Success", failed: "Failed", running: "Running", queued: "Queued" };
 
 export class Runs {
@@ -87,7 +88,7 @@ export class Runs {
         ? { state: run.state, id: run.dag_run_id, at: run.end_date ?? run.start_date ?? run.run_after }
         : { state: "none" };
     } catch (error) {
-      found = { state: "unknown", why: error.status === 404 ? missing(dag) : error.message };
+      found = { state: "unknown", why: error.status === 404 ? MISSING : error.message };
     }
     this.known.set(dag, found);
     for (const cell of this.cells()) if (cell.dataset.dag === dag) this.show(cell);
@@ -121,7 +122,7 @@ export class Runs {
     if (run) parts.push(...describe(dag, run));
     else if (!this.paused.has(dag)) return;
     if (this.paused.has(dag)) {
-      parts.push(text("span", "failed", "Paused: no backups on schedule"));
+      parts.push(text("span", "failed", "Schedule paused"));
     }
     cell.replaceChildren(...parts);
   }
@@ -135,10 +136,6 @@ function describe(dag, run) {
   link.className = "runlink";
   link.append(text("span", `state ${run.state}`, WORDS[run.state] ?? run.state));
   return [link, text("span", "", since(run.at))];
-}
-
-function missing(dag) {
-  return `Airflow knows no DAG ${dag}: see its import errors`;
 }
 
 function text(name, kind, words) {
