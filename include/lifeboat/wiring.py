@@ -210,9 +210,7 @@ def fleet_reader(include: Path, connections: Connections | None = None) -> Fleet
 
 
 def _folder(path: Path, *, create: bool) -> LocalStore:
-    if create:
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return LocalStore(path)
+    return LocalStore.create(path) if create else LocalStore(path)
 
 
 def _azure(

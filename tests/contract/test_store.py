@@ -13,12 +13,12 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+
 from lifeboat.adapters.store_azure import AzureSettings, connect_azure
 from lifeboat.adapters.store_local import LocalStore
 from lifeboat.clock import utc_now
 from lifeboat.errors import BlobExists, BlobMissing
 from lifeboat.ports.store import Store
-
 from tests.support.memory_store import MemoryStore
 
 Opener = Callable[[], Store]

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from lifeboat.adapters.store_azure import AzureSettings, create_azure
 
+from lifeboat.adapters.store_azure import AzureSettings, create_azure
 from local.node import ensure_azurite, ensure_node
 from local.ports import free_ports
 from local.processes import Child, stop_all
