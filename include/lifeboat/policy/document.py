@@ -191,7 +191,9 @@ class _Builder:
             return self._mapping(node, path)
         if isinstance(node, SequenceNode) and node.tag == f"{_TAG}seq":
             return [self.build(item, (*path, f"[{n}]")) for n, item in enumerate(node.value)]
-        return self._scalar(node)
+        if isinstance(node, ScalarNode):
+            return self._scalar(node)
+        raise self._tagged(node)
 
     def _mapping(self, node: MappingNode, path: tuple[str, ...]) -> dict[str, Any]:
         built: dict[str, Any] = {}
@@ -216,7 +218,7 @@ class _Builder:
             raise _refusal(self._file, _line(node), "a list or mapping as a key", "a plain word")
         return str(node.value)
 
-    def _scalar(self, node: Node) -> Any:
+    def _scalar(self, node: ScalarNode) -> Any:
         tag = node.tag.removeprefix(_TAG)
         try:
             if tag == "str":
@@ -229,6 +231,9 @@ class _Builder:
                 return int(node.value) if tag == "int" else float(node.value)
         except (ValueError, KeyError):
             pass
-        raise _refusal(
+        raise self._tagged(node)
+
+    def _tagged(self, node: Node) -> PolicyError:
+        return _refusal(
             self._file, _line(node), "a YAML tag (!…)", "plain YAML without tags: remove it"
         )

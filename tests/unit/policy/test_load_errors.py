@@ -71,6 +71,7 @@ WHOLE_FILES = {
     "tag": ("name: !!python/object:os.system x\n", 1, "", "YAML tag", "without tags"),
     "own tag": ("name: !secret x\n", 1, "", "YAML tag", "without tags"),
     "tagged list": ("clusters: !!set [a]\n", 1, "", "YAML tag", "without tags"),
+    "number that is a mapping": ("vault: main\nname: !!int\n  a: b\n", 2, "", "YAML tag", "remove"),
     "mapping as key": ("{a: 1}: b\n", 1, "", "as a key", "plain word"),
     "deep": ("a: " + "[" * 200_000, 1, "", "deeper than 32", "flatter"),
     "recursive alias": ("a: &a [*a]\n", 1, "", "deeper than 32", "flatter"),
