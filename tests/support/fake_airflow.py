@@ -38,9 +38,16 @@ def param(value: Any, description: str = "", **schema: Any) -> dict[str, Any]:
 
 RESTORE_PARAMS: dict[str, Any] = {
     "instance": param("", "Which policy on which cluster.", type="string", title="Instance"),
-    "point": param(None, "Empty: the latest.", type=["null", "string"], title="Point"),
+    "point": param("latest", "`latest` is the newest.", type="string", title="Point"),
     "before": param(None, type=["null", "string"], format="date-time", title="Latest before"),
-    "namespaces": param([], "Empty: all.", type="array", title="Namespaces", section="What"),
+    "namespaces": param(
+        [],
+        "One a line. Empty: all.",
+        type=["null", "array"],
+        items={"type": "string"},
+        title="Namespaces",
+        section="What",
+    ),
     "mapping": param({}, type="object", title="Rename namespaces", section="What"),
     "mode": param(
         "skip",
@@ -161,4 +168,5 @@ def _now() -> datetime:
 
 
 async def _own_page(path: str) -> str:
-    return f"<!doctype html><link rel='icon' href='data:,'><title>Airflow</title><h1>Airflow's page of {path}</h1>"
+    icon = "<link rel='icon' href='data:,'>"
+    return f"<!doctype html>{icon}<title>Airflow</title><h1>Airflow's page of {path}</h1>"

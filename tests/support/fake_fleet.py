@@ -48,7 +48,7 @@ def status(
     **fields: Any,
 ) -> InstanceStatus:
     """One row; RPO 5 h and RTO 15 m unless given, DAG ids as Lifeboat builds them."""
-    instance = f"{policy}--{cluster}"
+    instance = f"{policy}.{cluster}"
     row = InstanceStatus(
         instance=instance,
         policy=policy,
@@ -59,8 +59,8 @@ def status(
         newest=newest,
         proof=proof,
         points=0 if newest is None else 28,
-        backup_dag=f"backup__{instance}",
-        test_restore_dag=f"test_restore__{instance}",
+        backup_dag=f"backup.{instance}",
+        test_restore_dag=f"test_restore.{instance}",
     )
     return dataclasses.replace(row, **fields)
 
@@ -132,10 +132,12 @@ def many(number: int) -> tuple[InstanceStatus, ...]:
 
 
 class FakeFleet:
-    """A FleetReader. `rows` may be changed between reads; `failure` is raised when set."""
+    """A FleetReader. `rows` and `wrong` (the problems) may be changed between reads; `failure` is
+    raised when set."""
 
     def __init__(self, rows: tuple[InstanceStatus, ...] = ()) -> None:
         self.rows = rows
+        self.wrong: tuple[str, ...] = ()
         self.failure: Exception | None = None
         self.reads = 0
 
@@ -144,6 +146,9 @@ class FakeFleet:
         if self.failure is not None:
             raise self.failure
         return self.rows
+
+    def problems(self) -> tuple[str, ...]:
+        return self.wrong
 
 
 class FakeVisitor:

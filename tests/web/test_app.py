@@ -22,7 +22,7 @@ from tests.support.fake_fleet import (
     status,
 )
 
-PAGES = ["/", "/fleet", "/restore?instance=shop--prod-westeurope"]
+PAGES = ["/", "/fleet", "/restore?instance=shop.prod-westeurope"]
 
 
 def client(
@@ -70,21 +70,21 @@ def test_health_needs_no_login_and_no_vault() -> None:
 
 def test_rows_say_what_state_they_are_in() -> None:
     page = client(every_state()).get("/").text
-    shop = cell(page, "shop--prod-westeurope")
+    shop = cell(page, "shop.prod-westeurope")
     assert "Protected" in shop
     assert "2 h 10 m ago" in shop
     assert "2 h 10 m ago RPO 5 h" in shop
     assert "Restored in 4 m 12 s · RTO 15 m" in shop
     assert "Everything that the policy selects is in the newest point." in shop
-    payments = cell(page, "payments--prod-westeurope")
+    payments = cell(page, "payments.prod-westeurope")
     assert "Late" in payments
     assert "3 h 6 m past the RPO of 5 h" in payments
     assert "Last test restore failed. workloads ready: StatefulSet postgres" in payments
     assert "3 left out" in payments
     assert "Incomplete point" in payments
-    assert "No point yet" in cell(page, "ledger--prod-westeurope")
-    assert "Storage Blob Data Reader" in cell(page, "orders--prod-westeurope")
-    assert "The policy asks for no test restore" in cell(page, "staging--stage")
+    assert "No point yet" in cell(page, "ledger.prod-westeurope")
+    assert "Storage Blob Data Reader" in cell(page, "orders.prod-westeurope")
+    assert "The policy asks for no test restore" in cell(page, "staging.stage")
 
 
 def test_one_unreadable_vault_hides_no_other_row() -> None:
@@ -95,7 +95,7 @@ def test_one_unreadable_vault_hides_no_other_row() -> None:
 def test_the_worst_come_first() -> None:
     page = client(every_state()).get("/").text
     order = re.findall(r'data-instance="([^"]+)" data-rank', page)
-    assert [name.split("--")[0] for name in order[:4]] == [
+    assert [name.split(".")[0] for name in order[:4]] == [
         "orders",
         "ledger",
         "payments",
@@ -140,8 +140,8 @@ class TestRights:
 
     def test_an_admin_is_offered_both(self) -> None:
         page = client(every_state()).get("/").text
-        assert 'data-backup="backup__shop--prod-westeurope"' in page
-        assert "restore?instance=shop--prod-westeurope&amp;point=20261122T212153Z-1a2b3c4d" in page
+        assert 'data-backup="backup.shop.prod-westeurope"' in page
+        assert "restore?instance=shop.prod-westeurope&amp;point=20261122T212153Z-1a2b3c4d" in page
 
     def test_what_was_never_backed_up_cannot_be_restored(self) -> None:
         page = client(every_state()).get("/").text
@@ -149,7 +149,7 @@ class TestRights:
         assert "restore?instance=orders" in page  # unreadable from here may be readable elsewhere
 
     def test_rows_of_unreadable_dags_are_neither_shown_nor_counted(self) -> None:
-        access = FakeAccess({"one": FakeVisitor(reads={"backup__shop--prod-westeurope"})})
+        access = FakeAccess({"one": FakeVisitor(reads={"backup.shop.prod-westeurope"})})
         visit = client(every_state(), user="one", access=access)
         page = visit.get("/").text
         assert page.count("<tbody") == 1
@@ -158,10 +158,10 @@ class TestRights:
             assert other not in page
         found = visit.get("/api/instances").json()["instances"]
         assert [row["policy"] for row in found] == ["shop"]
-        assert visit.get("/restore?instance=staging--stage").status_code == 404
+        assert visit.get("/restore?instance=staging.stage").status_code == 404
 
     def test_backup_and_restore_are_separate_rights(self) -> None:
-        mine = "backup__shop--prod-westeurope"
+        mine = "backup.shop.prod-westeurope"
         access = FakeAccess(
             {"op": FakeVisitor(starts={mine}), "dr": FakeVisitor(starts={"restore"})}
         )
@@ -241,9 +241,9 @@ class TestNarrowedToADag:
 
     @pytest.mark.parametrize("kind", ["backup", "test_restore"])
     def test_shows_the_instance_of_the_dag(self, kind: str) -> None:
-        page = client(every_state()).get("/", params={"dag": f"{kind}__search--prod-westeurope"})
+        page = client(every_state()).get("/", params={"dag": f"{kind}.search.prod-westeurope"})
         assert re.findall(r'data-instance="([^"]+)" data-rank', page.text) == [
-            "search--prod-westeurope"
+            "search.prod-westeurope"
         ]
 
     def test_says_so_when_the_dag_is_no_backup(self) -> None:
@@ -274,6 +274,18 @@ class TestTrouble:
         answer = client(fleet=fleet).get("/api/instances")
         assert answer.status_code == 503
         assert "shop.yaml" in answer.json()["error"]
+
+    def test_a_file_without_a_row_is_told_to_those_who_may_know(self) -> None:
+        fleet = FakeFleet(every_state())
+        fleet.wrong = ("policies/secret-project.yaml:3: keep: found 0. at least 1",)
+        page = client(fleet=fleet).get("/").text
+        assert "secret-project.yaml:3" in page
+        assert page.count("<tbody") == len(every_state())
+        assert "secret-project" in client(fleet=fleet).get("/api/instances").text
+        viewer = client(fleet=fleet, user="viewer")
+        assert "1 mistake; who may start restores sees which." in viewer.get("/").text
+        for path in ("/", "/api/instances"):
+            assert "secret-project" not in viewer.get(path).text
 
     def test_an_unexpected_error_tells_no_details(self) -> None:
         fleet = FakeFleet()
@@ -319,5 +331,5 @@ def test_ages_of_proofs_count_from_now() -> None:
     rows = (status("shop", newest=every_state()[0].newest, proof=every_state()[0].proof),)
     later = create_app(FakeFleet(rows), FakeAccess(), clock=lambda: NOW + timedelta(days=10))
     page = TestClient(later, cookies={"user": "admin"}).get("/").text
-    assert "Proven 11 d 7 h ago" in cell(page, "shop--prod-westeurope")
+    assert "Proven 11 d 7 h ago" in cell(page, "shop.prod-westeurope")
     assert "none proven in the last 7 days" in page

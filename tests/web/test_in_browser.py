@@ -17,8 +17,8 @@ from tests.support.legible import problems
 pytestmark = pytest.mark.browser
 
 PREFIX = "/team/airflow"
-SHOP = "shop--prod-westeurope"
-PAYMENTS = "payments--prod-westeurope"
+SHOP = "shop.prod-westeurope"
+PAYMENTS = "payments.prod-westeurope"
 HOST_WARNING = "An iframe which has both allow-scripts and allow-same-origin"
 """Chromium's opinion of Airflow's own frame; every framed page has it."""
 
@@ -123,7 +123,7 @@ def test_the_keyboard_reaches_the_details_and_stays_there(
     focused = "document.activeElement.getAttribute('aria-label')"
     assert frame(page).evaluate(focused) == "Details: orders on prod-westeurope"
     page.keyboard.press("Enter")
-    details = inner.locator(row("orders--prod-westeurope")).locator("tr.details")
+    details = inner.locator(row("orders.prod-westeurope")).locator("tr.details")
     expect(details).to_contain_text("Storage Blob Data Reader")
     # A refresh replaces the row: the details stay open, and the keyboard stays on the button.
     changed = dataclasses.replace(airflow_ui.fleet.rows[4], error="now it is another reason")
@@ -179,10 +179,10 @@ class TestRuns:
         cell = inner.locator(row(PAYMENTS)).locator(".run")
         expect(cell).to_contain_text("Failed")
         expect(cell).to_contain_text("1 h ago")
-        for instance in (PAYMENTS, "ledger--prod-westeurope", "telemetry--prod-westeurope"):
+        for instance in (PAYMENTS, "ledger.prod-westeurope", "telemetry.prod-westeurope"):
             paused = inner.locator(row(instance)).locator(".run")
             expect(paused).to_contain_text("Schedule paused")
-        expect(inner.locator(row("ledger--prod-westeurope"))).to_contain_text("No run yet")
+        expect(inner.locator(row("ledger.prod-westeurope"))).to_contain_text("No run yet")
         shop = inner.locator(row(SHOP)).locator(".run")
         shop.scroll_into_view_if_needed()
         expect(shop).to_contain_text("Success")
@@ -191,12 +191,12 @@ class TestRuns:
     def test_a_run_opens_in_the_window_around(self, page: Page, airflow_ui: FakeAirflow) -> None:
         inner = recovery(page, airflow_ui)
         inner.locator(row(PAYMENTS)).locator(".runlink").click()
-        page.wait_for_url(f"{airflow_ui.url}/dags/backup__{PAYMENTS}/runs/scheduled__1")
+        page.wait_for_url(f"{airflow_ui.url}/dags/backup.{PAYMENTS}/runs/scheduled__1")
 
     def test_a_dag_that_airflow_does_not_know_is_said_so(
         self, page: Page, airflow_ui: FakeAirflow, complaints: list[str]
     ) -> None:
-        del airflow_ui.runs[f"backup__{PAYMENTS}"]
+        del airflow_ui.runs[f"backup.{PAYMENTS}"]
         inner = recovery(page, airflow_ui)
         expect(inner.locator(row(PAYMENTS)).locator(".run")).to_contain_text(
             "No such DAG: see Airflow's import errors"
@@ -234,18 +234,18 @@ class TestBackUpNow:
         button.click()
         inner.get_by_role("button", name="Back up now", exact=True).click()
         expect(inner.locator("#notices")).to_contain_text("Backup started")
-        assert airflow_ui.started == [("backup__search--prod-westeurope", {})]
-        cell = inner.locator(row("search--prod-westeurope")).locator(".run")
+        assert airflow_ui.started == [("backup.search.prod-westeurope", {})]
+        cell = inner.locator(row("search.prod-westeurope")).locator(".run")
         expect(cell).to_contain_text("Queued")
         # When it has ended the page looks for the new point at once.
-        airflow_ui.runs["backup__search--prod-westeurope"] = [run("success")]
+        airflow_ui.runs["backup.search.prod-westeurope"] = [run("success")]
         reads = airflow_ui.fleet.reads
         page.clock.fast_forward(5_000)
         expect(cell).to_contain_text("Success")
         page.wait_for_load_state("networkidle")
         assert airflow_ui.fleet.reads > reads
         inner.get_by_role("link", name="watch the run").click()
-        page.wait_for_url(f"{airflow_ui.url}/dags/backup__search--prod-westeurope/runs/manual__1")
+        page.wait_for_url(f"{airflow_ui.url}/dags/backup.search.prod-westeurope/runs/manual__1")
 
     def test_offers_to_unpause(self, page: Page, airflow_ui: FakeAirflow) -> None:
         inner = recovery(page, airflow_ui)
@@ -253,7 +253,7 @@ class TestBackUpNow:
         expect(inner.get_by_role("checkbox")).to_be_checked()
         inner.get_by_role("button", name="Back up now", exact=True).click()
         expect(inner.locator("#notices")).to_contain_text("Backup started")
-        assert "backup__ledger--prod-westeurope" not in airflow_ui.paused
+        assert "backup.ledger.prod-westeurope" not in airflow_ui.paused
 
     def test_says_why_none_was_started(
         self, page: Page, airflow_ui: FakeAirflow, complaints: list[str]
@@ -378,6 +378,18 @@ class TestTrouble:
         page.clock.fast_forward(30_000)
         expect(inner.locator(".summary")).to_contain_text("6 of 9 protected")
 
+    def test_a_broken_file_shows_while_it_is_broken(
+        self, page: Page, airflow_ui: FakeAirflow
+    ) -> None:
+        inner = recovery(page, airflow_ui)
+        airflow_ui.fleet.wrong = ("policies/web.yaml:3: schedule: found 'x'. a cron line",)
+        page.clock.fast_forward(30_000)
+        expect(inner.locator("#problems")).to_contain_text("policies/web.yaml:3")
+        assert problems(frame(page)) == []
+        airflow_ui.fleet.wrong = ()
+        page.clock.fast_forward(30_000)
+        expect(inner.locator("#problems")).to_have_count(0)
+
     def test_an_empty_fleet_fills_when_a_policy_comes(
         self, page: Page, airflow_ui: FakeAirflow
     ) -> None:
@@ -424,7 +436,7 @@ class TestTrouble:
 
 
 def test_a_dag_tab_shows_its_instance_opened(page: Page, airflow_ui: FakeAirflow) -> None:
-    inner = open_page(page, airflow_ui, f"?dag=test_restore__{SHOP}")
+    inner = open_page(page, airflow_ui, f"?dag=test_restore.{SHOP}")
     expect(inner.locator("tbody")).to_have_count(1)
     expect(inner.locator("tr.details")).to_be_visible()
     expect(inner.locator(".chip")).to_have_count(0)
@@ -444,4 +456,4 @@ def test_works_without_a_frame(page: Page, airflow_ui: FakeAirflow) -> None:
     page.goto(f"{airflow_ui.url}/lifeboat/")
     page.locator(".runlink").first.wait_for()
     page.locator(row(PAYMENTS)).locator(".runlink").click()
-    page.wait_for_url(f"{airflow_ui.url}/dags/backup__{PAYMENTS}/runs/scheduled__1")
+    page.wait_for_url(f"{airflow_ui.url}/dags/backup.{PAYMENTS}/runs/scheduled__1")

@@ -21,6 +21,9 @@ from airflow.api_fastapi.core_api.security import GetUserDep, requires_access_vi
 from airflow.models.dag import DagModel
 from fastapi import FastAPI
 
+from lifeboat.pipeline.connections import AirflowConnections
+from lifeboat.pipeline.frame import RESTORE_DAG
+from lifeboat.policy.load import load_include
 from lifeboat.report.objectives import InstanceStatus
 from lifeboat.web.app import create_app
 from lifeboat.wiring import fleet_reader, include_folder
@@ -70,15 +73,19 @@ class AirflowAccess:
 
 
 class Fleet:
-    """Reads the policies anew each time, so that a repaired file shows without a restart."""
+    """Reads the policies anew each time, so that a repaired file shows without a restart
+    (lifeboat.web.reader.FleetReader)."""
 
     def instances(self) -> tuple[InstanceStatus, ...]:
-        return fleet_reader(include_folder()).instances()
+        return fleet_reader(include_folder(), AirflowConnections()).instances()
+
+    def problems(self) -> tuple[str, ...]:
+        return tuple(str(problem) for problem in load_include(include_folder()).problems)
 
 
 def recovery_app() -> FastAPI:
     """The app that the plugin mounts."""
-    return create_app(Fleet(), AirflowAccess())
+    return create_app(Fleet(), AirflowAccess(), restore_dag=RESTORE_DAG)
 
 
 def _visitor(user: GetUserDep) -> AirflowVisitor:

@@ -107,7 +107,7 @@ class _Desk:
         if dag and dag != self._restore_dag:
             mine = tuple(r for r in seen.instances if dag in (r.backup_dag, r.test_restore_dag))
             seen = dataclasses.replace(seen, instances=mine)
-        return fleet_view(seen, snapshot.taken_at, snapshot.failure)
+        return fleet_view(seen, snapshot)
 
     def page(self, template: str, status: int = 200, **values: object) -> HTMLResponse:
         """A rendered template."""
@@ -161,6 +161,7 @@ def _api(desk: _Desk, access: Access) -> APIRouter:
             {
                 "generated_at": rfc3339(snapshot.taken_at),
                 "error": snapshot.failure,
+                "problems": snapshot.problems if seen.may_restore else (),
                 "instances": [dataclasses.asdict(row) for row in seen.instances],
             },
             status_code=503 if snapshot.failure else 200,

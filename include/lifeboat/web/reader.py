@@ -27,17 +27,23 @@ class FleetReader(Protocol):
     def instances(self) -> tuple[InstanceStatus, ...]:
         """May block and may take long. One vault's trouble is a row in state `unreadable`.
 
-        Raises LifeboatError when not even the rows are known (a policy file is broken).
+        Raises LifeboatError when not even the rows can be known.
         """
+        ...
+
+    def problems(self) -> tuple[str, ...]:
+        """What is wrong in policy files and clusters.yaml, one entry a mistake. Such a file gives
+        no row, and its backups do not run."""
         ...
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """The fleet as it was at `taken_at`; `failure` says why `instances` could not be read."""
+    """The fleet as it was at `taken_at`; `failure` says why it could not be read."""
 
     taken_at: datetime
     instances: tuple[InstanceStatus, ...] = ()
+    problems: tuple[str, ...] = ()
     failure: str = ""
 
 
@@ -80,14 +86,14 @@ class CachedFleet:
 
     def _ask(self) -> Snapshot:
         try:
-            instances, failure = self._reader.instances(), ""
+            problems, instances = self._reader.problems(), self._reader.instances()
         except LifeboatError as error:
-            instances, failure = (), str(error)
+            return Snapshot(self._clock(), failure=str(error))
         except Exception as error:
             _log.exception("The state of the fleet could not be read")
-            instances = ()
             failure = (
                 f"An unexpected {type(error).__name__} came up.\n"
                 "The log of Airflow's API server has the details."
             )
-        return Snapshot(self._clock(), instances, failure)
+            return Snapshot(self._clock(), failure=failure)
+        return Snapshot(self._clock(), instances, problems)

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from lifeboat.clock import parse_rfc3339
 from lifeboat.report.objectives import InstanceStatus, NewestPoint, NewestProof, State, Unprotected
 from lifeboat.web.access import Sight
+from lifeboat.web.reader import Snapshot
 from lifeboat.web.words import ago, count, duration, moment
 
 STATE_WORDS: dict[State, str] = {
@@ -112,19 +113,22 @@ class FleetView:
     chips: tuple[Chip, ...]
     rows: tuple[Row, ...]
     taken_at: str
+    problems: tuple[str, ...]
     failure: str
 
 
-def fleet_view(sight: Sight, taken_at: datetime, failure: str = "") -> FleetView:
-    """The page's content for one visitor, as of `taken_at`."""
+def fleet_view(sight: Sight, snapshot: Snapshot) -> FleetView:
+    """The page's content for one visitor, of the snapshot that `sight` is taken from."""
+    taken_at = snapshot.taken_at
     ordered = sorted(sight.instances, key=_worst_first)
     rows = tuple(_row(rank, status, sight, taken_at) for rank, status in enumerate(ordered))
     return FleetView(
-        "" if failure else summary(ordered, taken_at),
+        "" if snapshot.failure else summary(ordered, taken_at),
         _chips(ordered),
         rows,
         f"{taken_at:%H:%M:%S} UTC",
-        failure,
+        snapshot.problems if sight.may_restore else _withheld(snapshot.problems),
+        snapshot.failure,
     )
 
 
@@ -142,6 +146,13 @@ def summary(instances: list[InstanceStatus], now: datetime) -> str:
         for row in instances
     )
     return f"{', '.join(parts)}; {recent or 'none'} proven in the last {PROOF_WINDOW.days} days"
+
+
+def _withheld(problems: tuple[str, ...]) -> tuple[str, ...]:
+    """They name policies that the visitor may not be allowed to know of."""
+    if not problems:
+        return ()
+    return (f"{count(len(problems), 'mistake')}; who may start restores sees which.",)
 
 
 def _chips(instances: list[InstanceStatus]) -> tuple[Chip, ...]:

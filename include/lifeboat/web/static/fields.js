@@ -111,8 +111,7 @@ export class Field {
   }
 
   readLines(text) {
-    const lines = text.split("\n").map((line) => line.trim()).filter(Boolean);
-    return !lines.length && this.nullable && !this.is("array") ? null : lines;
+    return text.split("\n").map((line) => line.trim()).filter(Boolean);
   }
 
   readEmpty() {
@@ -148,8 +147,8 @@ export class Field {
     const label = element("label", { htmlFor: this.id, textContent: this.label });
     box.append(...(this.control.type === "checkbox" ? [this.control, label] : [label, this.control]));
     if (this.proposals) box.append(this.proposals);
-    const hints = [this.help, this.lines ? "One a line." : ""].filter(Boolean);
-    const help = element("p", { className: "muted", id: `${this.id}-help`, textContent: hints.join(" ") });
+        const help = element("p", { className: "muted", id: `${this.id}-help` });
+    help.append(...withCode(this.help));
     if (help.textContent) {
       box.append(help);
       this.control.setAttribute("aria-describedby", help.id);
@@ -172,6 +171,12 @@ export function renderFields(fields) {
     set.append(...boxes);
     return set;
   });
+}
+
+/** Text whose `quoted` parts are code; descriptions of params are Markdown. */
+function withCode(text) {
+  const made = text.split("`").map((part, index) => (index % 2 ? element("code", { textContent: part }) : part));
+  return made.filter((part) => part !== "");
 }
 
 function element(name, properties = {}) {

@@ -117,6 +117,9 @@ function placeHead(head) {
   const old = byId("head");
   if (!old.querySelector(".tools") || !head.querySelector(".tools")) old.replaceWith(head);
   else {
+    old.querySelector("#problems")?.remove();
+    const problems = head.querySelector("#problems");
+    if (problems) old.querySelector(".tools").before(problems);
     for (const part of [".summary", ".chips"]) {
       const [was, is] = [old.querySelector(part), head.querySelector(part)];
       if (was && is && was.textContent !== is.textContent) was.replaceChildren(...is.childNodes);
