@@ -7,13 +7,16 @@ prune switches it back (kubernetes.io, "Volume Snapshots", deletionPolicy).
 
 from __future__ import annotations
 
+from copy import deepcopy
+from datetime import timedelta
 from functools import cached_property
 
 import msgspec
 
 from lifeboat.adapters import snapshot_api as api
-from lifeboat.clock import monotonic, pause
-from lifeboat.errors import AlreadyExists, LifeboatError, NotFound, NotReady, Unsupported
+from lifeboat.adapters.snapshot_delete import delete_snapshot
+from lifeboat.clock import Clock, parse_rfc3339, utc_now
+from lifeboat.errors import AlreadyExists, LifeboatError, NotFound, SnapshotFailed, Unsupported
 from lifeboat.ports.cluster import Cluster, Json, Kind
 from lifeboat.ports.disks import (
     RestoreState,
@@ -25,18 +28,23 @@ from lifeboat.ports.disks import (
 )
 from lifeboat.ports.quantity import parse_quantity
 
-_DELETE_SECONDS = 120.0
-_POLL_SECONDS = 0.2
+# How long the sidecar's own retries may take before an error that may pass counts as lasting.
+_GRACE = timedelta(seconds=60)
 
 
 class DisksCsi:
     """See lifeboat.ports.disks.Disks. `snapshot_class` overrides the choice by driver."""
 
-    def __init__(self, cluster: Cluster, *, snapshot_class: str = "") -> None:
+    def __init__(
+        self, cluster: Cluster, *, snapshot_class: str = "", clock: Clock = utc_now
+    ) -> None:
         self._cluster = cluster
         self._wanted_class = snapshot_class
+        self._clock = clock
 
     def why_not(self, volume: Volume) -> str:
+        if not volume.driver or not volume.handle:
+            return f"its volume {volume.pv} is not from a CSI driver"
         try:
             self._class_for(volume.driver)
         except Unsupported as error:
@@ -44,67 +52,71 @@ class DisksCsi:
         return ""
 
     def start_snapshot(self, point: str, instance: str, volume: Volume) -> SnapshotTicket:
+        """Raises SnapshotFailed when the claim is not the one that was listed any more."""
         body = api.new_snapshot(point, instance, volume, self._class_for(volume.driver))
-        name = body["metadata"]["name"]
-        try:
-            self._cluster.create(api.SNAPSHOT, volume.namespace, body)
-        except AlreadyExists:
-            live = self._cluster.get(api.SNAPSHOT, volume.namespace, name)
-            if live["metadata"].get("annotations", {}).get(api.CLAIM_UID) != volume.claim_uid:
-                raise
-        return SnapshotTicket(point, instance, volume, name)
+        ticket = SnapshotTicket(point, instance, volume, body["metadata"]["name"])
+        live = self._find(api.SNAPSHOT, volume.namespace, ticket.name)
+        if live is None:
+            self._refuse_other_claim(volume)
+            live = self._create(api.SNAPSHOT, volume.namespace, body)
+        if not _is_of(live, point, volume):
+            raise SnapshotFailed(
+                f"a VolumeSnapshot {volume.namespace}/{ticket.name} exists that is not of this"
+                " point and claim"
+            )
+        return ticket
 
     def poll_snapshot(self, ticket: SnapshotTicket) -> SnapshotState:
-        try:
-            live = self._cluster.get(api.SNAPSHOT, ticket.volume.namespace, ticket.name)
-        except NotFound:
+        live = self._find(api.SNAPSHOT, ticket.volume.namespace, ticket.name)
+        content = self._content_for(live, ticket.point, ticket.volume)
+        if live is None and content is None:
             return SnapshotState(ready=False, error="its VolumeSnapshot was deleted")
-        status = live.get("status") or {}
-        content_name = status.get("boundVolumeSnapshotContentName", "")
-        if not status.get("readyToUse") or not content_name:
-            error = (status.get("error") or {}).get("message", "")
-            return SnapshotState(ready=False, error=_lasting(error))
-        content = self._cluster.get(api.CONTENT, None, content_name)
-        found = content.get("status") or {}
+        status = (content or {}).get("status") or {}
+        if content is None or not status.get("readyToUse") or not api.handle(content):
+            return SnapshotState(ready=False, error=self._lasting_error(live, content))
         return SnapshotState(
             ready=True,
-            handle=found["snapshotHandle"],
+            handle=api.handle(content),
             driver=content["spec"]["driver"],
-            size=int(found.get("restoreSize") or 0),
-            created=status.get("creationTime", ""),
+            size=int(status.get("restoreSize") or 0),
+            created=api.created(content),
             percent=100,
         )
 
     def secure_snapshot(self, ticket: SnapshotTicket) -> None:
-        live = self._cluster.get(api.SNAPSHOT, ticket.volume.namespace, ticket.name)
-        content = live["status"]["boundVolumeSnapshotContentName"]
+        live = self._find(api.SNAPSHOT, ticket.volume.namespace, ticket.name)
+        content = self._content_for(live, ticket.point, ticket.volume)
+        if content is None:
+            raise SnapshotFailed(f"the snapshot of {ticket.volume.title} is gone")
         labels, annotations = api.marks(ticket.point, ticket.instance, ticket.volume)
-        self._cluster.patch(
-            api.CONTENT,
-            None,
-            content,
-            {
-                "metadata": {"labels": labels, "annotations": annotations},
-                "spec": {"deletionPolicy": "Retain"},
-            },
-        )
+        body = {
+            "metadata": {"labels": labels, "annotations": annotations},
+            "spec": {"deletionPolicy": "Retain"},
+        }
+        self._cluster.patch(api.CONTENT, None, content["metadata"]["name"], body)
 
     def delete_snapshot(self, snapshot: StoredSnapshot) -> None:
-        contents = self._contents_of(snapshot)
-        if not contents:
-            contents = [self._stand_in(snapshot)]
-        for content in contents:
-            name = content["metadata"]["name"]
-            self._cluster.patch(api.CONTENT, None, name, {"spec": {"deletionPolicy": "Delete"}})
-            reference = content["spec"].get("volumeSnapshotRef") or {}
-            if reference.get("uid"):
-                self._cluster.delete(api.SNAPSHOT, reference["namespace"], reference["name"])
-            self._cluster.delete(api.CONTENT, None, name)
-        self._wait_gone([content["metadata"]["name"] for content in contents])
+        """Waits until the driver has deleted it. Raises NotReady, SnapshotFailed."""
+        live = self._find(api.SNAPSHOT, snapshot.volume.namespace, snapshot.name)
+        if live is not None and not _is_of(live, snapshot.point, snapshot.volume):
+            live = None
+        contents = {c["metadata"]["name"]: c for c in self._contents_of(snapshot)}
+        bound = self._content_for(live, snapshot.point, snapshot.volume)
+        if bound is not None:
+            contents[bound["metadata"]["name"]] = bound
+        delete_snapshot(self._cluster, snapshot, live, list(contents.values()))
 
     def list_marked(self, instance: str) -> tuple[StoredSnapshot, ...]:
-        selector = f"{api.MANAGED}=true,{api.INSTANCE}={instance}"
-        return tuple(self._stored(live) for live in self._list(selector))
+        """Secured snapshots by their contents, and those that a run left before it secured them."""
+        selector = f"{api.MANAGED}=true,{api.INSTANCE}={api.instance_label(instance)}"
+        stored = [_stored(content, instance) for content in self._list(api.CONTENT, selector)]
+        seen = {(one.volume.namespace, one.name) for one in stored}
+        for live in self._list(api.SNAPSHOT, selector):
+            meta = live["metadata"]
+            if (meta["namespace"], meta["name"]) not in seen:
+                content = self._find(api.CONTENT, None, api.bound_content(live))
+                stored.append(_stored(live, instance, content))
+        return tuple(stored)
 
     def start_restore(
         self,
@@ -116,28 +128,40 @@ class DisksCsi:
         claim_body: Json,
     ) -> RestoreTicket:
         name = api.helper_name(restore_id, namespace, claim)
-        self._refuse_stranger(namespace, claim, restore_id)
+        ticket = RestoreTicket(snapshot, namespace, claim, restore_id, name, name)
+        there = self._find(api.CLAIM, namespace, claim)
+        self._refuse_stranger(there, ticket)
+        if there is not None and there["spec"].get("volumeName"):
+            return ticket  # an earlier attempt got as far as the volume: no helpers are needed
         labels = {api.MANAGED: "true", api.RESTORE: restore_id}
         reference: Json = {"name": name, "namespace": namespace}
         content = api.known_content(name, snapshot, reference, "Retain", labels)
-        self._ensure(api.CONTENT, None, content)
-        self._ensure(api.SNAPSHOT, namespace, api.known_snapshot(name, namespace, name, labels))
-        self._ensure(api.CLAIM, namespace, _claim(claim_body, name, snapshot, restore_id))
-        return RestoreTicket(snapshot, namespace, claim, restore_id, name, name)
+        self._create(api.CONTENT, None, content)
+        self._create(api.SNAPSHOT, namespace, api.known_snapshot(name, namespace, name, labels))
+        self._refuse_stranger(
+            self._create(api.CLAIM, namespace, _claim(claim_body, ticket)), ticket
+        )
+        return ticket
 
     def poll_restore(self, ticket: RestoreTicket) -> RestoreState:
-        try:
-            live = self._cluster.get(api.CLAIM, ticket.namespace, ticket.claim)
-        except NotFound:
+        claim = self._find(api.CLAIM, ticket.namespace, ticket.claim)
+        if claim is None:
             return RestoreState(bound=False, error="the restored claim was deleted")
-        phase = live.get("status", {}).get("phase", "Pending")
+        if api.annotation(claim, api.RESTORE) != ticket.restore_id:
+            return RestoreState(bound=False, error="another claim has taken its name")
+        phase = (claim.get("status") or {}).get("phase", "Pending")
         if phase == "Lost":
             return RestoreState(bound=False, error="the restored claim lost its volume")
-        pv = live["spec"].get("volumeName", "")
-        if phase != "Bound" or not pv:
-            return RestoreState(bound=False, waits_for_pod=self._waits_for_pod(live))
-        volume = self._cluster.get(api.PV, None, pv)
-        return RestoreState(bound=True, handle=volume["spec"]["csi"]["volumeHandle"], pv=pv)
+        pv = claim["spec"].get("volumeName", "")
+        if phase == "Bound" and pv:
+            volume = self._cluster.get(api.PV, None, pv)
+            handle = str((volume["spec"].get("csi") or {}).get("volumeHandle", ""))
+            return RestoreState(bound=True, handle=handle, pv=pv)
+        content = self._find(api.CONTENT, None, ticket.content_name)
+        complaint = api.error_message(content) if content else ""
+        if api.is_final(complaint) or api.says_gone(complaint):
+            return RestoreState(bound=False, error=complaint)
+        return RestoreState(bound=False, waits_for_pod=self._waits_for_pod(claim))
 
     def finish_restore(self, ticket: RestoreTicket) -> None:
         """The content says Retain: deleting it leaves the driver's snapshot alone."""
@@ -182,130 +206,128 @@ class DisksCsi:
         )
 
     def _contents_of(self, snapshot: StoredSnapshot) -> list[Json]:
-        """Contents of this point that stand for the snapshot (there is one, unless it is gone)."""
-        selector = f"{api.MANAGED}=true,{api.POINT}={snapshot.point}"
-        contents = self._list(selector)
-        if not snapshot.handle:
-            wanted = snapshot.volume.title
-            return [c for c in contents if _annotation(c, api.CLAIM_NAME) == wanted]
-        return [c for c in contents if _handle(c) == snapshot.handle]
+        """Contents that were secured for this snapshot (there is one, unless it is gone)."""
+        contents = self._list(api.CONTENT, f"{api.MANAGED}=true,{api.POINT}={snapshot.point}")
+        if snapshot.handle:
+            return [
+                c
+                for c in contents
+                if (c["spec"]["driver"], api.handle(c)) == (snapshot.driver, snapshot.handle)
+            ]
+        return [c for c in contents if _is_of(c, snapshot.point, snapshot.volume)]
 
-    def _stand_in(self, snapshot: StoredSnapshot) -> Json:
-        """A content that nobody bound: deleting it makes the driver delete the snapshot, since a
-        pre-provisioned content without a bound VolumeSnapshot is deleted by its policy alone
-        (external-snapshotter, sidecar controller, shouldDelete)."""
-        name = f"lifeboat-delete-{api.snapshot_name(snapshot.point, snapshot.volume)[9:]}"
-        reference: Json = {"name": name, "namespace": snapshot.volume.namespace}
-        labels = {api.MANAGED: "true", api.POINT: snapshot.point}
-        body = api.known_content(name, snapshot, reference, "Delete", labels)
-        self._ensure(api.CONTENT, None, body)
-        deadline = monotonic() + _DELETE_SECONDS
-        while monotonic() < deadline:
-            live = self._cluster.get(api.CONTENT, None, name)
-            if live["metadata"].get("finalizers"):  # the controller has taken it up
-                return live
-            pause(_POLL_SECONDS)
-        raise NotReady(f"the snapshot controller did not take up {name}")
+    def _content_for(self, live: Json | None, point: str, volume: Volume) -> Json | None:
+        """The content that a VolumeSnapshot is bound to; without one, the secured content."""
+        if live is not None:
+            content = self._find(api.CONTENT, None, api.bound_content(live))
+            reference = (content or {"spec": {}})["spec"].get("volumeSnapshotRef") or {}
+            return content if reference.get("uid") == live["metadata"]["uid"] else None
+        contents = self._list(api.CONTENT, f"{api.MANAGED}=true,{api.POINT}={point}")
+        return next((c for c in contents if _is_of(c, point, volume)), None)
 
-    def _wait_gone(self, names: list[str]) -> None:
-        deadline = monotonic() + _DELETE_SECONDS
-        for name in names:
-            while True:
-                try:
-                    live = self._cluster.get(api.CONTENT, None, name)
-                except NotFound:
-                    break
-                if monotonic() > deadline:
-                    error = ((live.get("status") or {}).get("error") or {}).get("message", "")
-                    raise NotReady(f"the driver has not deleted snapshot {name} yet: {error}")
-                pause(_POLL_SECONDS)
+    def _lasting_error(self, live: Json | None, content: Json | None) -> str:
+        """The complaint, once it is one that will not pass; the sidecar tries most things again."""
+        message = api.error_message(content or {}) or api.error_message(live or {})
+        if not message or api.is_final(message):
+            return message
+        made = parse_rfc3339((live or content or {})["metadata"]["creationTimestamp"])
+        return message if self._clock() - made > _GRACE else ""
 
-    def _list(self, selector: str) -> list[Json]:
-        try:
-            pages = self._cluster.list_pages(api.CONTENT, label_selector=selector)
-            return [_decode(raw) for page in pages for raw in page.items]
-        except NotFound:
-            return []
+    def _refuse_other_claim(self, volume: Volume) -> None:
+        claim = self._find(api.CLAIM, volume.namespace, volume.claim)
+        if claim is None:
+            raise SnapshotFailed(f"the claim {volume.title} was deleted after it was listed")
+        if claim["metadata"]["uid"] != volume.claim_uid:
+            raise SnapshotFailed(f"the claim {volume.title} was deleted and made anew meanwhile")
 
-    def _stored(self, content: Json) -> StoredSnapshot:
-        namespace, _, claim = _annotation(content, api.CLAIM_NAME).partition("/")
-        size = int(_annotation(content, api.SIZE) or 0)
-        spec, labels = content["spec"], content["metadata"].get("labels", {})
-        volume = Volume(
-            namespace=namespace,
-            claim=claim,
-            claim_uid=_annotation(content, api.CLAIM_UID),
-            pv="",
-            driver=spec["driver"],
-            handle="",
-            storage_class="",
-            volume_mode=spec.get("sourceVolumeMode", "Filesystem"),
-            access_modes=(),
-            size=size,
-        )
-        return StoredSnapshot(
-            kind="csi",
-            volume=volume,
-            name=spec.get("volumeSnapshotRef", {}).get("name", ""),
-            handle=_handle(content),
-            driver=spec["driver"],
-            size=size,
-            created=content["metadata"].get("creationTimestamp", ""),
-            point=labels.get(api.POINT, ""),
-            instance=labels.get(api.INSTANCE, ""),
-        )
-
-    def _refuse_stranger(self, namespace: str, claim: str, restore_id: str) -> None:
-        try:
-            live = self._cluster.get(api.CLAIM, namespace, claim)
-        except NotFound:
-            return
-        if _annotation(live, api.RESTORE) != restore_id:
-            raise AlreadyExists(f"claim {namespace}/{claim} exists")
-
-    def _ensure(self, kind: Kind, namespace: str | None, body: Json) -> None:
-        try:
-            self._cluster.create(kind, namespace, body)
-        except AlreadyExists:
-            return
+    def _refuse_stranger(self, claim: Json | None, ticket: RestoreTicket) -> None:
+        if claim is not None and api.annotation(claim, api.RESTORE) != ticket.restore_id:
+            raise AlreadyExists(f"claim {ticket.namespace}/{ticket.claim} exists")
 
     def _waits_for_pod(self, claim: Json) -> bool:
         name = claim["spec"].get("storageClassName", "")
-        if not name:
+        if not name or api.annotation(claim, api.SELECTED_NODE):
             return False
         try:
             found = self._cluster.get(api.STORAGE_CLASS, None, name)
         except LifeboatError:
-            return False
+            return False  # it may not be read: then only time tells
         return bool(found.get("volumeBindingMode") == "WaitForFirstConsumer")
 
+    def _create(self, kind: Kind, namespace: str | None, body: Json) -> Json:
+        """Create, or return what an earlier attempt created: names are derived."""
+        try:
+            return self._cluster.create(kind, namespace, body)
+        except AlreadyExists:
+            return self._cluster.get(kind, namespace, body["metadata"]["name"])
 
-def _decode(raw: bytes) -> Json:
-    decoded: Json = msgspec.json.decode(raw)
-    return decoded
+    def _find(self, kind: Kind, namespace: str | None, name: str) -> Json | None:
+        try:
+            return self._cluster.get(kind, namespace, name) if name else None
+        except NotFound:
+            return None
+
+    def _list(self, kind: Kind, selector: str) -> list[Json]:
+        try:
+            pages = self._cluster.list_pages(kind, label_selector=selector)
+            return [_decode(raw) for page in pages for raw in page.items]
+        except NotFound:
+            return []  # no snapshot API, so no snapshots
 
 
-def _annotation(live: Json, name: str) -> str:
-    return str(live["metadata"].get("annotations", {}).get(name, ""))
+_decode = msgspec.json.Decoder(Json).decode
 
 
-def _handle(content: Json) -> str:
-    status = content.get("status") or {}
-    return str(status.get("snapshotHandle") or content["spec"]["source"].get("snapshotHandle", ""))
+def _is_of(live: Json, point: str, volume: Volume) -> bool:
+    """Whether marks say that this was made for this point and claim."""
+    uid = api.annotation(live, api.CLAIM_UID)
+    return (api.label(live, api.POINT), uid) == (point, volume.claim_uid)
 
 
-def _lasting(message: str) -> str:
-    """Errors that the controller itself retries are no failure yet (it reports them in passing)."""
-    passing = ("the object has been modified", "context deadline exceeded", "DeadlineExceeded")
-    return "" if any(text in message for text in passing) else message
+def _stored(marked: Json, instance: str, content: Json | None = None) -> StoredSnapshot:
+    """What the marks of a content (or of a VolumeSnapshot and its content) tell."""
+    namespace, _, claim = api.annotation(marked, api.CLAIM_NAME).partition("/")
+    driver, size = api.annotation(marked, api.DRIVER), int(api.annotation(marked, api.SIZE) or 0)
+    content = marked if marked["kind"] == api.CONTENT.kind else content
+    spec = content["spec"] if content else {}
+    volume = Volume(
+        namespace=namespace,
+        claim=claim,
+        claim_uid=api.annotation(marked, api.CLAIM_UID),
+        pv="",
+        driver=driver,
+        handle=api.annotation(marked, api.HANDLE),
+        storage_class="",
+        volume_mode=spec.get("sourceVolumeMode", "Filesystem"),
+        access_modes=(),
+        size=size,
+    )
+    return StoredSnapshot(
+        kind="csi",
+        volume=volume,
+        name=spec.get("volumeSnapshotRef", {}).get("name", "") or marked["metadata"]["name"],
+        handle=api.handle(content) if content else "",
+        driver=driver,
+        size=int(((content or {}).get("status") or {}).get("restoreSize") or size),
+        created=api.created(content or marked),
+        point=api.label(marked, api.POINT),
+        instance=instance,
+    )
 
 
-def _claim(body: Json, snapshot_name: str, snapshot: StoredSnapshot, restore_id: str) -> Json:
+def _claim(body: Json, ticket: RestoreTicket) -> Json:
     """The claim to create: from the snapshot, and large enough for it."""
-    spec = body["spec"]
-    spec["dataSource"] = {"apiGroup": api.GROUP, "kind": "VolumeSnapshot", "name": snapshot_name}
+    claim = deepcopy(body)
+    spec = claim["spec"]
+    for name in ("volumeName", "dataSourceRef"):
+        spec.pop(name, None)
+    spec["dataSource"] = {
+        "apiGroup": api.GROUP,
+        "kind": api.SNAPSHOT.kind,
+        "name": ticket.snapshot_name,
+    }
     requests = spec.setdefault("resources", {}).setdefault("requests", {})
-    if parse_quantity(str(requests.get("storage", "0"))) < snapshot.size:
-        requests["storage"] = str(snapshot.size)
-    body["metadata"].setdefault("annotations", {})[api.RESTORE] = restore_id
-    return body
+    if parse_quantity(str(requests.get("storage", "0"))) < ticket.snapshot.size:
+        requests["storage"] = str(ticket.snapshot.size)
+    claim["metadata"].setdefault("annotations", {})[api.RESTORE] = ticket.restore_id
+    return claim

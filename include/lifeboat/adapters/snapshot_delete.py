@@ -1,0 +1,110 @@
+"""Deletes a CSI snapshot for good: through the objects that stand for it, or with none left.
+
+The driver's own sidecar does the deleting; it acts on a content that says Delete, is being deleted,
+and has either lost its VolumeSnapshot or never had one (external-snapshotter, shouldDelete). Every
+step may be repeated.
+"""
+
+from __future__ import annotations
+
+from lifeboat.adapters import snapshot_api as api
+from lifeboat.clock import poll_until
+from lifeboat.errors import AlreadyExists, NotFound, NotReady, SnapshotFailed, Unsupported
+from lifeboat.ports.cluster import Cluster, Json, Kind
+from lifeboat.ports.disks import StoredSnapshot
+
+_SECONDS = 120.0
+
+
+def delete_snapshot(
+    cluster: Cluster, snapshot: StoredSnapshot, live: Json | None, contents: list[Json]
+) -> None:
+    """Delete the driver's snapshot and what stands for it: `live`, our VolumeSnapshot, and our
+    `contents`. Returns when it is gone. Raises NotReady, SnapshotFailed."""
+    if not contents and snapshot.handle and live is None:
+        contents = [_stand_in(cluster, snapshot)]
+    for content in contents:
+        name = content["metadata"]["name"]
+        _patch(cluster, name, {"spec": {"deletionPolicy": "Delete"}})
+    if live is not None:
+        cluster.delete(api.SNAPSHOT, snapshot.volume.namespace, snapshot.name)
+    for content in contents:
+        name = content["metadata"]["name"]
+        if live is None:  # the mark that its VolumeSnapshot would leave when it goes
+            _patch(cluster, name, {"metadata": {"annotations": {api.BEING_DELETED: "yes"}}})
+        cluster.delete(api.CONTENT, None, name)
+    _wait_gone(cluster, snapshot, [content["metadata"]["name"] for content in contents])
+
+
+def _patch(cluster: Cluster, name: str, body: Json) -> None:
+    try:
+        cluster.patch(api.CONTENT, None, name, body)
+    except NotFound:
+        return  # deleted meanwhile, which is what is wanted
+
+
+def _wait_gone(cluster: Cluster, snapshot: StoredSnapshot, contents: list[str]) -> None:
+    def left() -> list[str]:
+        found = [_find(cluster, api.CONTENT, None, name) for name in contents]
+        found.append(_find(cluster, api.SNAPSHOT, snapshot.volume.namespace, snapshot.name))
+        return [
+            f"{o['kind']} {o['metadata']['name']} {api.error_message(o)}".rstrip()
+            for o in found
+            if o is not None
+        ]
+
+    waiting = poll_until(left, seconds=_SECONDS)
+    if waiting:
+        raise NotReady(
+            f"snapshot {snapshot.handle or snapshot.name} of {snapshot.volume.title} is not deleted"
+            f" yet: {'; '.join(waiting)}",
+            hint="the driver's csi-snapshotter deletes it; its log says what it waits for",
+        )
+
+
+def _stand_in(cluster: Cluster, snapshot: StoredSnapshot) -> Json:
+    """A content for a snapshot that nothing in the cluster stands for any more.
+
+    It carries the sidecar's finalizer, as nobody adds that to a content without a VolumeSnapshot,
+    and is handed on only when the sidecar has found the snapshot: deleted before, it would just go.
+    """
+    name = f"lifeboat-delete-{api.digest(snapshot.driver, snapshot.handle, length=24)}"
+    reference: Json = {"name": name, "namespace": snapshot.volume.namespace}
+    body = api.known_content(name, snapshot, reference, "Delete", {api.MANAGED: "true"})
+    body["metadata"]["finalizers"] = [api.CONTENT_FINALIZER]
+    try:
+        cluster.create(api.CONTENT, None, body)
+    except AlreadyExists:
+        pass  # from an earlier attempt
+    except NotFound:
+        raise Unsupported("the cluster has no snapshot API (VolumeSnapshot v1)") from None
+    live = body
+
+    def unknown() -> list[str]:
+        nonlocal live
+        live = _find(cluster, api.CONTENT, None, name) or body
+        status, error = live.get("status") or {}, api.error_message(live)
+        known = status.get("snapshotHandle") or api.says_gone(error)
+        return [] if known or live["metadata"].get("deletionTimestamp") else [error]
+
+    waiting = poll_until(unknown, seconds=_SECONDS)
+    if waiting:
+        _give_up(cluster, name)
+        reason = waiting[0] or f"no csi-snapshotter of {snapshot.driver} answers in this cluster"
+        raise SnapshotFailed(
+            f"snapshot {snapshot.handle} of {snapshot.volume.title} was not deleted: {reason}"
+        )
+    return live
+
+
+def _give_up(cluster: Cluster, name: str) -> None:
+    """Take the stand-in away and leave the driver's snapshot alone."""
+    _patch(cluster, name, {"metadata": {"finalizers": None}, "spec": {"deletionPolicy": "Retain"}})
+    cluster.delete(api.CONTENT, None, name)
+
+
+def _find(cluster: Cluster, kind: Kind, namespace: str | None, name: str) -> Json | None:
+    try:
+        return cluster.get(kind, namespace, name)
+    except NotFound:
+        return None

@@ -1,0 +1,434 @@
+"""The promises of lifeboat/ports/disks.py, kept by the CSI adapter and by the tests' own fake.
+
+Each test runs on a real snapshot controller with a real CSI driver, and in memory.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import pytest
+
+from lifeboat.adapters.cluster_api import ClusterApi
+from lifeboat.adapters.disks_csi import DisksCsi
+from lifeboat.adapters.kubeconfig import from_kubeconfig
+from lifeboat.adapters.volumes_folder import FolderVolumes
+from lifeboat.clock import parse_rfc3339
+from lifeboat.errors import AlreadyExists, NotFound, SnapshotFailed
+from lifeboat.ports.cluster import Cluster
+from lifeboat.ports.disks import Disks, SnapshotState, SnapshotTicket, StoredSnapshot, Volume
+from lifeboat.ports.quantity import parse_quantity
+from lifeboat.ports.volumes import VolumeReader
+from local.cluster import LocalCluster
+from tests.support.fake_cluster import FakeCluster
+from tests.support.fake_disks import FakeDisks
+from tests.support.folder_volumes import FolderWorld
+from tests.support.kinds import CLAIM, NAMESPACE
+from tests.support.manifests import claim, manifest
+from tests.support.poll import until
+
+POINT = "20261122T233153Z-1a2b3c4d"
+OTHER_POINT = "20261123T233153Z-5e6f7a8b"
+GI = 2**30
+
+
+class World(Protocol):
+    """Disks and what tests need around them."""
+
+    @property
+    def cluster(self) -> Cluster: ...
+    @property
+    def disks(self) -> Disks: ...
+    @property
+    def reader(self) -> VolumeReader: ...
+
+    def make_volume(self, namespace: str, name: str, content: dict[str, bytes]) -> Volume:
+        """A bound claim of 1 GiB with these files."""
+        ...
+
+    def write(self, volume: Volume, path: str, data: bytes) -> None: ...
+
+
+@dataclass
+class FakeWorld:
+    cluster: FakeCluster
+    disks: FakeDisks
+
+    @property
+    def reader(self) -> FakeDisks:
+        return self.disks
+
+    def make_volume(self, namespace: str, name: str, content: dict[str, bytes]) -> Volume:
+        return self.disks.make_volume(namespace, name, content)
+
+    def write(self, volume: Volume, path: str, data: bytes) -> None:
+        self.disks.contents[volume.handle][path] = data
+
+
+@pytest.fixture(params=["csi", "fake"])
+def world(request: pytest.FixtureRequest) -> Iterator[World]:
+    if request.param == "fake":
+        cluster = FakeCluster()
+        yield FakeWorld(cluster, FakeDisks(cluster, slow=1))
+        return
+    real: LocalCluster = request.getfixturevalue("cluster")
+    api = ClusterApi(from_kubeconfig(real.kubeconfig))
+    reader = FolderVolumes("folder.csi.lifeboat.dev", real.csi_root)
+    yield FolderWorld(real, api, DisksCsi(api), reader)
+    api.close()
+
+
+@pytest.fixture
+def disks(world: World) -> Disks:
+    return world.disks
+
+
+@pytest.fixture
+def reader(world: World) -> VolumeReader:
+    return world.reader
+
+
+def make_space(cluster: Cluster) -> str:
+    name = f"test-{uuid.uuid4().hex[:10]}"
+    cluster.create(NAMESPACE, None, manifest(NAMESPACE, name))
+    return name
+
+
+@pytest.fixture
+def space(world: World) -> Iterator[str]:
+    name = make_space(world.cluster)
+    yield name
+    world.cluster.delete(NAMESPACE, None, name)
+
+
+@pytest.fixture
+def target(world: World) -> Iterator[str]:
+    """Another namespace, to restore into."""
+    name = make_space(world.cluster)
+    yield name
+    world.cluster.delete(NAMESPACE, None, name)
+
+
+@pytest.fixture
+def instance() -> str:
+    return f"policy-{uuid.uuid4().hex[:8]}.cluster"
+
+
+@pytest.fixture
+def volume(world: World, space: str) -> Volume:
+    return world.make_volume(space, "data", {"a": b"one", "deep/b": bytes(range(256))})
+
+
+def ready(disks: Disks, ticket: SnapshotTicket) -> SnapshotState:
+    def look() -> SnapshotState | None:
+        state = disks.poll_snapshot(ticket)
+        assert not state.error
+        return state if state.ready else None
+
+    return until(f"{ticket.name} is ready", look) or SnapshotState(False)
+
+
+def stored(ticket: SnapshotTicket, state: SnapshotState) -> StoredSnapshot:
+    return StoredSnapshot(
+        kind="csi",
+        volume=ticket.volume,
+        name=ticket.name,
+        handle=state.handle,
+        driver=state.driver,
+        size=state.size or ticket.volume.size,
+        created=state.created,
+        point=ticket.point,
+        instance=ticket.instance,
+    )
+
+
+def take(disks: Disks, volume: Volume, instance: str, point: str = POINT) -> StoredSnapshot:
+    """A ready, secured snapshot."""
+    ticket = disks.start_snapshot(point, instance, volume)
+    state = ready(disks, ticket)
+    disks.secure_snapshot(ticket)
+    return stored(ticket, state)
+
+
+def delete_namespace(world: World, name: str) -> None:
+    world.cluster.delete(NAMESPACE, None, name)
+    until(f"{name} is gone", lambda: not exists(world, name))
+
+
+def exists(world: World, namespace: str) -> bool:
+    try:
+        world.cluster.get(NAMESPACE, None, namespace)
+    except NotFound:
+        return False
+    return True
+
+
+def restored(
+    world: World, snapshot: StoredSnapshot, namespace: str, name: str, restore: str
+) -> str:
+    """Restore to the end; returns the new volume's handle."""
+    ticket = world.disks.start_restore(
+        snapshot, namespace=namespace, claim=name, restore_id=restore, claim_body=claim(name)
+    )
+
+    def look() -> str:
+        state = world.disks.poll_restore(ticket)
+        assert not state.error
+        assert not state.waits_for_pod
+        return state.handle if state.bound else ""
+
+    handle = until(f"{namespace}/{name} is bound", look)
+    world.disks.finish_restore(ticket)
+    return handle
+
+
+def test_who_can_be_snapshotted(disks: Disks, volume: Volume) -> None:
+    assert disks.why_not(volume) == ""
+    assert "nobody.csi.example" in disks.why_not(replace(volume, driver="nobody.csi.example"))
+    assert disks.why_not(replace(volume, driver="", handle=""))
+
+
+def test_a_snapshot_holds_the_bytes_of_its_moment(
+    world: World, disks: Disks, volume: Volume, instance: str
+) -> None:
+    then = world.reader.digest_volume(volume.handle)
+    ticket = disks.start_snapshot(POINT, instance, volume)
+    state = ready(disks, ticket)
+    assert state.driver == volume.driver
+    assert state.handle not in ("", volume.handle)
+    assert state.size in (0, GI)
+    parse_rfc3339(state.created)
+    world.write(volume, "a", b"written after the snapshot")
+    assert world.reader.digest_snapshot(state.handle) == then
+    assert world.reader.digest_volume(volume.handle) != then
+    disks.delete_snapshot(stored(ticket, state))
+
+
+def test_starting_twice_is_one_snapshot(disks: Disks, volume: Volume, instance: str) -> None:
+    first = disks.start_snapshot(POINT, instance, volume)
+    assert disks.start_snapshot(POINT, instance, volume) == first
+    state = ready(disks, first)
+    assert disks.start_snapshot(POINT, instance, volume) == first
+    disks.secure_snapshot(first)
+    disks.secure_snapshot(first)
+    assert ready(disks, first) == state
+    (only,) = disks.list_marked(instance)
+    assert only.handle == state.handle
+    disks.delete_snapshot(stored(first, state))
+
+
+def test_two_points_are_two_snapshots(
+    disks: Disks, reader: VolumeReader, volume: Volume, instance: str
+) -> None:
+    one = take(disks, volume, instance)
+    two = take(disks, volume, instance, OTHER_POINT)
+    assert one.handle != two.handle
+    disks.delete_snapshot(one)
+    with pytest.raises(NotFound):
+        reader.digest_snapshot(one.handle)
+    assert reader.digest_snapshot(two.handle)
+    assert [s.point for s in disks.list_marked(instance)] == [OTHER_POINT]
+    disks.delete_snapshot(two)
+
+
+def test_marked_snapshots_are_found_before_and_after_they_are_secured(
+    disks: Disks, volume: Volume, instance: str
+) -> None:
+    ticket = disks.start_snapshot(POINT, instance, volume)
+    (early,) = disks.list_marked(instance)
+    assert (early.name, early.point, early.volume.title) == (ticket.name, POINT, volume.title)
+    parse_rfc3339(early.created)
+    state = ready(disks, ticket)
+    for secure in (False, True):
+        if secure:
+            disks.secure_snapshot(ticket)
+        (found,) = disks.list_marked(instance)
+        assert (found.handle, found.driver, found.size) == (state.handle, volume.driver, GI)
+        assert (found.name, found.point, found.instance) == (ticket.name, POINT, instance)
+        assert (found.volume.title, found.volume.claim_uid) == (volume.title, volume.claim_uid)
+        assert found.volume.handle == volume.handle
+        parse_rfc3339(found.created)
+    assert disks.list_marked("policy.nobody") == ()
+    disks.delete_snapshot(found)
+    assert disks.list_marked(instance) == ()
+
+
+def test_the_longest_instance_id(disks: Disks, volume: Volume) -> None:
+    instance = f"{'p' * 32}{uuid.uuid4().hex[:8]}.{'c' * 40}"
+    snapshot = take(disks, volume, instance)
+    assert [s.handle for s in disks.list_marked(instance)] == [snapshot.handle]
+    assert [s.instance for s in disks.list_marked(instance)] == [instance]
+    disks.delete_snapshot(snapshot)
+
+
+def test_a_secured_snapshot_outlives_its_namespace(
+    world: World, space: str, target: str, volume: Volume, instance: str
+) -> None:
+    then = world.reader.digest_volume(volume.handle)
+    snapshot = take(world.disks, volume, instance)
+    delete_namespace(world, space)
+    assert world.reader.digest_snapshot(snapshot.handle) == then
+    assert [s.handle for s in world.disks.list_marked(instance)] == [snapshot.handle]
+    ticket = SnapshotTicket(POINT, instance, volume, snapshot.name)
+    assert ready(world.disks, ticket).handle == snapshot.handle
+    world.disks.secure_snapshot(ticket)
+    handle = restored(world, snapshot, target, "data", "r-outlives")
+    assert world.reader.digest_volume(handle) == then
+    world.disks.delete_snapshot(snapshot)
+    with pytest.raises(NotFound):
+        world.reader.digest_snapshot(snapshot.handle)
+    assert world.disks.list_marked(instance) == ()
+
+
+def test_an_unsecured_snapshot_may_go_with_its_namespace_and_says_so(
+    world: World, space: str, volume: Volume, instance: str
+) -> None:
+    ticket = world.disks.start_snapshot(POINT, instance, volume)
+    state = ready(world.disks, ticket)
+    delete_namespace(world, space)
+    until("it says so", lambda: "deleted" in world.disks.poll_snapshot(ticket).error)
+    with pytest.raises(SnapshotFailed, match=f"snapshot of {volume.title} is gone"):
+        world.disks.secure_snapshot(ticket)
+    world.disks.delete_snapshot(stored(ticket, state))
+    assert world.disks.list_marked(instance) == ()
+
+
+def test_deleting_twice_is_no_error(disks: Disks, volume: Volume, instance: str) -> None:
+    snapshot = take(disks, volume, instance)
+    disks.delete_snapshot(snapshot)
+    disks.delete_snapshot(snapshot)
+    disks.delete_snapshot(replace(snapshot, handle=""))
+    assert disks.list_marked(instance) == ()
+
+
+def test_a_snapshot_that_was_never_ready_is_deleted(
+    disks: Disks, volume: Volume, instance: str
+) -> None:
+    disks.start_snapshot(POINT, instance, volume)
+    (found,) = disks.list_marked(instance)
+    disks.delete_snapshot(replace(found, handle=""))
+    assert disks.list_marked(instance) == ()
+
+
+def test_a_claim_that_went_after_it_was_listed(
+    world: World, space: str, volume: Volume, instance: str
+) -> None:
+    world.cluster.delete(CLAIM, space, volume.claim)
+    until("the claim is gone", lambda: not _claims(world, space))
+    with pytest.raises(SnapshotFailed, match="was deleted after it was listed"):
+        world.disks.start_snapshot(POINT, instance, volume)
+    world.make_volume(space, volume.claim, {"a": b"another"})
+    with pytest.raises(SnapshotFailed, match="deleted"):
+        world.disks.start_snapshot(POINT, instance, volume)
+    assert world.disks.list_marked(instance) == ()
+
+
+def _claims(world: World, space: str) -> int:
+    return sum(len(page.items) for page in world.cluster.list_pages(CLAIM, namespace=space))
+
+
+def test_one_snapshot_is_restored_many_times_at_once(
+    world: World, target: str, volume: Volume, instance: str
+) -> None:
+    then = world.reader.digest_volume(volume.handle)
+    snapshot = take(world.disks, volume, instance)
+    tickets = [
+        world.disks.start_restore(
+            snapshot, namespace=target, claim=name, restore_id=restore, claim_body=claim(name)
+        )
+        for name, restore in (("one", "r-1"), ("two", "r-1"), ("three", "r-2"))
+    ]
+
+    def handles() -> set[str]:
+        states = [world.disks.poll_restore(ticket) for ticket in tickets]
+        assert not [state.error for state in states if state.error]
+        return {s.handle for s in states} if all(s.bound for s in states) else set()
+
+    found = until("all are bound", handles)
+    assert len(found) == 3
+    assert {world.reader.digest_volume(handle) for handle in found} == {then}
+    for ticket in tickets:
+        world.disks.finish_restore(ticket)
+        world.disks.finish_restore(ticket)
+    assert world.reader.digest_snapshot(snapshot.handle) == then
+    assert [s.handle for s in world.disks.list_marked(instance)] == [snapshot.handle]
+    assert {s.bound for s in map(world.disks.poll_restore, tickets)} == {True}
+    world.disks.delete_snapshot(snapshot)
+
+
+def test_restoring_twice_is_one_volume(
+    world: World, target: str, volume: Volume, instance: str
+) -> None:
+    snapshot = take(world.disks, volume, instance)
+    body = claim("data")
+
+    def start() -> object:
+        return world.disks.start_restore(
+            snapshot, namespace=target, claim="data", restore_id="r-1", claim_body=body
+        )
+
+    first = start()
+    assert start() == first
+    assert restored(world, snapshot, target, "data", "r-1") == restored(
+        world, snapshot, target, "data", "r-1"
+    )
+    assert start() == first
+    assert _claims(world, target) == 1
+    assert "dataSource" not in body["spec"]
+    world.disks.delete_snapshot(snapshot)
+
+
+def test_a_stranger_s_claim_is_left_alone(
+    world: World, target: str, volume: Volume, instance: str
+) -> None:
+    snapshot = take(world.disks, volume, instance)
+    theirs = world.make_volume(target, "data", {"mine": b"do not touch"})
+    before = world.reader.digest_volume(theirs.handle)
+    with pytest.raises(AlreadyExists, match=f"{target}/data"):
+        world.disks.start_restore(
+            snapshot, namespace=target, claim="data", restore_id="r-1", claim_body=claim("data")
+        )
+    restored(world, snapshot, target, "ours", "r-1")
+    with pytest.raises(AlreadyExists):
+        world.disks.start_restore(
+            snapshot, namespace=target, claim="ours", restore_id="r-2", claim_body=claim("ours")
+        )
+    assert world.reader.digest_volume(theirs.handle) == before
+    world.disks.delete_snapshot(snapshot)
+
+
+def test_a_restored_claim_is_large_enough(
+    world: World, target: str, volume: Volume, instance: str
+) -> None:
+    snapshot = take(world.disks, volume, instance)
+    ticket = world.disks.start_restore(
+        snapshot,
+        namespace=target,
+        claim="small",
+        restore_id="r-1",
+        claim_body=claim("small", "10Mi"),
+    )
+    until("it is bound", lambda: world.disks.poll_restore(ticket).bound)
+    live = world.cluster.get(CLAIM, target, "small")
+    assert parse_quantity(live["spec"]["resources"]["requests"]["storage"]) >= GI
+    world.disks.finish_restore(ticket)
+    world.disks.delete_snapshot(snapshot)
+
+
+def test_an_abandoned_restore_leaves_the_snapshot(
+    world: World, target: str, volume: Volume, instance: str
+) -> None:
+    snapshot = take(world.disks, volume, instance)
+    ticket = world.disks.start_restore(
+        snapshot, namespace=target, claim="data", restore_id="r-1", claim_body=claim("data")
+    )
+    world.cluster.delete(CLAIM, target, "data")
+    until("the claim is gone", lambda: not _claims(world, target))
+    assert "deleted" in world.disks.poll_restore(ticket).error
+    world.disks.finish_restore(ticket)
+    delete_namespace(world, target)
+    assert world.reader.digest_snapshot(snapshot.handle)
+    world.disks.delete_snapshot(snapshot)
