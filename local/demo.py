@@ -163,9 +163,9 @@ class _Story:
     def _prove(self, point: str) -> None:
         self.tell.title(f"4. Prove: {_TEST}")
         run = self._run(_TEST, {"point": point})
-        for check in self.client.xcom(_TEST, run.run_id, "checks"):
-            self.tell(f"{check['outcome']} {check['name']}: {check['detail']}")
         verdict = self.client.xcom(_TEST, run.run_id, "verdict")
+        for check, detail in verdict["checks"].items():
+            self.tell(f"passed {check}: {detail}")
         self.tell(f"point {point} is proven, recovered in {verdict['rto_seconds']:.1f} s")
 
     def _run(self, dag: str, conf: dict[str, Any] | None = None) -> Run:

@@ -83,7 +83,7 @@ def verdict(instance: str, outlet_events: Any, asset: Any) -> dict[str, Any]:
         "rto_seconds": found.rto_seconds,
     }
     outlet_events[asset].extra = told
-    return told
+    return {**told, "checks": {check.name: check.detail for check in found.checks}}
 
 
 def tear_down(instance: str, test: str) -> list[str]:

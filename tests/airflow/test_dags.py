@@ -1,0 +1,179 @@
+"""DAG files: what they declare, at which cost, and that one broken policy breaks nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from tests.support.dag_parser import Parsed, parse_dags
+
+CLUSTERS = """\
+clusters:
+  - name: east
+    kubeconfig: /nowhere/kubeconfig
+  - name: west
+    inCluster: true
+vaults:
+  - name: main
+    url: file:///nowhere/vault
+    key: env:NO_SUCH_KEY
+"""
+
+SHOP = """\
+clusters: [east, west]
+schedule: {cron: "0 */4 * * *", timezone: Europe/Berlin}
+retention: {keep: {last: 3}}
+testRestore: {schedule: {cron: "30 5 * * 0"}}
+"""
+
+HOOKED = """\
+clusters: [east]
+objectives: {rpo: 24h}
+retention: {keep: {last: 3}}
+hooks:
+  - scale: {namespace: shop, workload: statefulset/db}
+"""
+
+BROKEN = "clusters: [east]\nretention: {keep: {last: 0}}\n"
+
+
+@pytest.fixture
+def include(tmp_path: Path) -> Callable[..., Path]:
+    def write(**policies: str) -> Path:
+        folder = tmp_path / "include"
+        (folder / "policies").mkdir(parents=True, exist_ok=True)
+        (folder / "clusters.yaml").write_text(CLUSTERS)
+        for name, text in policies.items():
+            (folder / "policies" / f"{name}.yaml").write_text(text)
+        return folder
+
+    return write
+
+
+@pytest.fixture(scope="module")
+def parsed(tmp_path_factory: pytest.TempPathFactory) -> Parsed:
+    folder = tmp_path_factory.mktemp("include")
+    (folder / "policies").mkdir()
+    (folder / "clusters.yaml").write_text(CLUSTERS)
+    (folder / "policies" / "shop.yaml").write_text(SHOP)
+    (folder / "policies" / "hooked.yaml").write_text(HOOKED)
+    return parse_dags(folder)
+
+
+def test_every_instance_has_its_dags_and_nothing_else_is_there(parsed: Parsed) -> None:
+    assert parsed.errors == {}
+    assert sorted(parsed.dags) == [
+        "backup.hooked.east",
+        "backup.shop.east",
+        "backup.shop.west",
+        "restore",
+        "test_restore.shop.east",
+        "test_restore.shop.west",
+    ]
+
+
+def test_a_backup_is_these_tasks_in_this_order(parsed: Parsed) -> None:
+    assert parsed.graph("backup.shop.east") == {
+        "enumerate": ["dump", "volumes"],
+        "dump": ["commit"],
+        "volumes": ["snapshot"],
+        "snapshot": ["settle"],
+        "settle": ["commit"],
+        "commit": ["prune"],
+        "prune": ["report"],
+        "report": [],
+    }
+    tasks = parsed.dags["backup.shop.east"]["tasks"]
+    assert [name for name, task in tasks.items() if task["mapped"]] == ["dump", "snapshot"]
+    assert tasks["settle"]["rule"] == "all_done"
+    assert tasks["commit"]["rule"] == "none_failed"
+    assert tasks["report"]["rule"] == "all_done"
+    assert {task["retries"] for task in tasks.values()} == {2}
+    assert tasks["commit"]["outlets"] == ["x-lifeboat://main/shop.east"]
+
+
+def test_hooks_dump_first_and_are_undone_whatever_happens(parsed: Parsed) -> None:
+    graph = parsed.graph("backup.hooked.east")
+    assert graph["dump"] == ["commit", "quiesce"]
+    assert graph["quiesce"] == ["snapshot"]
+    assert graph["snapshot"] == ["settle", "unquiesce"]
+    # Its setup is enumerate: Airflow runs no teardown whose setup failed, and quiesce may fail.
+    assert "unquiesce" in graph["enumerate"]
+    assert parsed.dags["backup.hooked.east"]["tasks"]["unquiesce"]["teardown"]
+
+
+def test_a_test_restore_is_torn_down_whatever_happens(parsed: Parsed) -> None:
+    graph = parsed.graph("test_restore.shop.east")
+    order = ["choose", "scratch", "volumes", "resources", "ready", "checks", "verdict", "tear_down"]
+    assert sorted(graph) == sorted(order)
+    for task, following in pairwise(order):
+        assert following in graph[task]
+    assert "tear_down" in graph["choose"]
+    tasks = parsed.dags["test_restore.shop.east"]["tasks"]
+    assert tasks["tear_down"]["teardown"]
+    assert tasks["verdict"]["rule"] == "all_done"
+
+
+def test_the_restore_form_offers_what_there_is(parsed: Parsed) -> None:
+    dag = parsed.dags["restore"]
+    assert dag["params"]["instance"]["enum"] == ["hooked.east", "shop.east", "shop.west"]
+    assert dag["params"]["cluster"]["enum"] == ["same", "east", "west"]
+    assert dag["params"]["mode"]["enum"] == ["skip", "merge"]
+    assert dag["run_types"] == ["manual", "operator_triggered"]
+    assert parsed.graph("restore")["plan"] == ["prepare", "ready", "resources", "volumes"]
+
+
+def test_when_and_how_often_runs_are_made(parsed: Parsed) -> None:
+    dag = parsed.dags["backup.shop.east"]
+    assert (dag["schedule"], dag["timezone"]) == ("0 */4 * * *", "Europe/Berlin")
+    assert 0 < dag["run_immediately"] < 1  # a new policy waits for its next tick
+    assert (dag["catchup"], dag["max_active_runs"], dag["paused"]) == (False, 1, False)
+    assert dag["limit"] > 4 * 3600
+    assert dag["tags"] == ["backup", "cluster:east", "lifeboat", "policy:shop"]
+    assert parsed.dags["backup.hooked.east"]["schedule"] is None
+
+
+def test_parsing_talks_to_nobody_and_imports_no_heavy_client(parsed: Parsed) -> None:
+    """Sockets are forbidden in the parser: a connection would be an import error above."""
+    assert parsed.imported == []
+
+
+def test_a_broken_policy_takes_no_other_down(include: Callable[..., Path]) -> None:
+    found = parse_dags(include(shop=SHOP, broken=BROKEN))
+    assert "backup.shop.east" in found.dags
+    assert not any("broken" in dag for dag in found.dags)
+    assert list(found.errors) == ["policy_lint.py"]
+    assert "broken.yaml:2" in found.errors["policy_lint.py"]
+    assert "retention.keep.last" in found.errors["policy_lint.py"]
+
+
+def test_every_edit_is_a_new_version_and_nothing_else_is(include: Callable[..., Path]) -> None:
+    first = parse_dags(include(shop=SHOP, hooked=HOOKED))
+    again = parse_dags(include(shop=SHOP, hooked=HOOKED))
+    assert {d: first.dags[d]["digest"] for d in first.dags} == {
+        d: again.dags[d]["digest"] for d in again.dags
+    }
+    edited = parse_dags(include(shop=SHOP.replace("last: 3", "last: 4")))
+    for dag in ("backup.shop.east", "backup.shop.west", "test_restore.shop.east"):
+        assert edited.dags[dag]["digest"] != first.dags[dag]["digest"]
+    for dag in ("backup.hooked.east", "restore"):
+        assert edited.dags[dag]["digest"] == first.dags[dag]["digest"]
+    assert "last: 4" in edited.dags["backup.shop.east"]["doc"]
+
+
+def test_a_tasks_start_builds_its_own_dag_from_its_own_policy(include: Callable[..., Path]) -> None:
+    folder = include(shop=SHOP, hooked=HOOKED, broken=BROKEN)
+    found = parse_dags(folder, task_of="backup.shop.west")
+    backups = [dag for dag, told in found.dags.items() if told["file"] == "backup.py"]
+    proofs = [dag for dag, told in found.dags.items() if told["file"] == "test_restore.py"]
+    assert (backups, proofs) == (["backup.shop.west"], [])
+
+
+def test_fifty_policies_parse_in_seconds(include: Callable[..., Path]) -> None:
+    """Airflow gives a file 30 s; generous, since other work may hold the processor."""
+    found = parse_dags(include(**{f"p{n:02}": SHOP for n in range(50)}))
+    assert len(found.dags) == 201
+    assert found.seconds < 20
