@@ -18,7 +18,7 @@ from lifeboat.adapters.kubeconfig import Endpoint, from_kubeconfig
 from lifeboat.errors import Forbidden, Invalid, NotFound, Unauthorized, UsageError
 from lifeboat.ports.cluster import Kind
 from local.cluster import LocalCluster
-from tests.support.access import as_service_account
+from tests.support.access import service_account
 from tests.support.kinds import (
     API_SERVICE,
     CONFIG_MAP,
@@ -142,7 +142,7 @@ def test_a_restricted_user_is_forbidden_one_kind_only(
     reference = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "few"}
     binding = manifest(ROLE_BINDING, "few", roleRef=reference, subjects=[subject])
     api.create(ROLE_BINDING, namespace, binding)
-    restricted = as_service_account(cluster, namespace, "restricted")
+    restricted = ClusterApi(service_account(cluster, namespace, "restricted"))
     assert len(restricted.discover().kinds) > 60
     (page,) = until("the role counts", lambda: _listed(restricted, namespace))
     assert page

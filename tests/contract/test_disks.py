@@ -8,7 +8,6 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 import pytest
 
@@ -19,10 +18,11 @@ from lifeboat.adapters.volumes_folder import FolderVolumes
 from lifeboat.clock import parse_rfc3339
 from lifeboat.errors import AlreadyExists, NotFound, SnapshotFailed
 from lifeboat.ports.cluster import Cluster
-from lifeboat.ports.disks import Disks, SnapshotState, SnapshotTicket, StoredSnapshot, Volume
+from lifeboat.ports.disks import Disks, SnapshotTicket, Volume
 from lifeboat.ports.quantity import parse_quantity
 from lifeboat.ports.volumes import VolumeReader
 from local.cluster import LocalCluster
+from tests.support.disks import OTHER_POINT, POINT, World, ready, restored, stored, take
 from tests.support.fake_cluster import FakeCluster
 from tests.support.fake_disks import FakeDisks
 from tests.support.folder_volumes import FolderWorld
@@ -30,26 +30,7 @@ from tests.support.kinds import CLAIM, NAMESPACE
 from tests.support.manifests import claim, manifest
 from tests.support.poll import until
 
-POINT = "20261122T233153Z-1a2b3c4d"
-OTHER_POINT = "20261123T233153Z-5e6f7a8b"
 GI = 2**30
-
-
-class World(Protocol):
-    """Disks and what tests need around them."""
-
-    @property
-    def cluster(self) -> Cluster: ...
-    @property
-    def disks(self) -> Disks: ...
-    @property
-    def reader(self) -> VolumeReader: ...
-
-    def make_volume(self, namespace: str, name: str, content: dict[str, bytes]) -> Volume:
-        """A bound claim of 1 GiB with these files."""
-        ...
-
-    def write(self, volume: Volume, path: str, data: bytes) -> None: ...
 
 
 @dataclass
@@ -122,37 +103,6 @@ def volume(world: World, space: str) -> Volume:
     return world.make_volume(space, "data", {"a": b"one", "deep/b": bytes(range(256))})
 
 
-def ready(disks: Disks, ticket: SnapshotTicket) -> SnapshotState:
-    def look() -> SnapshotState | None:
-        state = disks.poll_snapshot(ticket)
-        assert not state.error
-        return state if state.ready else None
-
-    return until(f"{ticket.name} is ready", look) or SnapshotState(False)
-
-
-def stored(ticket: SnapshotTicket, state: SnapshotState) -> StoredSnapshot:
-    return StoredSnapshot(
-        kind="csi",
-        volume=ticket.volume,
-        name=ticket.name,
-        handle=state.handle,
-        driver=state.driver,
-        size=state.size or ticket.volume.size,
-        created=state.created,
-        point=ticket.point,
-        instance=ticket.instance,
-    )
-
-
-def take(disks: Disks, volume: Volume, instance: str, point: str = POINT) -> StoredSnapshot:
-    """A ready, secured snapshot."""
-    ticket = disks.start_snapshot(point, instance, volume)
-    state = ready(disks, ticket)
-    disks.secure_snapshot(ticket)
-    return stored(ticket, state)
-
-
 def delete_namespace(world: World, name: str) -> None:
     world.cluster.delete(NAMESPACE, None, name)
     until(f"{name} is gone", lambda: not exists(world, name))
@@ -164,25 +114,6 @@ def exists(world: World, namespace: str) -> bool:
     except NotFound:
         return False
     return True
-
-
-def restored(
-    world: World, snapshot: StoredSnapshot, namespace: str, name: str, restore: str
-) -> str:
-    """Restore to the end; returns the new volume's handle."""
-    ticket = world.disks.start_restore(
-        snapshot, namespace=namespace, claim=name, restore_id=restore, claim_body=claim(name)
-    )
-
-    def look() -> str:
-        state = world.disks.poll_restore(ticket)
-        assert not state.error
-        assert not state.waits_for_pod
-        return state.handle if state.bound else ""
-
-    handle = until(f"{namespace}/{name} is bound", look)
-    world.disks.finish_restore(ticket)
-    return handle
 
 
 def test_who_can_be_snapshotted(disks: Disks, volume: Volume) -> None:

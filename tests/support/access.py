@@ -1,16 +1,15 @@
-"""Clients with few rights: a ServiceAccount's token, as a pod or a person would use it."""
+"""Callers with few rights: a ServiceAccount's token, as a pod or a person would use it."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from lifeboat.adapters.cluster_api import ClusterApi
-from lifeboat.adapters.kubeconfig import from_kubeconfig
+from lifeboat.adapters.kubeconfig import Endpoint, from_kubeconfig
 from local.cluster import LocalCluster
 
 
-def as_service_account(cluster: LocalCluster, namespace: str, name: str) -> ClusterApi:
-    """Make a ServiceAccount and a client with its token; its rights are what is bound to it."""
+def service_account(cluster: LocalCluster, namespace: str, name: str) -> Endpoint:
+    """Make a ServiceAccount; an endpoint with its token, whose rights are what is bound to it."""
     metadata = {"name": name, "namespace": namespace}
     account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata}
     cluster.api.apply(account)
@@ -19,4 +18,4 @@ def as_service_account(cluster: LocalCluster, namespace: str, name: str) -> Clus
     token: str = cluster.api.request("POST", path, request)["status"]["token"]
     endpoint = from_kubeconfig(cluster.kubeconfig)
     described = f"{endpoint.server} as {namespace}/{name}"
-    return ClusterApi(replace(endpoint, token=lambda: token, describe=described))
+    return replace(endpoint, token=lambda: token, describe=described)

@@ -33,7 +33,7 @@ def delete_snapshot(
         if live is None:  # the mark that its VolumeSnapshot would leave when it goes
             _patch(cluster, name, {"metadata": {"annotations": {api.BEING_DELETED: "yes"}}})
         cluster.delete(api.CONTENT, None, name)
-    _wait_gone(cluster, snapshot, [content["metadata"]["name"] for content in contents])
+    _wait_gone(cluster, snapshot, live, contents)
 
 
 def _patch(cluster: Cluster, name: str, body: Json) -> None:
@@ -43,14 +43,18 @@ def _patch(cluster: Cluster, name: str, body: Json) -> None:
         return  # deleted meanwhile, which is what is wanted
 
 
-def _wait_gone(cluster: Cluster, snapshot: StoredSnapshot, contents: list[str]) -> None:
+def _wait_gone(
+    cluster: Cluster, snapshot: StoredSnapshot, live: Json | None, contents: list[Json]
+) -> None:
     def left() -> list[str]:
-        found = [_find(cluster, api.CONTENT, None, name) for name in contents]
-        found.append(_find(cluster, api.SNAPSHOT, snapshot.volume.namespace, snapshot.name))
+        found = [_find(cluster, api.CONTENT, None, c["metadata"]["name"]) for c in contents]
+        if live is not None:
+            namespace = snapshot.volume.namespace
+            found.append(_find(cluster, api.SNAPSHOT, namespace, snapshot.name))
         return [
-            f"{o['kind']} {o['metadata']['name']} {api.error_message(o)}".rstrip()
-            for o in found
-            if o is not None
+            f"{one['kind']} {one['metadata']['name']} {api.error_message(one)}".rstrip()
+            for one in found
+            if one is not None
         ]
 
     waiting = poll_until(left, seconds=_SECONDS)

@@ -146,5 +146,7 @@ class Disks(Protocol):
     def poll_restore(self, ticket: RestoreTicket) -> RestoreState: ...
 
     def finish_restore(self, ticket: RestoreTicket) -> None:
-        """Remove the helpers of a finished or abandoned restore, never the snapshot. Idempotent."""
+        """Remove the helpers of a finished or abandoned restore, never the snapshot. Idempotent.
+
+        Helpers of a claim that is still being made go when the claim does."""
         ...
