@@ -14,7 +14,7 @@ from functools import cached_property
 import msgspec
 
 from lifeboat.adapters import snapshot_api as api
-from lifeboat.adapters.snapshot_delete import delete_snapshot
+from lifeboat.adapters.snapshot_delete import delete_content, delete_snapshot
 from lifeboat.clock import Clock, parse_rfc3339, utc_now
 from lifeboat.errors import AlreadyExists, LifeboatError, NotFound, SnapshotFailed, Unsupported
 from lifeboat.ports.cluster import Cluster, Json, Kind
@@ -166,7 +166,7 @@ class DisksCsi:
     def finish_restore(self, ticket: RestoreTicket) -> None:
         """The content says Retain: deleting it leaves the driver's snapshot alone."""
         self._cluster.delete(api.SNAPSHOT, ticket.namespace, ticket.snapshot_name)
-        self._cluster.delete(api.CONTENT, None, ticket.content_name)
+        delete_content(self._cluster, ticket.content_name, "Retain")
 
     @cached_property
     def _classes(self) -> dict[str, list[Json]]:

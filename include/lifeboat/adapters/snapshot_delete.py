@@ -7,6 +7,9 @@ step may be repeated.
 
 from __future__ import annotations
 
+from contextlib import suppress
+from typing import Literal
+
 from lifeboat.adapters import snapshot_api as api
 from lifeboat.clock import poll_until
 from lifeboat.errors import AlreadyExists, NotFound, NotReady, SnapshotFailed, Unsupported
@@ -21,26 +24,30 @@ def delete_snapshot(
 ) -> None:
     """Delete the driver's snapshot and what stands for it: `live`, our VolumeSnapshot, and our
     `contents`. Returns when it is gone. Raises NotReady, SnapshotFailed."""
-    if not contents and snapshot.handle and live is None:
+    if not contents and snapshot.handle:
         contents = [_stand_in(cluster, snapshot)]
-    for content in contents:
-        name = content["metadata"]["name"]
-        _patch(cluster, name, {"spec": {"deletionPolicy": "Delete"}})
     if live is not None:
         cluster.delete(api.SNAPSHOT, snapshot.volume.namespace, snapshot.name)
     for content in contents:
-        name = content["metadata"]["name"]
-        if live is None:  # the mark that its VolumeSnapshot would leave when it goes
-            _patch(cluster, name, {"metadata": {"annotations": {api.BEING_DELETED: "yes"}}})
-        cluster.delete(api.CONTENT, None, name)
+        delete_content(cluster, content["metadata"]["name"], "Delete")
     _wait_gone(cluster, snapshot, live, contents)
 
 
-def _patch(cluster: Cluster, name: str, body: Json) -> None:
+def delete_content(cluster: Cluster, name: str, policy: Literal["Delete", "Retain"]) -> None:
+    """Delete a content, and the driver's snapshot with it or not, as the policy says.
+
+    The mark is what the controller sets when the VolumeSnapshot goes. It is not left to it: where
+    binding and deleting race, nobody sets it, and the content would stay for ever.
+    """
+    body: Json = {
+        "metadata": {"annotations": {api.BEING_DELETED: "yes"}},
+        "spec": {"deletionPolicy": policy},
+    }
     try:
         cluster.patch(api.CONTENT, None, name, body)
     except NotFound:
-        return  # deleted meanwhile, which is what is wanted
+        return
+    cluster.delete(api.CONTENT, None, name)
 
 
 def _wait_gone(
@@ -93,18 +100,14 @@ def _stand_in(cluster: Cluster, snapshot: StoredSnapshot) -> Json:
 
     waiting = poll_until(unknown, seconds=_SECONDS)
     if waiting:
-        _give_up(cluster, name)
+        delete_content(cluster, name, "Retain")
+        with suppress(NotFound):  # gone, where a sidecar answers after all
+            cluster.patch(api.CONTENT, None, name, {"metadata": {"finalizers": None}})
         reason = waiting[0] or f"no csi-snapshotter of {snapshot.driver} answers in this cluster"
         raise SnapshotFailed(
             f"snapshot {snapshot.handle} of {snapshot.volume.title} was not deleted: {reason}"
         )
     return live
-
-
-def _give_up(cluster: Cluster, name: str) -> None:
-    """Take the stand-in away and leave the driver's snapshot alone."""
-    _patch(cluster, name, {"metadata": {"finalizers": None}, "spec": {"deletionPolicy": "Retain"}})
-    cluster.delete(api.CONTENT, None, name)
 
 
 def _find(cluster: Cluster, kind: Kind, namespace: str | None, name: str) -> Json | None:

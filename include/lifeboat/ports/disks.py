@@ -146,7 +146,5 @@ class Disks(Protocol):
     def poll_restore(self, ticket: RestoreTicket) -> RestoreState: ...
 
     def finish_restore(self, ticket: RestoreTicket) -> None:
-        """Remove the helpers of a finished or abandoned restore, never the snapshot. Idempotent.
-
-        Helpers of a claim that is still being made go when the claim does."""
+        """Remove the helpers of a finished or abandoned restore, never the snapshot. Idempotent."""
         ...
