@@ -111,7 +111,9 @@ def open_context(
         instance=instance,
         cluster=cluster,
         vault=unlock(instance.vault, connections),
-        disks=DisksCsi(cluster, snapshot_class=instance.policy.volumes.snapshot_class),
+        disks=DisksCsi(
+            cluster, snapshot_class=instance.policy.volumes.snapshot_class, clock=clock
+        ),
         reader=volume_reader(cluster_entry),
         clock=clock,
     )

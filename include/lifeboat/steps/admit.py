@@ -35,17 +35,28 @@ def admit(context: Context, run: Run) -> Admission:
     if run.trigger != "backfill":
         return Admission(True, f"capturing {instance} now")
     newest = catalog.newest(context.vault, instance)
-    if newest is not None and _age(context, newest) <= _objective(context):
+    told = f"interval {run.scheduled_for} is a gap: it cannot be captured any more"
+    covered, capture = "", False
+    if newest is not None and _age(context, newest.captured_to) <= _objective(context):
         covered = newest.point
-        message = f"interval {run.scheduled_for} is a gap: it cannot be captured any more; point"
-        message += f" {covered} of {newest.captured_to} is within the objective, nothing captured"
+        told += f"; point {covered} of {newest.captured_to} is within the objective"
     else:
-        covered = ""
-        message = f"interval {run.scheduled_for} is a gap; capturing one catch-up point now"
+        turn = _turn(context, run, newest)
+        capture = turn.run.run_id == run.run_id or _age(context, turn.made) > _objective(context)
+        told += "; capturing one catch-up point now" if capture else ""
+        told += "" if capture else f"; run {turn.run.run_id} captures the catch-up point"
     tick = parse_rfc3339(run.scheduled_for)
     gap = Gap(run.scheduled_for, rfc3339(context.clock()), "backfilled after the fact", covered)
     record_gap(context.vault, instance, stamp(tick), gap)
-    return Admission(not covered, message)
+    return Admission(capture, told)
+
+
+def _turn(context: Context, run: Run, newest: Manifest | None) -> Claim:
+    """Whose turn it is to capture the catch-up point after `newest`: backfilled runs run side by
+    side, and each would find the newest point too old until the first has committed."""
+    instance = context.instance.id
+    key = layout.claim(instance, f"catch-up after {newest.point if newest else 'nothing'}")
+    return context.vault.settle_document(key, Claim("", run, rfc3339(context.clock())), Claim)
 
 
 def _continue(context: Context, claim: Claim) -> Admission:
@@ -58,8 +69,8 @@ def _continue(context: Context, claim: Claim) -> Admission:
     return Admission(True, f"continuing point {claim.point} of this run")
 
 
-def _age(context: Context, newest: Manifest) -> float:
-    return (context.clock() - parse_rfc3339(newest.captured_to)).total_seconds()
+def _age(context: Context, moment: str) -> float:
+    return (context.clock() - parse_rfc3339(moment)).total_seconds()
 
 
 def _objective(context: Context) -> float:

@@ -16,7 +16,7 @@ from lifeboat.point import catalog, layout
 from lifeboat.point.ident import new_point_id
 from lifeboat.point.manifest import LeftOut, Run
 from lifeboat.policy.model import Select
-from lifeboat.policy.selection import select_kinds, select_namespaces
+from lifeboat.policy.selection import KindSelection, select_kinds, select_namespaces
 from lifeboat.ports.cluster import Cluster, Discovery, Kind
 from lifeboat.steps.claims import find_volumes
 from lifeboat.steps.context import Context
@@ -80,7 +80,12 @@ def _decide(context: Context, claim: Claim) -> Scope:
         namespaces=namespaces,
         shards=_shards(context.cluster, listings),
         volumes=found.volumes,
-        left_out=(*_undiscovered(discovery), *related.left_out, *found.left_out),
+        left_out=(
+            *_undiscovered(discovery),
+            *_refused(chosen),
+            *related.left_out,
+            *found.left_out,
+        ),
         warnings=_warnings(policy.select, namespaces, chosen.unmatched),
     )
 
@@ -145,6 +150,14 @@ def _undiscovered(discovery: Discovery) -> list[LeftOut]:
     return [
         LeftOut(f"all kinds of {group}", f"cannot be discovered: {reason}")
         for group, reason in sorted(discovery.failures.items())
+    ]
+
+
+def _refused(chosen: KindSelection) -> list[LeftOut]:
+    """Kinds that the policy names and that are never captured."""
+    return [
+        LeftOut(f"all {kind.resource}", f"never captured: {reason}", severity="note")
+        for kind, reason in chosen.never
     ]
 
 

@@ -35,7 +35,7 @@ class Failed:
     """A listing that ended with an error."""
 
     listing: Listing
-    error: Exception
+    error: BaseException
 
 
 @dataclass
@@ -82,7 +82,7 @@ def _run(cluster: Cluster, work: _Work) -> None:
             break
         try:
             _list_one(cluster, listing, work)
-        except Exception as error:  # the caller decides; a thread must never die silently
+        except BaseException as error:  # the caller decides; a thread must never die silently
             work.out.put(Failed(listing, error))
     work.out.put(None)
 
@@ -101,6 +101,6 @@ def _list_one(cluster: Cluster, listing: Listing, work: _Work) -> None:
             work.out.put(Arrived(listing, restarted=True))
 
 
-def worth_retrying(error: Exception) -> bool:
+def worth_retrying(error: BaseException) -> bool:
     """Whether the whole shard should be tried again rather than named as a loss."""
     return not isinstance(error, LifeboatError) or error.retryable
