@@ -153,14 +153,14 @@ def test_a_broken_policy_takes_no_other_down(include: Callable[..., Path]) -> No
 def test_every_edit_is_a_new_version_and_nothing_else_is(include: Callable[..., Path]) -> None:
     first = parse_dags(include(shop=SHOP, hooked=HOOKED))
     again = parse_dags(include(shop=SHOP, hooked=HOOKED))
-    assert {d: first.dags[d]["digest"] for d in first.dags} == {
-        d: again.dags[d]["digest"] for d in again.dags
+    assert {d: first.dags[d]["version"] for d in first.dags} == {
+        d: again.dags[d]["version"] for d in again.dags
     }
     edited = parse_dags(include(shop=SHOP.replace("last: 3", "last: 4")))
     for dag in ("backup.shop.east", "backup.shop.west", "test_restore.shop.east"):
-        assert edited.dags[dag]["digest"] != first.dags[dag]["digest"]
+        assert edited.dags[dag]["version"] != first.dags[dag]["version"]
     for dag in ("backup.hooked.east", "restore"):
-        assert edited.dags[dag]["digest"] == first.dags[dag]["digest"]
+        assert edited.dags[dag]["version"] == first.dags[dag]["version"]
     assert "last: 4" in edited.dags["backup.shop.east"]["doc"]
 
 

@@ -1,4 +1,5 @@
-"""Fixtures: a real Airflow with the repository's DAGs and plugins, once for the whole run.
+"""Fixtures: a real Airflow with the repository's DAGs and plugins, once for the whole run, that
+protects the sample application on the real local cluster.
 
 What DAGs need to know (clusters, vaults) comes from `airflow_env`, one environment for the whole
 run. A test that needs another one starts its own with `local.airflow_stack.temporary_airflow`.
@@ -7,17 +8,88 @@ run. A test that needs another one starts its own with `local.airflow_stack.temp
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
 
 import pytest
 
-from local.airflow_client import AirflowClient
+from lifeboat.policy.load import load_instance
+from lifeboat.policy.model import ClusterEntry, VaultEntry
+from lifeboat.policy.places import VolumeReaderEntry
+from lifeboat.steps.context import Context
+from lifeboat.vault.keys import generate_key
+from lifeboat.wiring import NoConnections, make_vault, open_context
+from local import sample_app
+from local.airflow_client import AirflowClient, Run
 from local.airflow_stack import AirflowStack, temporary_airflow
+from local.cluster import LocalCluster
+
+QUIET = "quiet"
+"""A namespace with nothing in it."""
+
+_CLUSTERS = """\
+clusters:
+  - name: local
+    kubeconfig: env:KUBECONFIG
+    volumeReader: {driver: folder.csi.lifeboat.dev, root: "env:LIFEBOAT_FOLDER_CSI_ROOT"}
+vaults:
+  - {name: main, url: "env:LIFEBOAT_VAULT_URL", key: "env:LIFEBOAT_VAULT_KEY"}
+"""
+
+_POLICIES = {
+    "shop": """\
+clusters: [local]
+objectives: {rpo: 24h}
+select: {namespaces: {include: [shop, shop-data]}}
+retention: {keep: {last: 50}}
+testRestore: {}
+""",
+    "hooked": """\
+clusters: [local]
+objectives: {rpo: 24h}
+select: {namespaces: {include: [shop]}}
+retention: {keep: {last: 50}}
+hooks:
+  - scale: {namespace: shop, workload: statefulset/db}
+""",
+    "quiet": """\
+clusters: [local]
+objectives: {rpo: 24h}
+select: {namespaces: {include: [quiet]}}
+retention: {keep: {last: 50}}
+testRestore: {timeout: 10s}
+""",
+    # Ticks to backfill, and none of them while tests run.
+    "monthly": """\
+clusters: [local]
+schedule: {cron: "0 0 1 * *"}
+select: {namespaces: {include: [quiet]}}
+retention: {keep: {last: 50}}
+""",
+}
+
+
+def write_include(folder: Path) -> Path:
+    """An include folder with the policies shop, hooked, quiet and monthly on cluster `local`."""
+    (folder / "policies").mkdir(parents=True)
+    (folder / "clusters.yaml").write_text(_CLUSTERS)
+    for name, text in _POLICIES.items():
+        (folder / "policies" / f"{name}.yaml").write_text(text)
+    return folder
 
 
 @pytest.fixture(scope="session")
-def airflow_env() -> dict[str, str]:
+def airflow_env(cluster: LocalCluster, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """What is added to the environment of every Airflow component."""
-    return {}
+    folder = tmp_path_factory.mktemp("protected")
+    return {
+        "LIFEBOAT_INCLUDE": str(write_include(folder / "include")),
+        "KUBECONFIG": str(cluster.kubeconfig),
+        "LIFEBOAT_VAULT_URL": (folder / "vault").as_uri(),
+        "LIFEBOAT_VAULT_KEY": generate_key(),
+        "LIFEBOAT_FOLDER_CSI_ROOT": str(cluster.csi_root),
+    }
 
 
 @pytest.fixture(scope="session")
@@ -34,3 +106,82 @@ def airflow_admin(airflow: AirflowStack) -> Iterator[AirflowClient]:
     client = airflow.client()
     yield client
     client.close()
+
+
+@dataclass
+class Lifeboat:
+    """Airflow's API, the cluster, and the engine opened beside Airflow to look at what it did."""
+
+    stack: AirflowStack
+    client: AirflowClient
+    cluster: LocalCluster
+    env: dict[str, str]
+
+    @property
+    def vault_folder(self) -> Path:
+        return Path(self.env["LIFEBOAT_VAULT_URL"].removeprefix("file://"))
+
+    def start(self, dag: str, **conf: Any) -> str:
+        """Trigger a run; its id."""
+        self.client.wait_for_dag(dag)
+        return self.client.trigger(dag, conf)
+
+    def finish(self, dag: str, run: str, seconds: float = 300.0) -> Run:
+        """Wait for a run, whatever comes of it."""
+        return self.client.wait(dag, run, seconds=seconds, alive=self.stack.check)
+
+    def run(self, dag: str, **conf: Any) -> Run:
+        """A run that has to succeed."""
+        done = self.finish(dag, self.start(dag, **conf))
+        assert done.state == "success", self.client.failure(done)
+        return done
+
+    def back_up(self, instance: str) -> str:
+        """A backup that has to succeed; the point that it made."""
+        dag = f"backup.{instance}"
+        return str(self.client.xcom(dag, self.run(dag).run_id, "commit")["point"])
+
+    def log(self, run: Run, task: str) -> str:
+        """The log of a task of a run."""
+        found = next(one for one in run.tasks if one.task == task)
+        return self.client.log(run.dag_id, run.run_id, found)
+
+    def context(self, instance: str) -> Context:
+        """The engine, opened with the same policy, vault and cluster, without Airflow."""
+        found = load_instance(Path(self.env["LIFEBOAT_INCLUDE"]), instance)
+        reader = VolumeReaderEntry(
+            driver="folder.csi.lifeboat.dev", root=str(self.cluster.csi_root)
+        )
+        cluster = ClusterEntry(
+            name="local", kubeconfig=str(self.cluster.kubeconfig), volume_reader=reader
+        )
+        opened = replace(found, cluster=cluster, vault=_vault(self.env))
+        return open_context(opened, NoConnections())
+
+
+@pytest.fixture(scope="session")
+def _sample(cluster: LocalCluster, airflow_env: dict[str, str]) -> None:
+    sample_app.deploy(cluster.api, cluster.csi_root)
+    metadata = {"name": QUIET}
+    cluster.api.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
+    make_vault(_vault(airflow_env), NoConnections())
+
+
+def _vault(env: dict[str, str]) -> VaultEntry:
+    """The same vault, its key in a file beside it instead of in Airflow's environment."""
+    key = Path(env["LIFEBOAT_VAULT_URL"].removeprefix("file://")).with_name("key")
+    key.write_text(env["LIFEBOAT_VAULT_KEY"])
+    key.chmod(0o600)
+    return VaultEntry(name="main", url=env["LIFEBOAT_VAULT_URL"], key=f"file:{key}")
+
+
+@pytest.fixture
+def lifeboat(
+    _sample: None,
+    airflow: AirflowStack,
+    airflow_admin: AirflowClient,
+    cluster: LocalCluster,
+    airflow_env: dict[str, str],
+) -> Lifeboat:
+    """A protected cluster: the sample application, an empty vault, Airflow with the DAGs."""
+    return Lifeboat(airflow, airflow_admin, cluster, airflow_env)

@@ -6,7 +6,6 @@ can be forbidden: a DAG file that talks to anybody would do so every few seconds
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import socket
@@ -44,6 +43,7 @@ def parse_dags(include: Path, *, task_of: str = "") -> Parsed:
             **{k: v for k, v in os.environ.items() if not k.startswith("AIRFLOW")},
             "AIRFLOW_HOME": home,
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+            "AIRFLOW__CORE__DAGS_FOLDER": str(REPOSITORY / "dags"),  # part of a version
             "PYTHONPATH": os.pathsep.join([str(REPOSITORY / "include"), str(REPOSITORY)]),
             "LIFEBOAT_INCLUDE": str(include),
         }
@@ -90,10 +90,10 @@ def _forbid_sockets() -> None:
 
 
 def _describe(dag: Any) -> dict[str, Any]:
+    from airflow.models.serialized_dag import SerializedDagModel
     from airflow.serialization.serialized_objects import DagSerialization
 
     serialized = DagSerialization.to_dict(dag)
-    text = json.dumps(serialized["dag"], sort_keys=True, default=str)
     schedule = serialized["dag"]["timetable"]["__var"]
     return {
         "tasks": {task.task_id: _describe_task(task) for task in dag.tasks},
@@ -109,7 +109,7 @@ def _describe(dag: Any) -> dict[str, Any]:
         "paused": dag.is_paused_upon_creation,
         "run_types": sorted(kind.value for kind in dag.allowed_run_types or ()),
         "file": Path(dag.fileloc).name,
-        "digest": hashlib.sha256(text.encode()).hexdigest(),
+        "version": SerializedDagModel.hash(serialized),
     }
 
 

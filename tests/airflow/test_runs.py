@@ -1,0 +1,216 @@
+"""Runs of every DAG through Airflow's API, on a real cluster: what they do, what they promise."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import os
+import signal
+import time
+from datetime import UTC, datetime
+
+import pytest
+
+from lifeboat.point import catalog
+from lifeboat.point.facts import read_gaps, read_verdicts
+from lifeboat.point.manifest import read_manifest
+from lifeboat.proof.scratch import TEST_LABEL
+from lifeboat.steps.commit import ensure_complete
+from lifeboat.steps.reconcile import reconcile
+from lifeboat.vault.packs import pack_key
+from local import sample_app
+from local.api import wait_until
+from local.fingerprint import differences, fingerprint
+from tests.support.airflow import Lifeboat
+
+pytestmark = [pytest.mark.airflow, pytest.mark.timeout(600)]
+
+SHOP = "shop.local"
+KILLED = ("enumerate", "dump", "snapshot", "settle", "commit")
+
+
+def test_a_backup_ends_in_a_whole_point_and_the_next_one_stores_next_to_nothing(
+    lifeboat: Lifeboat,
+) -> None:
+    run = lifeboat.run(f"backup.{SHOP}")
+    labels = {task.name for task in run.tasks}
+    assert {"snapshot [shop/data-db-0]", "snapshot [shop-data/uploads]"} <= labels
+    assert any(name.startswith("dump [shard 1 of 1") for name in labels)
+    told = lifeboat.client.xcom(run.dag_id, run.run_id, "commit")
+    vault = lifeboat.context(SHOP).vault
+    manifest = read_manifest(vault, SHOP, told["point"])
+    ensure_complete(manifest)
+    assert manifest.namespaces == ("shop", "shop-data")
+    assert sorted(s.volume.title for s in manifest.volumes) == [
+        "shop-data/uploads",
+        "shop/data-db-0",
+    ]
+    assert (manifest.run.run_id, manifest.run.trigger) == (run.run_id, "manual")
+    assert (manifest.run.scheduled_for, manifest.run.dag) == ("", f"backup.{SHOP}")
+    again = read_manifest(vault, SHOP, lifeboat.back_up(SHOP))
+    assert again.previous == manifest.point
+    assert again.new_objects <= 3  # what controllers touch meanwhile
+
+
+def test_what_was_lost_is_restored_from_the_form(lifeboat: Lifeboat) -> None:
+    api, csi = lifeboat.cluster.api, lifeboat.cluster.csi_root
+    before = fingerprint(api, csi, "shop")
+    point = lifeboat.back_up(SHOP)
+    dry = lifeboat.run("restore", instance=SHOP, point=point, dry_run=True)
+    assert {t.state for t in dry.tasks if t.task not in ("plan", "report")} == {"skipped"}
+    assert "dry run, nothing was changed" in lifeboat.log(dry, "report")
+    api.delete("v1", "Namespace", "", "shop")
+    wait_until("shop is gone", lambda: api.gone("v1", "Namespace", "", "shop"), 180)
+    lifeboat.run("restore", instance=SHOP, namespaces=["shop"])
+    sample_app.wait_ready(api, ("shop",))
+    assert differences(before, fingerprint(api, csi, "shop")) == []
+
+
+def test_a_test_restore_proves_the_point_and_leaves_nothing(lifeboat: Lifeboat) -> None:
+    point = lifeboat.back_up(SHOP)
+    run = lifeboat.run(f"test_restore.{SHOP}", point=point)
+    verdicts = read_verdicts(lifeboat.context(SHOP).vault, SHOP, point)
+    assert [verdict.proven for verdict in verdicts] == [True]
+    assert 0 < verdicts[0].rto_seconds < 300
+    assert {check.outcome for check in verdicts[0].checks} == {"passed"}
+    assert f"point {point} is proven" in lifeboat.log(run, "verdict")
+    assert scratch_namespaces(lifeboat) == []
+
+
+def test_a_test_restore_that_breaks_is_a_verdict_too(lifeboat: Lifeboat) -> None:
+    instance = "quiet.local"
+    point = lifeboat.back_up(instance)
+    vault = lifeboat.context(instance).vault
+    for pack in read_manifest(vault, instance, point).packs:
+        vault.store.delete(pack_key(pack))
+    dag = f"test_restore.{instance}"
+    run = lifeboat.finish(dag, lifeboat.start(dag, point=point))
+    assert run.state == "failed"
+    verdict = read_verdicts(vault, instance, point)[-1]
+    assert not verdict.proven
+    assert "scratch" in verdict.error
+    states = {task.task: task.state for task in run.tasks}
+    assert states["tear_down"] == "success"
+    assert scratch_namespaces(lifeboat) == []
+
+
+def test_what_cannot_be_restored_as_asked_fails_at_once_and_says_why(lifeboat: Lifeboat) -> None:
+    point = lifeboat.back_up(SHOP)
+    run = lifeboat.finish(
+        "restore", lifeboat.start("restore", instance=SHOP, point=point, namespaces=["shopp"])
+    )
+    assert run.state == "failed"
+    plan = next(task for task in run.tasks if task.task == "plan")
+    assert plan.try_number == 1
+    assert "holds no namespace shopp" in lifeboat.log(run, "plan")
+    assert "it holds shop, shop-data" in lifeboat.log(run, "plan")
+
+
+def test_hooks_still_the_workload_only_while_snapshots_are_taken(lifeboat: Lifeboat) -> None:
+    run = lifeboat.run("backup.hooked.local")
+    assert {"quiesce", "unquiesce"} <= {task.task for task in run.tasks if task.state == "success"}
+    assert "stilled statefulset/db in shop" in lifeboat.log(run, "quiesce")
+    sample_app.wait_ready(lifeboat.cluster.api, ("shop",))
+    live = lifeboat.cluster.api.get("apps/v1", "StatefulSet", "shop", "db")
+    assert live["spec"]["replicas"] >= 1
+
+
+def test_a_backfill_records_gaps_and_captures_at_most_one_point(lifeboat: Lifeboat) -> None:
+    instance, dag = "monthly.local", "backup.monthly.local"
+    lifeboat.client.wait_for_dag(dag)
+    points = set(catalog.point_ids(lifeboat.context(instance).vault, instance))
+    made = lifeboat.client.backfill(dag, "2026-05-15T00:00:00Z", "2026-08-15T00:00:00Z")
+    path = f"/api/v2/backfills/{made['id']}"
+    wait_until(
+        "the backfill is done",
+        lambda: bool(lifeboat.client.request("GET", path)["completed_at"]),
+        240,
+    )
+    runs = [r for r in lifeboat.client.runs(dag) if r["run_type"] == "backfill"]
+    assert [run["state"] for run in runs] == ["success"] * 3
+    context = lifeboat.context(instance)
+    ticks = sorted(gap.tick for gap in read_gaps(context.vault, instance))
+    assert ticks == [f"2026-0{month}-01T00:00:00Z" for month in (6, 7, 8)]
+    new = set(catalog.point_ids(context.vault, instance)) - points
+    assert len(new) <= 1
+    for point in new:
+        manifest = read_manifest(context.vault, instance, point)
+        assert manifest.run.trigger == "backfill"
+        assert datetime.fromisoformat(manifest.captured_from).year == datetime.now(UTC).year
+        assert manifest.captured_from > manifest.run.scheduled_for
+
+
+def test_killed_in_every_step_the_run_converges_on_one_whole_point(lifeboat: Lifeboat) -> None:
+    context = lifeboat.context(SHOP)
+    points = set(catalog.point_ids(context.vault, SHOP))
+    dag = f"backup.{SHOP}"
+    run_id = lifeboat.start(dag)
+    for task in KILLED:
+        kill_task(lifeboat, dag, run_id, task)
+    run = lifeboat.finish(dag, run_id)
+    assert run.state == "success", lifeboat.client.failure(run)
+    tried = {task.task: task.try_number for task in run.tasks if task.map_index <= 0}
+    assert {task: tried[task] for task in KILLED} == dict.fromkeys(KILLED, 2)
+    (point,) = set(catalog.point_ids(context.vault, SHOP)) - points
+    manifest = read_manifest(context.vault, SHOP, point)
+    ensure_complete(manifest)
+    assert manifest.run.run_id == run_id
+    taken = [s for s in context.disks.list_marked(SHOP) if s.point == point]
+    assert sorted(s.volume.title for s in taken) == ["shop-data/uploads", "shop/data-db-0"]
+    found = reconcile(context)
+    assert point not in str(found), "a killed attempt left an orphan"
+
+
+def test_secrets_reach_neither_logs_nor_the_database_nor_the_vault_in_clear(
+    lifeboat: Lifeboat,
+) -> None:
+    lifeboat.back_up(SHOP)
+    lifeboat.run("restore", instance=SHOP, mapping=["shop=shop-copy"], namespaces=["shop"])
+    lifeboat.cluster.api.delete("v1", "Namespace", "", "shop-copy")
+    secrets = [lifeboat.env["LIFEBOAT_VAULT_KEY"].encode()]
+    for namespace in sample_app.NAMESPACES:
+        for item in lifeboat.cluster.api.list("v1", "Secret", namespace):
+            for value in (item.get("data") or {}).values():
+                secrets += [value.encode(), base64.b64decode(value)]
+    secrets = [secret for secret in secrets if len(secret) >= 6]
+    assert len(secrets) > 4
+    for table in ("xcom", "rendered_task_instance_fields", "trigger", "asset_event", "log"):
+        told = database(lifeboat, f"SELECT string_agg(t::text, ' ') FROM {table} t")
+        assert table in ("trigger",) or told
+        assert not [s for s in secrets if s in told.encode()], table
+    for folder in (lifeboat.stack.logs, lifeboat.vault_folder):
+        files = [path for path in folder.rglob("*") if path.is_file()]
+        assert files
+        for path in files:
+            content = path.read_bytes()
+            assert not [s for s in secrets if s in content], path
+
+
+def scratch_namespaces(lifeboat: Lifeboat) -> list[str]:
+    """Namespaces that a test restore made and that are still there."""
+    return [
+        item["metadata"]["name"]
+        for item in lifeboat.cluster.api.list("v1", "Namespace")
+        if TEST_LABEL in item["metadata"].get("labels", {})
+    ]
+
+
+def database(lifeboat: Lifeboat, statement: str) -> str:
+    """A value straight from Airflow's database."""
+    return lifeboat.stack._postgres.scalar(statement)
+
+
+def kill_task(lifeboat: Lifeboat, dag: str, run: str, task: str, seconds: float = 120.0) -> None:
+    """SIGKILL the process of a task as soon as it runs its first try."""
+    path = f"/api/v2/dags/{dag}/dagRuns/{run}/taskInstances"
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        for item in lifeboat.client.request("GET", path, task_id=task)["task_instances"]:
+            if item["task_id"] != task or item["try_number"] != 1 or item["map_index"] > 0:
+                continue
+            if item["state"] == "running" and item["pid"]:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(item["pid"], signal.SIGKILL)
+                return
+        time.sleep(0.02)
+    raise AssertionError(f"{task} never ran")
