@@ -7,12 +7,22 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    expect,
+    sync_playwright,
+)
 
 from local.browser import ensure_chromium
 
 PICTURES = "LIFEBOAT_PICTURES"
 """Names a folder in which screenshots are kept; otherwise they go to the test's own."""
+
+PATIENCE_MS = 60_000
+"""How long a page may take to do what is expected of it, on a machine that is busy."""
 
 _FLAGS = [
     "--no-sandbox",
@@ -31,6 +41,7 @@ def chromium() -> Iterator[Browser]:
 
     Not for the whole run: while it is there, this thread counts as one that runs an event loop.
     """
+    expect.set_options(timeout=PATIENCE_MS)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=ensure_chromium(), headless=True, args=_FLAGS
@@ -43,7 +54,7 @@ def chromium() -> Iterator[Browser]:
 def context(chromium: Browser) -> Iterator[BrowserContext]:
     """A fresh profile of 1280 × 800."""
     made = chromium.new_context(viewport={"width": 1280, "height": 800})
-    made.set_default_timeout(60_000)
+    made.set_default_timeout(PATIENCE_MS)
     yield made
     made.close()
 

@@ -263,6 +263,10 @@ class TestTrouble:
         assert "Nothing is protected yet" in page
         assert "include/policies/" in page
 
+    def test_what_can_be_typed_is_code_and_still_escaped(self) -> None:
+        row = status("shop", state="unreadable", error="run `lifeboat vault init` <b>")
+        assert "run <code>lifeboat vault init</code> &lt;b&gt;" in client((row,)).get("/").text
+
     def test_a_broken_policy_is_named(self) -> None:
         fleet = FakeFleet()
         fleet.failure = PolicyError(

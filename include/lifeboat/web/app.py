@@ -6,6 +6,7 @@ Relative URLs only: it may live under any prefix. It starts nothing; see the pac
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from fastapi import APIRouter, Depends, FastAPI, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse
 from fastapi.staticfiles import StaticFiles
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
@@ -23,6 +25,7 @@ from lifeboat.web.reader import FRESH_SECONDS, CachedFleet, FleetReader, Snapsho
 from lifeboat.web.view import FleetView, Row, fleet_view
 
 _HERE = Path(__file__).resolve().parent
+_QUOTED = re.compile("`([^`]+)`")
 
 CONTENT_SECURITY_POLICY = "; ".join(
     [
@@ -94,6 +97,7 @@ class _Desk:
             trim_blocks=True,
             lstrip_blocks=True,
         )
+        self._templates.filters["told"] = _told
 
     async def look(self, visitor: Visitor) -> tuple[Snapshot, Sight]:
         """The newest snapshot and what this visitor sees of it."""
@@ -168,6 +172,11 @@ def _api(desk: _Desk, access: Access) -> APIRouter:
         )
 
     return api
+
+
+def _told(message: str) -> Markup:
+    """A message of the engine, in which `backquotes` mark what can be typed."""
+    return Markup(_QUOTED.sub(r"<code>\1</code>", str(escape(message))))  # noqa: S704 - escaped
 
 
 def _find(rows: tuple[Row, ...], instance: str) -> Row | None:
