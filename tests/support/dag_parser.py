@@ -85,8 +85,8 @@ def _forbid_sockets() -> None:
     def refuse(*_: object, **__: object) -> None:
         raise AssertionError("a DAG file opened a connection")
 
-    socket.socket.connect = refuse  # type: ignore[method-assign, assignment]
-    socket.socket.connect_ex = refuse  # type: ignore[method-assign, assignment]
+    socket.socket.connect = refuse  # type: ignore[method-assign]
+    socket.socket.connect_ex = refuse  # type: ignore[method-assign]
 
 
 def _describe(dag: Any) -> dict[str, Any]:
@@ -109,7 +109,7 @@ def _describe(dag: Any) -> dict[str, Any]:
         "paused": dag.is_paused_upon_creation,
         "run_types": sorted(kind.value for kind in dag.allowed_run_types or ()),
         "file": Path(dag.fileloc).name,
-        "version": SerializedDagModel.hash(serialized),
+        "version": SerializedDagModel.hash(serialized),  # type: ignore[no-untyped-call]
     }
 
 

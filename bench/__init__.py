@@ -1,0 +1,1 @@
+"""Measurements against the bars; each module prints a line a bar."""
