@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 pytest_plugins = [
+    "tests.support.access",
     "tests.support.airflow",
     "tests.support.app",
     "tests.support.azurite",

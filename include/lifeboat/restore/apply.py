@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 import msgspec
 
 from lifeboat.clock import monotonic
-from lifeboat.errors import AlreadyExists, LifeboatError, NotFound
+from lifeboat.errors import AlreadyExists, Forbidden, LifeboatError, NotFound
 from lifeboat.point import layout
 from lifeboat.ports.cluster import Cluster, Json
 from lifeboat.restore.model import Outcome, PlanItem, RestorePlan, WaveResult
@@ -122,6 +122,8 @@ def _exists_after_all(
     except NotFound:
         return Outcome(item.title, "failed", "it came and went while it was restored; try again")
     except LifeboatError as error:
+        if isinstance(error, Forbidden) and mode == "skip":
+            return Outcome(item.title, "skipped", "exists; this credential may not look into it")
         return _refused(item, error)
     return Outcome(item.title, "skipped", "exists; it appeared after the plan was made")
 

@@ -42,6 +42,8 @@ _MADE_BY_KUBERNETES = {
     "PersistentVolume": "volumes are made anew with their claims",
     "VolumeSnapshot.snapshot.storage.k8s.io": "snapshots stay with the volumes they were made of",
     "VolumeSnapshotContent.snapshot.storage.k8s.io": "snapshots stay with their volumes",
+    "VolumeGroupSnapshot.groupsnapshot.storage.k8s.io": "snapshots stay with their volumes",
+    "VolumeGroupSnapshotContent.groupsnapshot.storage.k8s.io": "snapshots stay with their volumes",
     "CSINode.storage.k8s.io": "the target's drivers make their own",
     "CSIDriver.storage.k8s.io": "the target's drivers make their own",
     "VolumeAttachment.storage.k8s.io": "attachments are made anew",

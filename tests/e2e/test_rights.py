@@ -1,0 +1,164 @@
+"""The main job with the least rights: the engine under the roles of docs/rbac, and with less."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from lifeboat.adapters.cluster_api import ClusterApi
+from lifeboat.adapters.disks_csi import DisksCsi
+from lifeboat.adapters.kubeconfig import Endpoint
+from lifeboat.errors import Forbidden, PointIncomplete, RestoreIncomplete
+from lifeboat.point.manifest import Manifest, Run
+from lifeboat.proof.run import prove
+from lifeboat.restore.model import RestoreReport, RestoreRequest
+from lifeboat.restore.run import restore
+from lifeboat.steps.backup import backup
+from lifeboat.steps.commit import ensure_complete
+from lifeboat.steps.context import Context
+from lifeboat.steps.prune import execute_prune, plan_prune
+from tests.support.access import Bind, shipped_role
+from tests.support.app import SECRET, App, wait_ready
+from tests.support.kinds import CLUSTER_ROLE, ROLE
+from tests.support.kinds import SECRET as SECRET_KIND
+from tests.support.manifests import manifest
+
+
+def quiet(_: str) -> None: ...
+
+
+def opened(app: App, endpoint: Endpoint) -> Context:
+    """The engine with another credential."""
+    cluster = ClusterApi(endpoint)
+    return replace(app.context(), cluster=cluster, disks=DisksCsi(cluster))
+
+
+def captured(context: Context, run: str = "run-1") -> Manifest:
+    made = backup(context, Run(run, "manual"), quiet)
+    assert made is not None
+    return made
+
+
+def restored(
+    context: Context, manifest: Manifest, run: str = "restore-1", **wishes: object
+) -> RestoreReport:
+    request = RestoreRequest(instance=manifest.instance, point=manifest.point, **wishes)  # type: ignore[arg-type]
+    return restore(context, request, run, quiet)
+
+
+@pytest.fixture
+def mighty_role(app: App) -> str:
+    """A role in the application that holds more than the writer does."""
+    rules = [{"apiGroups": [""], "resources": ["secrets"], "verbs": ["deletecollection"]}]
+    body = manifest(ROLE, "janitor", rules=rules)
+    body["metadata"]["namespace"] = app.name
+    app.cluster.api.apply(body)
+    return "janitor"
+
+
+def test_the_reader_alone_makes_a_whole_point_and_prunes(app: App, bind: Bind) -> None:
+    context = opened(app, bind("lifeboat-reader"))
+    made = captured(context)
+    ensure_complete(made)
+    assert [entry for entry in made.left_out if entry.severity == "loss"] == []
+    assert [v.volume.title for v in made.volumes] == [f"{app.name}/data"]
+    assert made.volumes[0].content_digest
+    by_admin = app.backup()
+    assert by_admin.kinds == made.kinds
+    assert by_admin.new_objects == 0
+    app.policy["retention"] = {"keep": {"last": 1}}
+    folders = [app.cluster.snapshot_path(m.volumes[0].handle) for m in (made, by_admin)]
+    app.lose()
+    context = opened(app, bind("lifeboat-reader"))
+    result = execute_prune(context, plan_prune(context))
+    assert result.removed == (made.point,)
+    assert result.leftovers == ()
+    assert [folder.exists() for folder in folders] == [False, True]
+    assert restored(app.context(), by_admin).ok
+
+
+def test_a_kind_that_may_not_be_read_is_named_and_the_rest_is_captured(
+    app: App, bind: Bind
+) -> None:
+    """P6. RBAC cannot say "all but Secrets": the others are listed."""
+    reader = shipped_role("lifeboat-reader")
+    kinds = [k for k in app.context().cluster.discover().kinds if k.resource != "secrets"]
+    every, *others = reader["rules"]
+    assert every["resources"] == ["*"]
+    listed = [
+        {**every, "apiGroups": [group], "resources": [k.plural for k in kinds if k.group == group]}
+        for group in sorted({k.group for k in kinds})
+    ]
+    name = f"lifeboat-reader-{app.name}"
+    endpoint = bind(manifest(CLUSTER_ROLE, name, rules=[*listed, *others]))
+    made = captured(opened(app, endpoint))
+    assert not made.complete
+    losses = {entry.what: entry.reason for entry in made.left_out if entry.severity == "loss"}
+    assert list(losses) == [f"secrets in {app.name}"]
+    assert (
+        'may not be listed: secrets is forbidden: User "system:serviceaccount:'
+        in (losses[f"secrets in {app.name}"])
+    )
+    with pytest.raises(PointIncomplete, match=f"secrets in {app.name}"):
+        ensure_complete(made)
+    whole = app.backup().kinds
+    assert made.kinds == {kind: count for kind, count in whole.items() if kind != "Secret"}
+    app.policy["select"]["kinds"] = {"exclude": ["secrets"]}
+    asked = captured(opened(app, endpoint), "run-2")
+    ensure_complete(asked)
+
+
+def test_scaling_needs_the_quiesce_role_and_is_undone_with_it(app: App, bind: Bind) -> None:
+    app.policy["hooks"] = [{"scale": {"namespace": app.name, "workload": "deployment/web"}}]
+    context = opened(app, bind("lifeboat-reader"))
+    with pytest.raises(Forbidden, match='cannot get resource "deployments"'):
+        captured(context)
+    bind("lifeboat-quiesce")
+    made = captured(context)
+    ensure_complete(made)
+    web = app.cluster.api.get("apps/v1", "Deployment", app.name, "web")
+    assert web["spec"]["replicas"] == 2
+
+
+def test_the_writer_brings_an_application_back_without_reading_a_secret(
+    app: App, bind: Bind, mighty_role: str
+) -> None:
+    made = app.backup()
+    before = (app.data / "ledger").read_bytes()
+    app.lose()
+    context = opened(app, bind("lifeboat-writer"))
+    with pytest.raises(RestoreIncomplete, match=f"Role.* {app.name}/{mighty_role}: .*grant"):
+        restored(context, made)
+    wait_ready(app.cluster, app.name)
+    assert (app.data / "ledger").read_bytes() == before
+    assert app.cluster.api.get("v1", "Secret", app.name, "login")["data"]
+    with pytest.raises(Forbidden):
+        context.cluster.get(SECRET_KIND, app.name, "login")
+    bind("lifeboat-writer-cluster")
+    again = restored(context, made, "restore-2")
+    assert again.ok
+    assert again.created == 1
+    assert f"Secret {app.name}/login: exists; this credential may not look into it" in again.skipped
+    assert any("secrets could not be listed" in warning for warning in again.warnings)
+    assert SECRET not in repr(again)
+
+
+def test_merging_needs_a_role_of_its_own(app: App, bind: Bind) -> None:
+    made = app.backup()
+    path = app.cluster.api.path("v1", "ConfigMap", app.name, "settings")
+    change = {"data": {"colour": "red"}}
+    app.cluster.api.request("PATCH", path, change, "application/merge-patch+json")
+    context = opened(app, bind("lifeboat-writer"))
+    with pytest.raises(RestoreIncomplete, match=r"ConfigMap .*cannot patch resource"):
+        restored(context, made, "merge-1", mode="merge")
+    bind("lifeboat-writer-merge")
+    assert restored(context, made, "merge-2", mode="merge").ok
+    settings = app.cluster.api.get("v1", "ConfigMap", app.name, "settings")
+    assert settings["data"] == {"colour": "blue"}
+
+
+def test_a_point_is_proven_with_the_test_restore_role(app: App, bind: Bind) -> None:
+    made = app.backup()
+    context = opened(app, bind("lifeboat-writer", "lifeboat-test-restore"))
+    assert prove(context, made.point, "test-1", quiet).proven
