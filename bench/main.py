@@ -1,7 +1,7 @@
 """`make bench-main`: what the main job costs, a line a bar: name, figure, limit, ok or short.
 
-Everything is real (control plane, Airflow, encrypted vault in a folder) and made anew in a
-temporary folder; the first run of each kind warms up and is not counted. Exit status 1 when a bar is short.
+Everything is real (control plane, Airflow, an encrypted vault) and made anew in a temporary folder;
+the first run of each kind warms up and is not counted. Exit status 1 when a bar is short.
 """
 
 from __future__ import annotations
