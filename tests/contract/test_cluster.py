@@ -247,7 +247,9 @@ def test_labels_select(api: Cluster, space: str) -> None:
     assert select("x notin (1)") == {"b", "c"}
 
 
-@pytest.mark.parametrize("name", ["system:lifeboat:{}", "a.b.{}", "with space {}", "ü-{}", "{}:x"])
+@pytest.mark.parametrize(
+    "name", ["system:lifeboat:{}", "a.b.{}", "with space {}", "ü-{}", "{}?x=1#y"]
+)
 def test_names_with_odd_characters_travel(api: Cluster, name: str) -> None:
     name = name.format(uuid.uuid4().hex[:8])
     try:

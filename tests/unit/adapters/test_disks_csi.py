@@ -222,3 +222,27 @@ def test_a_delete_that_broke_off_is_taken_up(
     assert [s.handle for s in disks.list_marked(INSTANCE)] == ["snap-1"]
     disks.delete_snapshot(stored)
     assert cluster.objects(CONTENT) == {}
+
+
+def test_a_forgotten_snapshot_is_deleted_only_once_the_sidecar_has_found_it(
+    cluster: FakeCluster, disks: DisksCsi, volume: Volume, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A content deleted before that would just go, and the driver's snapshot would stay."""
+    seen = []
+
+    def sidecar(_: float) -> None:
+        (live,) = cluster.objects(CONTENT).values()
+        seen.append((bool(live.get("status")), "deletionTimestamp" in live["metadata"]))
+        if len(seen) == 3:
+            cluster.put(CONTENT, {**live, "status": {"snapshotHandle": "snap-1"}})
+        if "deletionTimestamp" in live["metadata"]:
+            live["metadata"]["finalizers"] = []
+            cluster.put(CONTENT, live)
+
+    monkeypatch.setattr("lifeboat.clock.pause", sidecar)
+    snapshot = StoredSnapshot(
+        "csi", volume, "gone", "snap-1", DRIVER, 2**30, "", point=POINT, instance=INSTANCE
+    )
+    disks.delete_snapshot(snapshot)
+    assert seen == [(False, False), (False, False), (False, False), (True, True)]
+    assert cluster.objects(CONTENT) == {}
