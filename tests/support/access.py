@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -74,14 +75,17 @@ def bind(cluster: LocalCluster, namespace: str) -> Iterator[Bind]:
             if not isinstance(role, str):
                 made.append((CLUSTER_ROLE, name))
             made.append((CLUSTER_ROLE_BINDING, _bind(cluster, namespace, name)))
-            rule = body["rules"][-1]
-            resource = f"{rule['resources'][-1]}.{rule['apiGroups'][-1]}".rstrip(".")
-            until(f"{name} counts", lambda r=rule, w=resource: may(endpoint, r["verbs"][-1], w))
+            until(f"{name} counts", partial(_counts, endpoint, body["rules"][-1]))
         return endpoint
 
     yield bind
     for kind, name in made:
         cluster.api.delete(kind.api_version, kind.kind, "", name)
+
+
+def _counts(endpoint: Endpoint, rule: Json) -> bool:
+    resource = f"{rule['resources'][-1]}.{rule['apiGroups'][-1]}".rstrip(".")
+    return may(endpoint, rule["verbs"][-1], resource)
 
 
 def _bind(cluster: LocalCluster, namespace: str, role: str) -> str:

@@ -147,7 +147,8 @@ def wait_ready(cluster: LocalCluster, name: str) -> None:
         claim = api.get("v1", "PersistentVolumeClaim", name, "data")
         web = api.get("apps/v1", "Deployment", name, "web")
         bound = claim.get("status", {}).get("phase") == "Bound"
-        return bound and web.get("status", {}).get("readyReplicas", 0) == web["spec"]["replicas"]
+        pods = web.get("status", {}).get("readyReplicas", 0)
+        return bool(bound and pods == web["spec"]["replicas"])
 
     wait_until(f"{name} is ready", ready, 120)
 

@@ -15,7 +15,7 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from local.airflow_settings import REPOSITORY
 
@@ -82,7 +82,7 @@ def _main() -> None:
 
 
 def _forbid_sockets() -> None:
-    def refuse(*_: object, **__: object) -> None:
+    def refuse(*_: object, **__: object) -> NoReturn:
         raise AssertionError("a DAG file opened a connection")
 
     socket.socket.connect = refuse  # type: ignore[method-assign]
