@@ -86,6 +86,7 @@ def test_a_test_restore_that_breaks_is_a_verdict_too(lifeboat: Lifeboat) -> None
     dag = f"test_restore.{instance}"
     run = lifeboat.finish(dag, lifeboat.start(dag, point=point))
     assert run.state == "failed"
+    assert "the point is not proven" in lifeboat.log(run, "report")
     verdict = read_verdicts(vault, instance, point)[-1]
     assert not verdict.proven
     assert "scratch" in verdict.error
@@ -131,13 +132,15 @@ def test_a_backfill_records_gaps_and_captures_at_most_one_point(lifeboat: Lifebo
     context = lifeboat.context(instance)
     ticks = sorted(gap.tick for gap in read_gaps(context.vault, instance))
     assert ticks == [f"2026-0{month}-01T00:00:00Z" for month in (6, 7, 8)]
+    # Airflow may add a scheduled run for the newest tick: the first one that this DAG ever had.
     new = set(catalog.point_ids(context.vault, instance)) - points
-    assert len(new) <= 1
-    for point in new:
-        manifest = read_manifest(context.vault, instance, point)
-        assert manifest.run.trigger == "backfill"
+    made_by = [read_manifest(context.vault, instance, point) for point in new]
+    captured = [manifest for manifest in made_by if manifest.run.trigger == "backfill"]
+    assert len(captured) <= 1
+    assert new, "neither the backfill nor the newest tick was captured"
+    for manifest in captured:
         assert datetime.fromisoformat(manifest.captured_from).year == datetime.now(UTC).year
-        assert manifest.captured_from > manifest.run.scheduled_for
+        assert manifest.captured_from > "2026-08-15"
 
 
 def test_killed_in_every_step_the_run_converges_on_one_whole_point(lifeboat: Lifeboat) -> None:

@@ -1,4 +1,5 @@
-"""The test-restore DAG of one instance: into scratch namespaces, checked, judged, torn down."""
+"""The test-restore DAG of one instance: into scratch namespaces, checked, judged, torn down,
+reported."""
 
 from __future__ import annotations
 
@@ -71,8 +72,12 @@ def _build(instance: Instance) -> None:
     ready = phases(instance.id, SAME_CLUSTER, test, scratch, proof=True)
     checked = task(task_id="checks")(proof_tasks.checks)(instance.id, test)
     torn_down = task(task_id="tear_down", retries=5)(proof_tasks.tear_down)(instance.id, test)
-    ready >> checked >> _verdict(instance) >> torn_down
-    torn_down.as_teardown(setups=chosen, on_failure_fail_dagrun=True)
+    judged = _verdict(instance)
+    ready >> checked >> judged >> torn_down
+    torn_down.as_teardown(setups=chosen)
+    # A teardown as the last task would be the run's state, whatever the verdict was.
+    told = task(task_id="report", trigger_rule=TriggerRule.ALL_DONE)(proof_tasks.report)()
+    [judged, torn_down] >> told
 
 
 def _verdict(instance: Instance) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import get_current_context
+from airflow.sdk.exceptions import AirflowFailException
 
 from lifeboat.errors import NotProven
 from lifeboat.pipeline.opening import errors_of, leaving_errors, open_instance, pull, say
@@ -76,7 +77,8 @@ def verdict(instance: str, outlet_events: Any, asset: Any) -> dict[str, Any]:
         say(f"{phase.name}: {phase.seconds:.1f} s")
     state = "proven" if found.proven else "NOT proven"
     say(f"point {found.point} is {state}, recovered in {found.rto_seconds:.1f} s")
-    ensure_proven(found)
+    with leaving_errors():
+        ensure_proven(found)
     told: dict[str, Any] = {
         "point": found.point,
         "proven": found.proven,
@@ -86,14 +88,31 @@ def verdict(instance: str, outlet_events: Any, asset: Any) -> dict[str, Any]:
     return {**told, "checks": {check.name: check.detail for check in found.checks}}
 
 
-def tear_down(instance: str, test: str) -> list[str]:
+def tear_down(instance: str, test: str) -> dict[str, list[str]]:
     """Removes the scratch namespaces, whatever happened before."""
     from lifeboat.proof.run import clean_up
 
     with leaving_errors():
         removed = clean_up(open_instance(instance), test)
     say(f"removed {', '.join(removed) or 'nothing: there were no scratch namespaces'}")
-    return removed
+    return {"removed": removed}
+
+
+def report() -> None:
+    """Makes the run's state the truth: fails unless the point is proven and nothing was left.
+
+    Raises NotProven.
+    """
+    judged = pull("verdict")
+    if not judged:
+        told = errors_of(["choose", *_PHASES, "verdict"]) or ["see the logs of the failed tasks"]
+        raise NotProven("the point is not proven\n" + "\n".join(f"  {line}" for line in told))
+    if not pull("tear_down"):
+        raise AirflowFailException(
+            f"point {judged['point']} is proven, but scratch namespaces were left behind:"
+            " clear the task tear_down"
+        )
+    say(f"point {judged['point']} is proven, recovered in {judged['rto_seconds']:.1f} s")
 
 
 def _verdict(instance: str, point: str, test: str) -> Verdict:
