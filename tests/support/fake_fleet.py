@@ -168,23 +168,27 @@ class FakeVisitor:
 
 
 class FakeAccess:
-    """Knows people by a cookie `user`; anonymous is 401, a person who is not listed 403."""
+    """Knows people by a cookie `user`. Anonymous is 401; `stranger` may not see the website."""
 
     def __init__(self, people: dict[str, FakeVisitor] | None = None) -> None:
         self.people = people or {"admin": FakeVisitor(), "viewer": FakeVisitor(starts=())}
+        self.people["stranger"] = FakeVisitor()
 
     @property
     def page(self) -> Any:
-        return self._enter
+        return self._see_website
 
     @property
     def visitor(self) -> Any:
-        return self._enter
+        return self._who
 
-    def _enter(self, request: Request) -> FakeVisitor:
+    def _see_website(self, request: Request) -> None:
+        self._who(request)
+        if request.cookies["user"] == "stranger":
+            raise HTTPException(403, "Forbidden")
+
+    def _who(self, request: Request) -> FakeVisitor:
         name = request.cookies.get("user", "")
         if not name:
             raise HTTPException(401, "Not authenticated")
-        if name not in self.people:
-            raise HTTPException(403, "Forbidden")
         return self.people[name]
