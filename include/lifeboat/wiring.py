@@ -111,9 +111,7 @@ def open_context(
         instance=instance,
         cluster=cluster,
         vault=unlock(instance.vault, connections),
-        disks=DisksCsi(
-            cluster, snapshot_class=instance.policy.volumes.snapshot_class, clock=clock
-        ),
+        disks=DisksCsi(cluster, snapshot_class=instance.policy.volumes.snapshot_class, clock=clock),
         reader=volume_reader(cluster_entry),
         clock=clock,
     )
@@ -158,13 +156,16 @@ def open_store(entry: VaultEntry, connections: Connections, *, create: bool = Fa
     )
 
 
-def unlock(entry: VaultEntry, connections: Connections) -> Vault:
-    """The opened vault. Raises NotAVault, WrongKey, NewerFormat."""
+def unlock(entry: VaultEntry, connections: Connections, *, read_only: bool = False) -> Vault:
+    """The opened vault; a missing one is made where its entry says so and this is not only a look.
+
+    Raises NotAVault, WrongKey, NewerFormat.
+    """
     secret = resolve(entry.key, connections) if entry.key else ""
     try:
         return open_vault(open_store(entry, connections), secret)
     except NotAVault:
-        if not entry.create:
+        if read_only or not entry.create:
             raise
     return make_vault(entry, connections)
 
@@ -201,7 +202,7 @@ class Fleet:
 
     def _open(self, entry: VaultEntry) -> Vault | LifeboatError:
         try:
-            return unlock(entry, self._connections)
+            return unlock(entry, self._connections, read_only=True)
         except LifeboatError as error:
             return error
 

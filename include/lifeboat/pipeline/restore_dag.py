@@ -81,7 +81,7 @@ def _what(instances: Sequence[str]) -> dict[str, Param]:
             "latest",
             type="string",
             title="Point",
-            description="`latest` is the newest complete one. The Recovery page lists the others.",
+            description="`latest` is the newest complete one. `lifeboat points` lists the others.",
             section=section,
         ),
         "before": Param(
