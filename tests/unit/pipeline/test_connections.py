@@ -1,0 +1,114 @@
+"""Airflow's Connections as the engine wants them: an allow-list, and words for what is wrong."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from lifeboat.adapters.store_azure import AzureSettings
+from lifeboat.errors import UsageError
+from lifeboat.pipeline.connections import AirflowConnections
+
+KUBECONFIG = "apiVersion: v1\nkind: Config\ncurrent-context: a\n"
+URL = "https://contoso.blob.core.windows.net"
+
+
+class Keeper:
+    """Keeps connections as Airflow's environment backend does."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._monkeypatch = monkeypatch
+
+    def put(self, **fields: Any) -> AirflowConnections:
+        self._monkeypatch.setenv("AIRFLOW_CONN_ONE", json.dumps(fields))
+        return AirflowConnections()
+
+
+@pytest.fixture
+def keeper(monkeypatch: pytest.MonkeyPatch) -> Keeper:
+    return Keeper(monkeypatch)
+
+
+def test_a_kubeconfig_as_text_as_json_and_as_a_file(keeper: Keeper, tmp_path: Path) -> None:
+    path = tmp_path / "config"
+    path.write_text(KUBECONFIG)
+    for extra in (
+        {"kube_config": KUBECONFIG},
+        {"extra__kubernetes__kube_config": KUBECONFIG},
+        {"kube_config": yaml.safe_load(KUBECONFIG)},
+        {"kube_config_path": str(path)},
+    ):
+        text = keeper.put(conn_type="kubernetes", extra=extra).kubeconfig("one")
+        assert yaml.safe_load(text) == yaml.safe_load(KUBECONFIG)
+
+
+def test_another_context_and_the_own_cluster(keeper: Keeper) -> None:
+    extra: dict[str, Any] = {"kube_config": KUBECONFIG, "cluster_context": "b"}
+    text = keeper.put(conn_type="kubernetes", extra=extra).kubeconfig("one")
+    assert yaml.safe_load(text)["current-context"] == "b"
+    assert keeper.put(conn_type="kubernetes", extra={"in_cluster": True}).kubeconfig("one") == ""
+
+
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        ({"conn_type": "kubernetes"}, "has none of"),
+        ({"conn_type": "kubernetes", "extra": {"in_cluster": True, "kube_config": "x"}}, " and "),
+        ({"conn_type": "http"}, "is of type http, not kubernetes"),
+        ({"conn_type": "kubernetes", "extra": {"disable_verify_ssl": True}}, "certificate checks"),
+        ({"conn_type": "kubernetes", "extra": {"kube_config_path": "/nowhere"}}, "cannot read"),
+    ],
+)
+def test_wrong_kubernetes_connections_are_named(
+    keeper: Keeper, fields: dict[str, Any], told: str
+) -> None:
+    with pytest.raises(UsageError, match=told):
+        keeper.put(**fields).kubeconfig("one")
+
+
+def test_an_unknown_connection_says_where_to_make_it() -> None:
+    with pytest.raises(UsageError, match="Airflow has no connection nobody"):
+        AirflowConnections().secret("nobody")
+
+
+def test_a_key_is_the_password_of_any_connection(keeper: Keeper) -> None:
+    assert keeper.put(conn_type="generic", password="s3cret-key").secret("one") == "s3cret-key"
+    with pytest.raises(UsageError, match="has no password"):
+        keeper.put(conn_type="generic").secret("one")
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        (
+            {"extra": {"connection_string": "AccountName=x"}, "host": URL},
+            AzureSettings("c", "p", connection_string="AccountName=x"),
+        ),
+        ({"login": "contoso", "password": "k"}, AzureSettings("c", "p", URL, account_key="k")),
+        (
+            {"host": URL, "login": "id", "password": "pw", "extra": {"tenant_id": "t"}},
+            AzureSettings("c", "p", URL, tenant_id="t", client_id="id", client_secret="pw"),
+        ),
+        (
+            {"extra": {"sas_token": f"{URL}?sv=1&sig=x"}},
+            AzureSettings("c", "p", URL, sas_token="sv=1&sig=x"),
+        ),
+        (
+            {"host": URL, "extra": {"managed_identity_client_id": "m"}},
+            AzureSettings("c", "p", URL, identity="managed-identity", client_id="m"),
+        ),
+        (
+            {"host": URL, "extra": {"workload_identity_tenant_id": "t"}},
+            AzureSettings("c", "p", URL, identity="workload-identity", tenant_id="t"),
+        ),
+        ({"host": URL}, AzureSettings("c", "p", URL, identity="default")),
+    ],
+)
+def test_every_way_into_blob_storage(
+    keeper: Keeper, fields: dict[str, Any], expected: AzureSettings
+) -> None:
+    assert keeper.put(conn_type="wasb", **fields).azure("one", "c", "p") == expected
