@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import base64
-import contextlib
+import json
 import os
 import signal
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 
 import pytest
@@ -116,6 +118,33 @@ def test_hooks_still_the_workload_only_while_snapshots_are_taken(lifeboat: Lifeb
     assert live["spec"]["replicas"] >= 1
 
 
+def test_a_long_wait_is_deferred_also_with_a_connection_of_airflows(lifeboat: Lifeboat) -> None:
+    lifeboat.client.request(
+        "POST",
+        "/api/v2/connections",
+        {
+            "connection_id": "kube_linked",
+            "conn_type": "kubernetes",
+            "extra": json.dumps({"kube_config_path": str(lifeboat.cluster.kubeconfig)}),
+        },
+    )
+    dag = "backup.linked.linked"
+    with stopped(lifeboat, "csi-snapshotter"):
+        run_id = lifeboat.start(dag)
+        wait_until(
+            "settle is deferred",
+            lambda: any(
+                task.task == "settle" and task.state == "deferred"
+                for task in lifeboat.client.task_instances(dag, run_id)
+            ),
+            180,
+        )
+    run = lifeboat.finish(dag, run_id)
+    assert run.state == "success", lifeboat.client.failure(run)
+    told = lifeboat.client.xcom(dag, run_id, "commit")
+    assert (told["complete"], told["volumes"]) == (True, 1)
+
+
 def test_a_backfill_records_gaps_and_captures_at_most_one_point(lifeboat: Lifeboat) -> None:
     instance, dag = "monthly.local", "backup.monthly.local"
     lifeboat.client.wait_for_dag(dag)
@@ -203,6 +232,18 @@ def database(lifeboat: Lifeboat, statement: str) -> str:
     return lifeboat.stack._postgres.scalar(statement)
 
 
+@contextmanager
+def stopped(lifeboat: Lifeboat, part: str) -> Iterator[None]:
+    """One part of the control plane stands still."""
+    identity = lifeboat.cluster.part(part).identity
+    assert identity is not None
+    identity.signal(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        identity.signal(signal.SIGCONT)
+
+
 def kill_task(lifeboat: Lifeboat, dag: str, run: str, task: str, seconds: float = 120.0) -> None:
     """SIGKILL the process of a task as soon as it runs its first try."""
     path = f"/api/v2/dags/{dag}/dagRuns/{run}/taskInstances"
@@ -212,7 +253,7 @@ def kill_task(lifeboat: Lifeboat, dag: str, run: str, task: str, seconds: float 
             if item["task_id"] != task or item["try_number"] != 1 or item["map_index"] > 0:
                 continue
             if item["state"] == "running" and item["pid"]:
-                with contextlib.suppress(ProcessLookupError):
+                with suppress(ProcessLookupError):
                     os.kill(item["pid"], signal.SIGKILL)
                 return
         time.sleep(0.02)

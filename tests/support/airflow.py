@@ -33,6 +33,7 @@ clusters:
   - name: local
     kubeconfig: env:KUBECONFIG
     volumeReader: {driver: folder.csi.lifeboat.dev, root: "env:LIFEBOAT_FOLDER_CSI_ROOT"}
+  - {name: linked, connection: kube_linked}
 vaults:
   - {name: main, url: "env:LIFEBOAT_VAULT_URL", key: "env:LIFEBOAT_VAULT_KEY"}
 """
@@ -60,6 +61,13 @@ select: {namespaces: {include: [quiet]}}
 retention: {keep: {last: 50}}
 testRestore: {timeout: 10s}
 """,
+    # The same cluster, by a connection that a test makes.
+    "linked": """\
+clusters: [linked]
+objectives: {rpo: 24h}
+select: {namespaces: {include: [shop-data]}}
+retention: {keep: {last: 50}}
+""",
     # Ticks to backfill, and none of them while tests run.
     "monthly": """\
 clusters: [local]
@@ -71,7 +79,8 @@ retention: {keep: {last: 50}}
 
 
 def write_include(folder: Path) -> Path:
-    """An include folder with the policies shop, hooked, quiet and monthly on cluster `local`."""
+    """An include folder with the policies shop, hooked, quiet and monthly on cluster `local`,
+    and linked on cluster `linked`."""
     (folder / "policies").mkdir(parents=True)
     (folder / "clusters.yaml").write_text(_CLUSTERS)
     for name, text in _POLICIES.items():
