@@ -21,6 +21,7 @@ Json = dict[str, Any]
 FINAL_RUN_STATES = frozenset({"success", "failed"})
 _PAGE = 100  # [api] maximum_page_limit
 _POLL_SECONDS = 0.2
+_ANSWER_SECONDS = 180.0  # a crowded machine builds the API server's task side for a minute
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ class AirflowClient:
     def __init__(self, url: str, user: str, password: str) -> None:
         self.url = url
         self._user, self._password = user, password
-        self._pool = urllib3.PoolManager(retries=False, timeout=urllib3.Timeout(30.0))
+        self._pool = urllib3.PoolManager(retries=False, timeout=_ANSWER_SECONDS)
         self._token = ""
 
     def request(self, method: str, path: str, body: Json | None = None, **query: object) -> Any:
@@ -81,6 +82,14 @@ class AirflowClient:
         """The state of every component; needs no login."""
         found: Json = json.loads(self._send("GET", "/api/v2/monitor/health", None, {}, {}))
         return found
+
+    def answers(self) -> bool:
+        """Whether the API server serves requests yet."""
+        try:
+            self.health()
+        except ApiError:
+            return False
+        return True
 
     def warm(self) -> None:
         """Make the API server build its side for tasks, which it puts off until the first call.

@@ -18,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -27,22 +27,18 @@ from typing import IO, Self
 from local.airflow_client import AirflowClient
 from local.airflow_settings import Secrets, api_url, environment, inherited
 from local.cache import Report
-from local.errors import ApiError, LocalClusterError
+from local.errors import LocalClusterError
 from local.ports import free_ports, is_free
 from local.postgres import Postgres
 from local.processes import Child, end_all, stop_all
 from local.sessions import Guard, members
 
-COMPONENTS = {
-    # Logs are read from the disk: the servers for running tasks' logs listen on every interface.
-    "api-server": [],
-    "scheduler": ["--skip-serve-logs"],
-    "dag-processor": [],
-    "triggerer": ["--skip-serve-logs"],
-}
-"""The parts of Airflow, in the order in which they are started, with their arguments."""
+_FIRST = ("api-server", "dag-processor", "triggerer")  # the scheduler follows
+# Logs are read from the disk: the servers for running tasks' logs listen on every interface.
+_SERVES_LOGS = {"scheduler", "triggerer"}
 
 _READY_SECONDS = 480.0  # a quiet machine takes 15, a crowded one minutes
+_PROGRESS_SECONDS = 10.0
 _PATIENT_SECONDS = 4.0
 _URGENT_SECONDS = 5.0
 _HEARTBEATS = {
@@ -159,10 +155,15 @@ class AirflowStack:
         env = environment(self.root, port, secrets, self._postgres.url, self._env)
         self.url, self.passwords = api_url(port), secrets.passwords
         self._migrate(env)
-        for name, arguments in COMPONENTS.items():
-            command = self._command(name, *arguments)
-            self._launch(name, Child(name, command, self.logs / f"{name}.log", env))
-        self._wait_healthy(since, began)
+        client = self.client()
+        for name in _FIRST:
+            self._launch(name, self._component(name, env))
+        self._wait(lambda: [] if client.answers() else ["api-server"], began)
+        # Not earlier: a run may be waiting from last time, and a task without an API server fails.
+        self._launch("scheduler", self._component("scheduler", env))
+        client.warm()
+        self._wait(lambda: _unhealthy(client, since), began)
+        client.close()
         self._report(f"Airflow is ready after {time.monotonic() - began:.0f} s: {self.url}")
 
     def client(self, user: str = "admin") -> AirflowClient:
@@ -185,6 +186,10 @@ class AirflowStack:
     def _command(self, *arguments: str) -> list[str]:
         dropped = [option for name in inherited(self._env) for option in ("-u", name)]
         return ["/usr/bin/env", *dropped, sys.executable, "-m", "airflow", *arguments]
+
+    def _component(self, name: str, env: dict[str, str]) -> Child:
+        arguments = ["--skip-serve-logs"] if name in _SERVES_LOGS else []
+        return Child(name, self._command(name, *arguments), self.logs / f"{name}.log", env)
 
     def _migrate(self, env: Mapping[str, str]) -> None:
         """Bring the database to this Airflow's schema, unless it is known to have it."""
@@ -209,11 +214,9 @@ class AirflowStack:
     def _revision(self) -> str:
         return self._postgres.scalar("SELECT version_num FROM alembic_version")
 
-    def _wait_healthy(self, since: datetime, began: float) -> None:
-        """Heartbeats older than this start are those of an Airflow that was killed."""
-        client = self.client()
-        told = 0.0
-        while waiting := _unhealthy(client, since):
+    def _wait(self, missing: Callable[[], list[str]], began: float) -> None:
+        told = time.monotonic() - began
+        while waiting := missing():
             self.check()
             elapsed = time.monotonic() - began
             if elapsed > _READY_SECONDS:
@@ -221,12 +224,10 @@ class AirflowStack:
                 raise LocalClusterError(
                     f"Airflow was not ready after {elapsed:.0f} s: {', '.join(waiting)}\n{tails}"
                 )
-            if elapsed - told >= 5.0:
+            if elapsed - told >= _PROGRESS_SECONDS:
                 told = elapsed
                 self._report(f"  [{elapsed:.0f} s] waiting for {', '.join(waiting)}")
             time.sleep(0.2)
-        client.warm()
-        client.close()
 
 
 @contextlib.contextmanager
@@ -243,11 +244,8 @@ def temporary_airflow(
 
 
 def _unhealthy(client: AirflowClient, since: datetime) -> list[str]:
-    """The components that have not yet shown a heartbeat after `since`."""
-    try:
-        health = client.health()
-    except ApiError:
-        return ["api-server"]
+    """Who shows no heartbeat after `since`: older ones are those of an Airflow that was killed."""
+    health = client.health()
     return [
         name.replace("_", "-")
         for name, key in _HEARTBEATS.items()
