@@ -112,11 +112,7 @@ def _takes_all_cluster_scoped(select: Select) -> bool:
 
 
 def _shards(cluster: Cluster, listings: list[Listing]) -> tuple[Shard, ...]:
-    """Packs listings, biggest first, into as few shards of about equal size as the count asks for.
-
-    The count is one `limit=1` request a kind; a kind that cannot be counted weighs nothing here and
-    tells its error in the dump.
-    """
+    """Packs listings, biggest first, into as few shards of equal size as the count asks for."""
     weights = _weigh(cluster, listings)
     number = max(1, -(-sum(weights.values()) // _SHARD_OBJECTS))
     bins: list[list[Listing]] = [[] for _ in range(number)]
@@ -125,25 +121,36 @@ def _shards(cluster: Cluster, listings: list[Listing]) -> tuple[Shard, ...]:
         lightest = loads.index(min(loads))
         bins[lightest].append(listing)
         loads[lightest] += weights[listing]
+    filled = [content for content in bins if content]
     return tuple(
-        Shard(f"shard-{n}", f"shard {n + 1} of {number}, about {load} objects", tuple(content))
-        for n, (content, load) in enumerate(zip(bins, loads, strict=True))
-        if content
+        Shard(f"shard-{n}", f"part {n + 1} of {len(filled)}", tuple(content))
+        for n, content in enumerate(filled)
     )
 
 
 def _weigh(cluster: Cluster, listings: list[Listing]) -> dict[Listing, int]:
-    counted: dict[Kind, int] = {}
-    for kind in {listing.kind for listing in listings if listing.only is None}:
-        try:
-            page = next(iter(cluster.list_pages(kind, limit=1)), None)
-        except LifeboatError:
-            continue
-        counted[kind] = len(page.items) + (page.remaining or 0) if page else 0
-    spread: dict[Kind, int] = {}
+    """Objects of each listing, by one `limit=1` request a kind (`remainingItemCount`); where one
+    shard will not do, also a request for each listing of a single namespace.
+
+    What cannot be counted weighs nothing here and tells its error in the dump.
+    """
+    kinds = {listing.kind for listing in listings if listing.only is None}
+    counted = {kind: _count(cluster, kind, None) for kind in kinds}
+    if sum(counted.values()) <= _SHARD_OBJECTS:
+        return dict.fromkeys(listings, 0)
+    weights = {listing: counted.get(listing.kind, 0) for listing in listings}
     for listing in listings:
-        spread[listing.kind] = spread.get(listing.kind, 0) + 1
-    return {one: counted.get(one.kind, 0) // spread[one.kind] for one in listings}
+        if listing.namespace and weights[listing]:
+            weights[listing] = _count(cluster, listing.kind, listing.namespace)
+    return weights
+
+
+def _count(cluster: Cluster, kind: Kind, namespace: str | None) -> int:
+    try:
+        page = next(iter(cluster.list_pages(kind, namespace=namespace, limit=1)), None)
+    except LifeboatError:
+        return 0
+    return len(page.items) + (page.remaining or 0) if page else 0
 
 
 def _undiscovered(discovery: Discovery) -> list[LeftOut]:

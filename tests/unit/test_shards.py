@@ -1,0 +1,38 @@
+"""Shards of a dump: few, of about equal size, counted where they are listed."""
+
+from __future__ import annotations
+
+from lifeboat.point.manifest import Run
+from lifeboat.steps.enumerate import enumerate_scope
+from tests.support.kinds import CONFIG_MAP, NAMESPACE, SECRET
+from tests.support.world import World
+
+
+def _fill(world: World, namespace: str, number: int) -> None:
+    for kind in (CONFIG_MAP, SECRET):
+        for n in range(number):
+            metadata = {"name": f"object-{n}"}
+            body = {"apiVersion": "v1", "kind": kind.kind, "metadata": metadata}
+            world.cluster.create(kind, namespace, body)
+
+
+def test_a_small_application_is_one_shard() -> None:
+    scope = enumerate_scope(World().context(), Run("run-1", "manual"))
+    assert [shard.title for shard in scope.shards] == ["part 1 of 1"]
+
+
+def test_a_large_one_is_split_by_counted_objects() -> None:
+    world = World()
+    _fill(world, "shop", 4000)
+    scope = enumerate_scope(world.context(), Run("run-1", "manual"))
+    assert len(scope.shards) == 2
+    where = {listing.kind.plural: shard.id for shard in scope.shards for listing in shard.listings}
+    assert where["configmaps"] != where["secrets"]
+
+
+def test_what_other_namespaces_hold_does_not_make_shards() -> None:
+    world = World()
+    other = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "elsewhere"}}
+    world.cluster.create(NAMESPACE, None, other)
+    _fill(world, "elsewhere", 4000)
+    assert len(enumerate_scope(world.context(), Run("run-1", "manual")).shards) == 1
