@@ -14,7 +14,10 @@ import urllib3
 import yaml
 from playwright.sync_api import Browser, BrowserContext, FrameLocator, Page, expect
 
+from lifeboat.adapters.store_local import LocalStore
+from lifeboat.clock import utc_now
 from lifeboat.vault.keys import generate_key
+from lifeboat.vault.vault import create_vault
 from local.airflow_client import AirflowClient
 from local.airflow_stack import AirflowStack, temporary_airflow
 from tests.support.legible import problems
@@ -42,12 +45,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AirflowStack]:
         {
             "clusters": [CLUSTER],
             "vaults": [
-                {
-                    "name": "main",
-                    "url": f"file://{root}/vault",
-                    "key": "connection:vault_key",
-                    "create": True,
-                },
+                {"name": "main", "url": f"file://{root}/vault", "key": "connection:vault_key"},
                 {"name": "lost", "url": f"file://{root}/lost", "key": "connection:vault_key"},
             ],
         },
@@ -55,7 +53,9 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AirflowStack]:
     _write(include / "policies/shop.yaml", {"name": "shop", "vault": "main", **POLICY})
     _write(include / "policies/ledger.yaml", {"name": "ledger", "vault": "lost", **POLICY})
     _write(include / "policies/typo.yaml", {"name": "typo", "scedule": {}, **POLICY})
-    key = json.dumps({"conn_type": "generic", "password": generate_key()})
+    secret = generate_key()
+    create_vault(LocalStore.create(root / "vault"), secret, utc_now)
+    key = json.dumps({"conn_type": "generic", "password": secret})
     with temporary_airflow(
         {"LIFEBOAT_INCLUDE": str(include), "AIRFLOW_CONN_VAULT_KEY": key}
     ) as airflow:
