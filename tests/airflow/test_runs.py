@@ -28,7 +28,7 @@ from tests.support.airflow import Lifeboat
 pytestmark = [pytest.mark.airflow, pytest.mark.timeout(600)]
 
 SHOP = "shop.local"
-KILLED = ("enumerate", "dump", "snapshot", "settle", "commit")
+KILLED = ("enumerate", "dump", "snapshot", "settle", "commit", "prune")
 
 
 def test_a_backup_ends_in_a_whole_point_and_the_next_one_stores_next_to_nothing(
