@@ -49,7 +49,7 @@ fmt: $(DEV) ## bring the code into form
 	@$(PY) -m ruff format .
 
 docs: $(RUN) ## write the generated pages anew
-	@$(PY) -m lifeboat.policy.reference
+	@$(PY) -m lifeboat.policy.schema docs
 
 bench-main: $(DEV) ## measure, one line per bar
 	@$(PY) -m bench.main $(ARGS)
