@@ -130,3 +130,10 @@ def test_docker_compose_reads_it(tmp_path: Path) -> None:
 
 def _run(command: list[str]) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_what_runs_tasks_waits_for_the_api_server() -> None:
+    services = yaml.safe_load(_FILE.read_text())["services"]
+    for name in ("airflow-scheduler", "airflow-worker"):
+        wanted = services[name]["depends_on"]["airflow-apiserver"]
+        assert wanted == {"condition": "service_healthy"}, name
