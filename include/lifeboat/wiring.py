@@ -20,7 +20,7 @@ from lifeboat.adapters.volumes_folder import FolderVolumes, NoVolumes
 from lifeboat.clock import Clock, utc_now
 from lifeboat.errors import LifeboatError, NotAVault, UsageError
 from lifeboat.policy.instance import Instance
-from lifeboat.policy.load import load_include, load_instance
+from lifeboat.policy.load import load_include
 from lifeboat.policy.model import ClusterEntry, VaultEntry
 from lifeboat.ports.store import Store
 from lifeboat.ports.volumes import VolumeReader
@@ -115,11 +115,6 @@ def open_context(
         reader=volume_reader(cluster_entry),
         clock=clock,
     )
-
-
-def find_context(include: Path, instance: str, connections: Connections) -> Context:
-    """`open_context` by an instance's id. Raises UsageError naming the known ids."""
-    return open_context(load_instance(include, instance), connections)
 
 
 def endpoint(entry: ClusterEntry, connections: Connections) -> Endpoint:

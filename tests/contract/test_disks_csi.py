@@ -12,6 +12,7 @@ from lifeboat.adapters import snapshot_delete
 from lifeboat.adapters.cluster_api import ClusterApi
 from lifeboat.adapters.disks_csi import DisksCsi
 from lifeboat.adapters.kubeconfig import from_kubeconfig
+from lifeboat.adapters.snapshot_api import PROVISIONER_FINALIZER
 from lifeboat.adapters.volumes_folder import FolderVolumes
 from lifeboat.errors import NotFound, SnapshotFailed
 from lifeboat.ports.cluster import Json
@@ -179,6 +180,22 @@ def test_a_class_that_waits_for_a_pod_says_so(
     assert world.reader.digest_volume(handle) == then
     world.disks.finish_restore(ticket)
     world.cluster.delete(STORAGE_CLASS, None, late)
+    world.disks.delete_snapshot(snapshot)
+
+
+def test_a_finalizer_that_the_provisioner_forgot_holds_no_helper(
+    world: FolderWorld, volume: Volume, instance: str, namespace: str
+) -> None:
+    snapshot = take(world.disks, volume, instance)
+    ticket = world.disks.start_restore(
+        snapshot, namespace=namespace, claim="again", restore_id="r-1", claim_body=claim("again")
+    )
+    until("it is bound", lambda: world.disks.poll_restore(ticket).bound)
+    forgotten = {"metadata": {"finalizers": [PROVISIONER_FINALIZER]}}
+    world.cluster.patch(SNAPSHOT, namespace, ticket.snapshot_name, forgotten)
+    world.disks.finish_restore(ticket)
+    with pytest.raises(NotFound):
+        world.cluster.get(SNAPSHOT, namespace, ticket.snapshot_name)
     world.disks.delete_snapshot(snapshot)
 
 

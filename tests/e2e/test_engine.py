@@ -15,11 +15,11 @@ from lifeboat.errors import NotProven, PointIncomplete, UsageError
 from lifeboat.point import catalog
 from lifeboat.point.facts import read_gaps, read_verdicts
 from lifeboat.point.manifest import Manifest, Run
+from lifeboat.ports.marks import RESTORE
 from lifeboat.proof.run import prove
 from lifeboat.proof.scratch import TEST_LABEL
 from lifeboat.restore.model import RestoreReport, RestoreRequest
 from lifeboat.restore.run import restore
-from lifeboat.restore.transform import RESTORE_ANNOTATION
 from lifeboat.steps.backup import backup
 from lifeboat.steps.commit import ensure_complete
 from lifeboat.steps.context import Context
@@ -64,7 +64,7 @@ def test_what_was_lost_comes_back_with_its_bytes(app: App) -> None:
     assert api.get("v1", "ConfigMap", app.name, "settings")["data"] == {"colour": "blue"}
     web = api.get("apps/v1", "Deployment", app.name, "web")
     assert web["spec"]["replicas"] == 2
-    assert web["metadata"]["annotations"][RESTORE_ANNOTATION] == account.restore
+    assert web["metadata"]["annotations"][RESTORE] == account.restore
     assert api.get("v1", "Namespace", "", app.name)["metadata"]["labels"]["team"] == "tests"
 
 

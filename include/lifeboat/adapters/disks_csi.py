@@ -14,9 +14,10 @@ from functools import cached_property
 import msgspec
 
 from lifeboat.adapters import snapshot_api as api
-from lifeboat.adapters.snapshot_delete import delete_content, delete_snapshot
+from lifeboat.adapters.snapshot_delete import delete_content, delete_helper, delete_snapshot
 from lifeboat.clock import Clock, parse_rfc3339, utc_now
 from lifeboat.errors import AlreadyExists, LifeboatError, NotFound, SnapshotFailed, Unsupported
+from lifeboat.ports import marks
 from lifeboat.ports.cluster import Cluster, Json, Kind
 from lifeboat.ports.disks import (
     RestoreState,
@@ -108,7 +109,7 @@ class DisksCsi:
 
     def list_marked(self, instance: str) -> tuple[StoredSnapshot, ...]:
         """Secured snapshots by their contents, and those that a run left before it secured them."""
-        selector = f"{api.MANAGED}=true,{api.INSTANCE}={api.instance_label(instance)}"
+        selector = f"{marks.MANAGED}=true,{api.INSTANCE}={api.instance_label(instance)}"
         stored = [_stored(content, instance) for content in self._list(api.CONTENT, selector)]
         seen = {(one.volume.namespace, one.name) for one in stored}
         for live in self._list(api.SNAPSHOT, selector):
@@ -133,7 +134,7 @@ class DisksCsi:
         self._refuse_stranger(there, ticket)
         if there is not None and there["spec"].get("volumeName"):
             return ticket  # an earlier attempt got as far as the volume: no helpers are needed
-        labels = {api.MANAGED: "true", api.RESTORE: restore_id}
+        labels = {marks.MANAGED: "true", marks.RESTORE: restore_id}
         reference: Json = {"name": name, "namespace": namespace}
         content = api.known_content(name, snapshot, reference, "Retain", labels)
         self._create(api.CONTENT, None, content)
@@ -147,7 +148,7 @@ class DisksCsi:
         claim = self._find(api.CLAIM, ticket.namespace, ticket.claim)
         if claim is None:
             return RestoreState(bound=False, error="the restored claim was deleted")
-        if api.annotation(claim, api.RESTORE) != ticket.restore_id:
+        if api.annotation(claim, marks.RESTORE) != ticket.restore_id:
             return RestoreState(bound=False, error="another claim has taken its name")
         phase = (claim.get("status") or {}).get("phase", "Pending")
         if phase == "Lost":
@@ -165,7 +166,7 @@ class DisksCsi:
 
     def finish_restore(self, ticket: RestoreTicket) -> None:
         """The content says Retain: deleting it leaves the driver's snapshot alone."""
-        self._cluster.delete(api.SNAPSHOT, ticket.namespace, ticket.snapshot_name)
+        delete_helper(self._cluster, ticket.namespace, ticket.snapshot_name)
         delete_content(self._cluster, ticket.content_name, "Retain")
 
     @cached_property
@@ -207,7 +208,7 @@ class DisksCsi:
 
     def _contents_of(self, snapshot: StoredSnapshot) -> list[Json]:
         """Contents that were secured for this snapshot (there is one, unless it is gone)."""
-        contents = self._list(api.CONTENT, f"{api.MANAGED}=true,{api.POINT}={snapshot.point}")
+        contents = self._list(api.CONTENT, f"{marks.MANAGED}=true,{api.POINT}={snapshot.point}")
         if snapshot.handle:
             return [
                 c
@@ -222,7 +223,7 @@ class DisksCsi:
             content = self._find(api.CONTENT, None, api.bound_content(live))
             reference = (content or {"spec": {}})["spec"].get("volumeSnapshotRef") or {}
             return content if reference.get("uid") == live["metadata"]["uid"] else None
-        contents = self._list(api.CONTENT, f"{api.MANAGED}=true,{api.POINT}={point}")
+        contents = self._list(api.CONTENT, f"{marks.MANAGED}=true,{api.POINT}={point}")
         return next((c for c in contents if _is_of(c, point, volume)), None)
 
     def _lasting_error(self, live: Json | None, content: Json | None) -> str:
@@ -241,7 +242,7 @@ class DisksCsi:
             raise SnapshotFailed(f"the claim {volume.title} was deleted and made anew meanwhile")
 
     def _refuse_stranger(self, claim: Json | None, ticket: RestoreTicket) -> None:
-        if claim is not None and api.annotation(claim, api.RESTORE) != ticket.restore_id:
+        if claim is not None and api.annotation(claim, marks.RESTORE) != ticket.restore_id:
             raise AlreadyExists(f"claim {ticket.namespace}/{ticket.claim} exists")
 
     def _waits_for_pod(self, claim: Json) -> bool:
@@ -329,5 +330,5 @@ def _claim(body: Json, ticket: RestoreTicket) -> Json:
     requests = spec.setdefault("resources", {}).setdefault("requests", {})
     if parse_quantity(str(requests.get("storage", "0"))) < ticket.snapshot.size:
         requests["storage"] = str(ticket.snapshot.size)
-    claim["metadata"].setdefault("annotations", {})[api.RESTORE] = ticket.restore_id
+    claim["metadata"].setdefault("annotations", {})[marks.RESTORE] = ticket.restore_id
     return claim

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from lifeboat.clock import rfc3339
 from lifeboat.ports.cluster import Json, Kind
 from lifeboat.ports.disks import StoredSnapshot, Volume
+from lifeboat.ports.marks import MANAGED
 
 GROUP = "snapshot.storage.k8s.io"
 SNAPSHOT = Kind(GROUP, "v1", "volumesnapshots", "VolumeSnapshot", namespaced=True)
@@ -21,19 +22,19 @@ CLAIM = Kind("", "v1", "persistentvolumeclaims", "PersistentVolumeClaim", namesp
 STORAGE_CLASS = Kind("storage.k8s.io", "v1", "storageclasses", "StorageClass", namespaced=False)
 PV = Kind("", "v1", "persistentvolumes", "PersistentVolume", namespaced=False)
 
-MANAGED = "lifeboat.dev/managed"
 POINT = "lifeboat.dev/point"
 INSTANCE = "lifeboat.dev/instance"
 CLAIM_NAME = "lifeboat.dev/claim"
 CLAIM_UID = "lifeboat.dev/claim-uid"
 SIZE = "lifeboat.dev/size"
-RESTORE = "lifeboat.dev/restore"
 DRIVER = "lifeboat.dev/driver"
 HANDLE = "lifeboat.dev/volume-handle"
 DEFAULT_CLASS = "snapshot.storage.kubernetes.io/is-default-class"
 
 # Set by the snapshot controller and its sidecar (external-snapshotter, pkg/utils/util.go).
 CONTENT_FINALIZER = "snapshot.storage.kubernetes.io/volumesnapshotcontent-bound-protection"
+# Set by the csi-provisioner on the source of a claim (external-provisioner, controller.go).
+PROVISIONER_FINALIZER = "provisioner.storage.kubernetes.io/volumesnapshot-as-source-protection"
 SELECTED_NODE = "volume.kubernetes.io/selected-node"
 BEING_DELETED = "snapshot.storage.kubernetes.io/volumesnapshot-being-deleted"
 

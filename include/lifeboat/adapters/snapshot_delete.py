@@ -13,10 +13,12 @@ from typing import Literal
 from lifeboat.adapters import snapshot_api as api
 from lifeboat.clock import poll_until
 from lifeboat.errors import AlreadyExists, NotFound, NotReady, SnapshotFailed, Unsupported
+from lifeboat.ports import marks
 from lifeboat.ports.cluster import Cluster, Json, Kind
 from lifeboat.ports.disks import StoredSnapshot
 
 _SECONDS = 120.0
+_HELPER_SECONDS = 10.0
 
 
 def delete_snapshot(
@@ -50,6 +52,28 @@ def delete_content(cluster: Cluster, name: str, policy: Literal["Delete", "Retai
     cluster.delete(api.CONTENT, None, name)
 
 
+def delete_helper(cluster: Cluster, namespace: str, name: str) -> None:
+    """Delete a VolumeSnapshot that we made to restore one claim from; its content stays.
+
+    The csi-provisioner puts a finalizer of its own on the source of a claim, and takes it off with
+    a single try: where the snapshot controller updates the object in the same moment, it stays for
+    ever, and with it the namespace (external-provisioner, removeSnapshotFinalizer, a warning only).
+    On an object of ours that is being deleted, it protects nothing: it is taken off here.
+    """
+    cluster.delete(api.SNAPSHOT, namespace, name)
+    live: Json | None = None
+
+    def held() -> list[str]:
+        nonlocal live
+        live = _find(cluster, api.SNAPSHOT, namespace, name)
+        finalizers = live["metadata"].get("finalizers", []) if live else []
+        return [one for one in finalizers if one != api.PROVISIONER_FINALIZER]
+
+    if not poll_until(held, seconds=_HELPER_SECONDS) and live is not None:
+        with suppress(NotFound):
+            cluster.patch(api.SNAPSHOT, namespace, name, {"metadata": {"finalizers": None}})
+
+
 def _wait_gone(
     cluster: Cluster, snapshot: StoredSnapshot, live: Json | None, contents: list[Json]
 ) -> None:
@@ -81,7 +105,7 @@ def _stand_in(cluster: Cluster, snapshot: StoredSnapshot) -> Json:
     """
     name = f"lifeboat-delete-{api.digest(snapshot.driver, snapshot.handle, length=24)}"
     reference: Json = {"name": name, "namespace": snapshot.volume.namespace}
-    body = api.known_content(name, snapshot, reference, "Delete", {api.MANAGED: "true"})
+    body = api.known_content(name, snapshot, reference, "Delete", {marks.MANAGED: "true"})
     body["metadata"]["finalizers"] = [api.CONTENT_FINALIZER]
     try:
         cluster.create(api.CONTENT, None, body)

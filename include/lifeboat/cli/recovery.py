@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated
 from uuid import uuid4
 
@@ -21,14 +20,13 @@ from lifeboat.cli.options import (
 )
 from lifeboat.cli.output import say, show_json, show_lines
 from lifeboat.cli.source import Source
-from lifeboat.clock import parse_rfc3339
-from lifeboat.errors import NotProven, RestoreIncomplete, UsageError
+from lifeboat.errors import NotProven, RestoreIncomplete
 from lifeboat.point import catalog
 from lifeboat.point.facts import Verdict, read_verdicts
 from lifeboat.proof.run import prove
 from lifeboat.restore.model import RestorePlan, RestoreReport, RestoreRequest
 from lifeboat.restore.plan import plan_restore
-from lifeboat.restore.request import parse_mapping, parse_mode
+from lifeboat.restore.request import parse_mapping, parse_mode, parse_moment
 from lifeboat.restore.run import restore as run_restore
 from lifeboat.restore.run import restore_id, stored_report, summary
 
@@ -66,7 +64,7 @@ def restore(
     context = source.context(instance)
     request = RestoreRequest(
         instance=instance,
-        point=catalog.find(context.vault, instance, point, _moment(before)).point,
+        point=catalog.find(context.vault, instance, point, parse_moment(before)).point,
         namespaces=tuple(namespace or ()),
         mapping=parse_mapping(mapping or ()),
         kinds=tuple(kind or ()),
@@ -110,18 +108,6 @@ def prove_point(
         show_json(verdict) if as_json else show_lines(_describe_verdict(verdict))
         raise
     show_json(verdict) if as_json else show_lines(_describe_verdict(verdict))
-
-
-def _moment(text: str) -> datetime | None:
-    if not text:
-        return None
-    try:
-        return parse_rfc3339(text)
-    except ValueError:
-        raise UsageError(
-            f"{text!r} is no time with a time zone",
-            hint="write it like 2026-11-22T23:00:00Z or 2026-11-23T01:00:00+02:00",
-        ) from None
 
 
 def _describe_plan(plan: RestorePlan) -> list[str]:

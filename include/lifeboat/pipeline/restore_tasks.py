@@ -8,7 +8,7 @@ that a cleared task goes on where it stopped.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import timedelta
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,6 @@ from airflow.sdk import get_current_context
 from airflow.sdk.exceptions import DownstreamTasksSkipped
 from typing_extensions import override
 
-from lifeboat.clock import parse_rfc3339
 from lifeboat.errors import UsageError
 from lifeboat.pipeline.opening import leaving_errors, open_instance, pull, say
 from lifeboat.pipeline.triggers import Plain
@@ -197,9 +196,9 @@ def _plan(opened: Context, restore: str) -> RestorePlan:
 def _request(opened: Context, params: dict[str, Any]) -> RestoreRequest:
     from lifeboat.point import catalog
     from lifeboat.restore.model import RestoreRequest
-    from lifeboat.restore.request import parse_mapping, parse_mode
+    from lifeboat.restore.request import parse_mapping, parse_mode, parse_moment
 
-    point, before = str(params["point"] or _LATEST).strip(), _moment(params["before"])
+    point, before = str(params["point"] or _LATEST).strip(), parse_moment(params["before"] or "")
     if before is not None and point != _LATEST:
         raise UsageError(
             "both a point and a time were given",
@@ -220,17 +219,6 @@ def _request(opened: Context, params: dict[str, Any]) -> RestoreRequest:
 def _words(value: list[str] | None) -> tuple[str, ...]:
     """The form's lines without blanks."""
     return tuple(line.strip() for line in value or () if line.strip())
-
-
-def _moment(text: str | None) -> datetime | None:
-    if not text:
-        return None
-    try:
-        return parse_rfc3339(text)
-    except ValueError:
-        raise UsageError(
-            f"{text!r} is no time with a time zone", hint="write it like 2026-11-22T23:00:00Z"
-        ) from None
 
 
 def _describe_plan(planned: RestorePlan) -> Iterator[str]:

@@ -36,7 +36,7 @@ def snapshots(context: Context, arguments: Plain) -> list[str]:
     """Snapshots that are neither ready nor failed; `tickets` are plain SnapshotTickets."""
     from lifeboat.steps.settle import look, ticket_from
 
-    return list(look(context, [ticket_from(plain) for plain in arguments["tickets"]]).waiting)
+    return look(context, [ticket_from(plain) for plain in arguments["tickets"]])
 
 
 def claims(context: Context, arguments: Plain) -> list[str]:

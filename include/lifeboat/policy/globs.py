@@ -41,11 +41,6 @@ def _check_set(content: str) -> None:
             raise ValueError(f"a range that runs upwards: [{high}-{low}], not [{low}-{high}]")
 
 
-def is_plain(pattern: str) -> bool:
-    """Whether `pattern` is just a name."""
-    return not set(pattern) & set("*?[")
-
-
 def any_matches(patterns: Iterable[str], name: str) -> bool:
     """Whether one of the (checked) patterns covers the whole of `name`."""
     return any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)

@@ -15,9 +15,6 @@ from lifeboat.policy.globs import any_matches
 from lifeboat.policy.select import SYSTEM_NAMESPACES, Select
 from lifeboat.ports.cluster import Kind
 
-MANAGED_LABEL = "lifeboat.dev/managed"
-"""`"true"` on objects that Lifeboat itself makes (snapshots, scratch): never part of a point."""
-
 OPT_OUT_LABELS = ("lifeboat.dev/exclude", "velero.io/exclude-from-backup")
 """`"true"` on an object keeps it out of every point, whatever a policy says."""
 

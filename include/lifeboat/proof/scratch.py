@@ -15,6 +15,7 @@ from lifeboat.clock import poll_until, rfc3339
 from lifeboat.errors import AlreadyExists, LifeboatError, NotReady
 from lifeboat.point.manifest import CLUSTER_SCOPE, Manifest, read_tree
 from lifeboat.ports.cluster import Cluster, Json, Kind
+from lifeboat.ports.marks import RESTORED_FROM
 from lifeboat.steps.context import Context
 
 TEST_LABEL = "lifeboat.dev/test-restore"
@@ -52,7 +53,7 @@ def make_scratch(context: Context, manifest: Manifest, test: str) -> dict[str, s
                 "labels": {**labels.get(source, {}), TEST_LABEL: test},
                 "annotations": {
                     "lifeboat.dev/source-namespace": source,
-                    "lifeboat.dev/restored-from": manifest.point,
+                    RESTORED_FROM: manifest.point,
                     "lifeboat.dev/made": rfc3339(context.clock()),
                 },
             },

@@ -15,8 +15,9 @@ from lifeboat.clock import monotonic
 from lifeboat.errors import AlreadyExists, Forbidden, LifeboatError, NotFound
 from lifeboat.point import layout
 from lifeboat.ports.cluster import Cluster, Json
+from lifeboat.ports.marks import RESTORE
 from lifeboat.restore.model import Outcome, PlanItem, RestorePlan, WaveResult
-from lifeboat.restore.transform import RESTORE_ANNOTATION, Cleaned, Target, clean
+from lifeboat.restore.transform import Cleaned, Target, clean
 from lifeboat.steps.context import Context
 from lifeboat.vault.packs import PackReader
 
@@ -112,10 +113,7 @@ def _exists_after_all(
     try:
         live = target.get(item.kind, namespace, item.name)
         annotations = live["metadata"].get("annotations", {})
-        if (
-            annotations.get(RESTORE_ANNOTATION)
-            == body["metadata"]["annotations"][RESTORE_ANNOTATION]
-        ):
+        if annotations.get(RESTORE) == body["metadata"]["annotations"][RESTORE]:
             return Outcome(item.title, "created")
         if namespace and (mode == "merge" or item.kind.group_kind == "ServiceAccount"):
             return _merge(target, item, namespace, body)

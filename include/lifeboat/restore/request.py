@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 
+from lifeboat.clock import parse_rfc3339
 from lifeboat.errors import UsageError
 from lifeboat.restore.model import Mode
 
@@ -31,3 +33,16 @@ def parse_mode(text: str) -> Mode:
         if text == mode:
             return mode
     raise UsageError(f"unknown mode {text!r}", hint=f"known are {', '.join(MODES)}")
+
+
+def parse_moment(text: str) -> datetime | None:
+    """A time with its zone (RFC 3339), None for an empty text. Raises UsageError."""
+    if not text:
+        return None
+    try:
+        return parse_rfc3339(text)
+    except ValueError:
+        raise UsageError(
+            f"{text!r} is no time with a time zone",
+            hint="write it like 2026-11-22T23:00:00Z or 2026-11-23T01:00:00+02:00",
+        ) from None

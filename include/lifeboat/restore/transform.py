@@ -9,10 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from lifeboat.ports import marks
 from lifeboat.ports.cluster import Json
-
-RESTORE_ANNOTATION = "lifeboat.dev/restore"
-POINT_ANNOTATION = "lifeboat.dev/restored-from"
 
 # Set by the API server, meaningless or refused on create (API conventions, "Metadata").
 _SERVER_SET = (
@@ -69,8 +67,8 @@ def clean(body: Json, target: Target) -> Cleaned:
     if "namespace" in metadata:
         metadata["namespace"] = target.namespace(metadata["namespace"])
     annotations = metadata.setdefault("annotations", {})
-    annotations[RESTORE_ANNOTATION] = target.restore
-    annotations[POINT_ANNOTATION] = target.point
+    annotations[marks.RESTORE] = target.restore
+    annotations[marks.RESTORED_FROM] = target.point
     rule = _RULES.get(body["kind"])
     if rule is not None:
         rule(cleaned, target)

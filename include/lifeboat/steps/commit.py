@@ -51,7 +51,7 @@ def commit_point(context: Context, scope: Scope) -> Manifest:
         kinds=dict(sorted(kinds.items())),
         volumes=volumes.snapshots,
         left_out=left_out,
-        warnings=(*scope.warnings, *(w for part in parts for w in part.warnings)),
+        warnings=scope.warnings,
         objects=sum(part.objects for part in parts),
         new_objects=sum(part.new_objects for part in parts),
         new_bytes=sum(part.new_bytes for part in parts) + writer.written,

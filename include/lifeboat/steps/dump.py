@@ -15,7 +15,8 @@ from lifeboat.errors import Forbidden
 from lifeboat.point import layout
 from lifeboat.point.manifest import LeftOut, TreeRef, read_manifest, read_tree
 from lifeboat.policy.model import Select
-from lifeboat.policy.selection import MANAGED_LABEL, object_selected, opted_out
+from lifeboat.policy.selection import object_selected, opted_out
+from lifeboat.ports.marks import MANAGED
 from lifeboat.steps.context import Context
 from lifeboat.steps.listing import Arrived, Failed, list_all, worth_retrying
 from lifeboat.steps.scope import Listing, Part, Scope, Shard
@@ -91,7 +92,7 @@ class _Dump:
         caught.records[key] = record
 
     def _wanted(self, listing: Listing, item: Stripped) -> bool:
-        if item.labels.get(MANAGED_LABEL) == "true":
+        if item.labels.get(MANAGED) == "true":
             return False
         if not listing.kind.namespaced:
             return listing.only is None or item.name in listing.only
@@ -119,7 +120,6 @@ class _Dump:
             new_objects=len(self._added),
             new_bytes=self._writer.written,
             left_out=tuple(self.left_out),
-            warnings=(),
             captured_to=now,
         )
 

@@ -14,8 +14,8 @@ import msgspec
 
 from lifeboat.errors import Forbidden
 from lifeboat.point.manifest import LeftOut
-from lifeboat.policy.selection import MANAGED_LABEL
 from lifeboat.ports.cluster import Cluster, Kind
+from lifeboat.ports.marks import MANAGED
 from lifeboat.steps.claims import ClaimObject
 from lifeboat.steps.scope import Listing
 
@@ -93,7 +93,7 @@ class Related:
         for page in self._cluster.list_pages(kind):
             for raw in page.items:
                 meta = msgspec.json.decode(raw, type=_Any).metadata
-                if meta.namespace in self._namespaces and MANAGED_LABEL not in meta.labels:
+                if meta.namespace in self._namespaces and MANAGED not in meta.labels:
                     return True
         return False
 

@@ -74,7 +74,6 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
     new_objects: int
     new_bytes: int
     left_out: tuple[LeftOut, ...]
-    warnings: tuple[str, ...]
     captured_to: str
 
 

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 
 import msgspec
@@ -20,27 +20,19 @@ from lifeboat.steps.context import Context
 from lifeboat.steps.scope import VOLUMES_PART, Scope, VolumesPart
 
 
-@dataclass(frozen=True)
-class Look:
-    """One look at a point's snapshots: who is still working, with a line for people."""
+def look(context: Context, tickets: Iterable[SnapshotTicket]) -> list[str]:
+    """Titles of the volumes whose snapshots are neither ready nor failed yet.
 
-    waiting: tuple[str, ...]
-    progress: str
-
-
-def look(context: Context, tickets: Iterable[SnapshotTicket]) -> Look:
-    """Which snapshots are neither ready nor failed yet. Raises ClusterUnreachable, Throttled."""
-    tickets = tuple(tickets)
+    Raises ClusterUnreachable, Throttled.
+    """
     states = {t.volume.title: context.disks.poll_snapshot(t) for t in tickets}
-    waiting = tuple(title for title, s in states.items() if not s.ready and not s.error)
-    ready = sum(state.ready for state in states.values())
-    return Look(waiting, f"{ready} of {len(tickets)} snapshots ready")
+    return [title for title, state in states.items() if not state.ready and not state.error]
 
 
 def wait(context: Context, tickets: Iterable[SnapshotTicket], timeout: timedelta) -> None:
     """Look until nothing is waiting or the time is up; `settle` judges what is late."""
     tickets = tuple(tickets)
-    poll_until(lambda: look(context, tickets).waiting, seconds=timeout.total_seconds())
+    poll_until(lambda: look(context, tickets), seconds=timeout.total_seconds())
 
 
 def settle(

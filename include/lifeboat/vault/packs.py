@@ -108,7 +108,12 @@ class PackReader:
                     f"pack {place.pack}: ends at byte {place.offset + len(sealed)},"
                     f" a frame of {place.length} bytes starts at {place.offset}"
                 )
-            frame = open_frame(self._cipher, place.pack, place.offset, sealed)
+            try:
+                frame = open_frame(self._cipher, place.pack, place.offset, sealed)
+            except Damaged:
+                # Only now is a second request worth it: a newer format is no damage.
+                check_magic(place.pack, self._store.get_range(pack_key(place.pack), 0, len(MAGIC)))
+                raise
             self._frames[address] = frame
             if len(self._frames) > _FRAMES_KEPT:
                 self._frames.popitem(last=False)

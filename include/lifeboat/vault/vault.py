@@ -9,7 +9,7 @@ instances/…       documents (point.layout spells their keys)
 from __future__ import annotations
 
 import secrets
-from typing import Literal, TypeVar
+from typing import TypeVar
 
 import msgspec
 import zstandard
@@ -34,7 +34,6 @@ MAJOR, MINOR = 1, 0
 _DOCUMENT_MAGIC = b"LBD1"
 _LARGEST_DOCUMENT = 1 << 30
 
-Encryption = Literal["aes-256-gcm", "none"]
 T = TypeVar("T")
 
 

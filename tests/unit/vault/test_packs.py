@@ -70,6 +70,22 @@ def test_a_frame_moved_within_its_pack_does_not_open() -> None:
         PackReader(store, CIPHER).read(ids[1], swapped)
 
 
+def test_a_record_of_a_newer_pack_is_refused_as_newer_not_as_damaged() -> None:
+    store = MemoryStore()
+    writer, (record,) = _write(store, [b"x" * 5000])
+    place = writer.places[record]
+    key = pack_key(place.pack)
+    whole = store.get(key)
+    store.delete(key)
+    store.put_new(key, b"LBP2" + bytes(len(whole) - 4))
+    with pytest.raises(NewerFormat, match="format 2"):
+        PackReader(store, CIPHER).read(record, place)
+    store.delete(key)
+    store.put_new(key, whole[:-1] + bytes([whole[-1] ^ 1]))
+    with pytest.raises(Damaged, match="authentication failed"):
+        PackReader(store, CIPHER).read(record, place)
+
+
 def test_newer_and_foreign_packs_are_told_apart() -> None:
     check_magic("p", MAGIC)
     with pytest.raises(NewerFormat, match="format 2"):
