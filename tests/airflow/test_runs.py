@@ -15,7 +15,8 @@ import pytest
 
 from lifeboat.point import catalog
 from lifeboat.point.facts import read_gaps, read_verdicts
-from lifeboat.point.manifest import read_manifest
+from lifeboat.point.liveness import needed_by
+from lifeboat.point.manifest import open_contents, read_manifest
 from lifeboat.proof.scratch import TEST_LABEL
 from lifeboat.steps.commit import ensure_complete
 from lifeboat.steps.reconcile import reconcile
@@ -42,7 +43,8 @@ def test_a_backup_ends_in_a_whole_point_and_the_next_one_stores_next_to_nothing(
     vault = lifeboat.context(SHOP).vault
     manifest = read_manifest(vault, SHOP, told["point"])
     ensure_complete(manifest)
-    assert manifest.namespaces == ("shop", "shop-data")
+    held = open_contents(lifeboat.context(SHOP).vault, manifest)
+    assert held.namespaces() == ("shop", "shop-data")
     assert sorted(s.volume.title for s in manifest.volumes) == [
         "shop-data/uploads",
         "shop/data-db-0",
@@ -83,7 +85,7 @@ def test_a_test_restore_that_breaks_is_a_verdict_too(lifeboat: Lifeboat) -> None
     instance = "quiet.local"
     point = lifeboat.back_up(instance)
     vault = lifeboat.context(instance).vault
-    for pack in read_manifest(vault, instance, point).packs:
+    for pack in needed_by(vault, [read_manifest(vault, instance, point)]).packs:
         vault.store.delete(pack_key(pack))
     dag = f"test_restore.{instance}"
     run = lifeboat.finish(dag, lifeboat.start(dag, point=point))

@@ -14,7 +14,7 @@ from lifeboat.clock import rfc3339
 from lifeboat.errors import NotProven, PointIncomplete, UsageError
 from lifeboat.point import catalog
 from lifeboat.point.facts import read_gaps, read_verdicts
-from lifeboat.point.manifest import Manifest, Run
+from lifeboat.point.manifest import Manifest, Run, open_contents
 from lifeboat.ports.marks import RESTORE
 from lifeboat.proof.run import prove
 from lifeboat.proof.scratch import TEST_LABEL
@@ -27,6 +27,7 @@ from lifeboat.steps.prune import execute_prune, plan_prune
 from lifeboat.steps.quiesce import REPLICAS_ANNOTATION, quiesce, unquiesce
 from lifeboat.steps.reconcile import reconcile, remove_orphans
 from lifeboat.steps.settle import wait
+from lifeboat.vault.dictionaries import Dictionaries
 from tests.support.app import (
     CONFIG_MAP,
     DEPLOYMENT,
@@ -52,7 +53,7 @@ def test_what_was_lost_comes_back_with_its_bytes(app: App) -> None:
     before = (app.data / "ledger").read_bytes()
     manifest = app.backup()
     ensure_complete(manifest)
-    assert manifest.namespaces == (app.name,)
+    assert open_contents(app.context().vault, manifest).namespaces() == (app.name,)
     assert [v.volume.title for v in manifest.volumes] == [f"{app.name}/data"]
     app.lose()
     account = restored(app.context(), manifest)
@@ -291,11 +292,12 @@ def test_reconcile_finds_what_a_dead_run_left_behind(app: App) -> None:
     ticket = context.disks.start_snapshot(lost, manifest.instance, volume)
     wait(context, [ticket], timedelta(seconds=60))
     context.disks.secure_snapshot(ticket)
-    writer = context.vault.writer()
-    writer.add(context.vault.cipher.content_id(b"{}"), b"{}")
+    writer = context.vault.writer(Dictionaries())
+    writer.add(b"{}")
     writer.close()
     found = reconcile(context, grace=timedelta(seconds=-5))
-    assert {orphan.reason for orphan in found.orphans} == {"no point names it"}
+    reasons = {orphan.reason for orphan in found.orphans}
+    assert reasons == {"no point needs it", "no point names it"}
     assert len(found.orphans) == 2
     assert len(remove_orphans(context, found)) == 2
     assert reconcile(context, grace=timedelta(0)).orphans == ()

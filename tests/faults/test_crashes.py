@@ -12,7 +12,8 @@ import pytest
 
 from lifeboat.errors import StoreUnavailable
 from lifeboat.point import catalog
-from lifeboat.point.manifest import Manifest, Run, read_manifest, read_tree
+from lifeboat.point.liveness import needed_by
+from lifeboat.point.manifest import Manifest, Run, open_contents, read_manifest
 from lifeboat.restore.model import RestoreRequest
 from lifeboat.restore.run import restore
 from lifeboat.steps.backup import backup
@@ -40,12 +41,12 @@ def make(context: Context, run: Run = RUN) -> Manifest:
 def assert_whole(context: Context, point: str) -> None:
     """Every tree and every record of the point can be read, and every snapshot exists."""
     manifest = read_manifest(context.vault, context.instance.id, point)
-    reader = context.vault.reader()
+    contents = open_contents(context.vault, manifest)
+    reader = contents.reader()
     objects = 0
-    for tree in manifest.trees:
-        for entry in read_tree(context.vault, tree):
-            assert reader.read(entry.record, entry.place)
-            objects += 1
+    for entry in contents:
+        assert reader.read(entry.record, entry.place)
+        objects += 1
     assert objects == manifest.objects > 0
     marked = {snapshot.handle for snapshot in context.disks.list_marked(context.instance.id)}
     assert {snapshot.handle for snapshot in manifest.volumes} <= marked
@@ -90,6 +91,14 @@ def test_a_backup_survives_death_at_every_call(after: bool) -> None:
         _assert_reconciled(world)
 
 
+def assert_nothing_left(world: World) -> None:
+    """Packs and trees in the store are exactly those that some point needs."""
+    vault = world.context().vault
+    needed = needed_by(vault, catalog.manifests(vault, "shop.local"))
+    assert {stat.key.rsplit("/", 1)[1] for stat in world.store.list("packs/")} == needed.packs
+    assert {stat.key.rsplit("/", 1)[1] for stat in world.store.list("trees/")} == needed.trees
+
+
 def _assert_reconciled(world: World) -> None:
     """Reconcile finds exactly what no point names, and nothing that one does."""
     context = world.context()
@@ -97,8 +106,7 @@ def _assert_reconciled(world: World) -> None:
     assert not found.damaged
     remove_orphans(context, found)
     points = catalog.manifests(context.vault, "shop.local")
-    named = {pack for point in points for pack in point.packs}
-    assert {stat.key.rsplit("/", 1)[1] for stat in world.store.list("packs/")} == named
+    assert_nothing_left(world)
     for point in points:
         assert_whole(context, point.point)
 
@@ -110,8 +118,7 @@ def test_a_run_that_is_never_retried_leaves_only_what_reconcile_removes(after: b
         context = world.context()
         remove_orphans(context, reconcile(context))
         points = catalog.manifests(context.vault, "shop.local")
-        named = {pack for point in points for pack in point.packs}
-        assert {stat.key.rsplit("/", 1)[1] for stat in world.store.list("packs/")} == named
+        assert_nothing_left(world)
         handles = {volume.handle for point in points for volume in point.volumes}
         left = {c["status"]["snapshotHandle"] for c in world.cluster.objects(CONTENT).values()}
         assert left == handles, f"an orphan snapshot after dying at {at}"

@@ -11,8 +11,9 @@ from lifeboat.cli.options import AsJson, Include, InstanceArg, Key, PointArg, Va
 from lifeboat.cli.output import say, show_json, show_lines, show_table, size
 from lifeboat.cli.source import Source
 from lifeboat.point import catalog
+from lifeboat.point.contents import Contents
 from lifeboat.point.facts import Verdict, read_verdicts
-from lifeboat.point.manifest import Manifest, Run
+from lifeboat.point.manifest import Manifest, Run, open_contents
 from lifeboat.steps.backup import backup as run_backup
 from lifeboat.steps.commit import ensure_complete
 from lifeboat.steps.prune import PrunePlan, execute_prune, plan_prune
@@ -27,9 +28,9 @@ def backup(instance: InstanceArg, include: Include = None, as_json: AsJson = Fal
     manifest = run_backup(context, run, say)
     assert manifest is not None  # only backfills capture nothing
     if as_json:
-        show_json(manifest)
+        show_json(_summary(manifest))
     else:
-        show_lines(_describe(manifest))
+        show_lines(_describe(manifest, open_contents(context.vault, manifest)))
     ensure_complete(manifest)
 
 
@@ -69,10 +70,13 @@ def show(
     opened = Source(include=include, vault_url=vault, key=key).vault(instance)
     manifest = catalog.find(opened, instance, point)
     verdicts = read_verdicts(opened, instance, manifest.point)
+    contents = open_contents(opened, manifest)
     if as_json:
-        show_json({"manifest": manifest, "verdicts": verdicts})
+        told = _summary(manifest)
+        told |= {"namespaces": contents.namespaces(), "kinds": contents.kinds()}
+        show_json({"manifest": told, "verdicts": verdicts})
         return
-    show_lines(_describe(manifest))
+    show_lines(_describe(manifest, contents))
     show_lines(_describe_verdict(verdict) for verdict in verdicts)
 
 
@@ -111,10 +115,9 @@ def reconcile(
 
 
 def _summary(manifest: Manifest) -> dict[str, object]:
-    """A manifest without its trees and packs."""
+    """A manifest without where its contents lie."""
     document: dict[str, object] = msgspec.to_builtins(manifest)
-    for name in ("trees", "packs", "policy_text"):
-        document.pop(name)
+    document.pop("tree")
     return document
 
 
@@ -133,16 +136,16 @@ def _row(manifest: Manifest, verdict: Verdict | None) -> tuple[str, ...]:
     )
 
 
-def _describe(manifest: Manifest) -> list[str]:
+def _describe(manifest: Manifest, contents: Contents) -> list[str]:
     state = "complete" if manifest.complete else "INCOMPLETE: see what is left out below"
     lines = [
         f"point      {manifest.point} of {manifest.instance}, {state}",
         f"captured   {manifest.captured_from} to {manifest.captured_to}"
         f" (Kubernetes {manifest.server_version})",
-        f"namespaces {', '.join(manifest.namespaces) or 'none'}",
-        f"objects    {manifest.objects}, of which {manifest.new_objects} new"
-        f" ({size(manifest.new_bytes)} stored)",
-        *(f"  {number:6} {kind}" for kind, number in manifest.kinds.items()),
+        f"namespaces {', '.join(contents.namespaces()) or 'none'}",
+        f"objects    {manifest.objects} ({size(manifest.object_bytes)}), of which"
+        f" {manifest.new_objects} new ({size(manifest.new_bytes)} stored)",
+        *(f"  {number:6} {kind}" for kind, number in contents.kinds().items()),
     ]
     for volume in manifest.volumes:
         lines.append(f"volume     {volume.volume.title}, {size(volume.size)}, {volume.handle}")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from lifeboat.errors import UsageError
 from lifeboat.point import catalog
-from lifeboat.point.manifest import Manifest
+from lifeboat.point.manifest import Manifest, read_policy
 from lifeboat.policy.instance import Instance
 from lifeboat.policy.load import load_clusters, load_instance, parse_policy
 from lifeboat.policy.model import ClusterEntry, VaultEntry
@@ -79,7 +79,12 @@ class Source:
         if newest is None:
             known = ", ".join(catalog.instances(vault)) or "none"
             raise UsageError(f"the vault holds no instance {name!r}", hint=f"it holds {known}")
-        return _rebuilt(newest, entry, self._target() or _default_cluster(newest.cluster))
+        return _rebuilt(
+            newest,
+            read_policy(vault, newest),
+            entry,
+            self._target() or _default_cluster(newest.cluster),
+        )
 
 
 def _default_cluster(name: str) -> ClusterEntry:
@@ -87,14 +92,14 @@ def _default_cluster(name: str) -> ClusterEntry:
     return ClusterEntry(name=name, kubeconfig=path)
 
 
-def _rebuilt(manifest: Manifest, vault: VaultEntry, cluster: ClusterEntry) -> Instance:
+def _rebuilt(manifest: Manifest, text: str, vault: VaultEntry, cluster: ClusterEntry) -> Instance:
     source = f"point {manifest.point}"
-    policy = parse_policy(manifest.policy_text, source, manifest.policy)
+    policy = parse_policy(text, source, manifest.policy)
     return Instance(
         policy=policy,
         cluster=cluster.model_copy(update={"name": manifest.cluster}),
         vault=vault,
-        policy_text=manifest.policy_text,
+        policy_text=text,
         policy_digest=manifest.policy_digest,
         source=source,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from lifeboat.clock import parse_rfc3339
-from lifeboat.errors import UsageError
+from lifeboat.errors import Damaged, NewerFormat, UsageError
 from lifeboat.point import layout
 from lifeboat.point.ident import check_point_id, stamp
 from lifeboat.point.manifest import Manifest, read_manifest
@@ -28,6 +28,17 @@ def point_ids(vault: Vault, instance: str) -> list[str]:
 def manifests(vault: Vault, instance: str) -> list[Manifest]:
     """All manifests, oldest first. Raises Damaged at the first that cannot be read."""
     return [read_manifest(vault, instance, point) for point in point_ids(vault, instance)]
+
+
+def readable(vault: Vault, instance: str) -> tuple[list[Manifest], dict[str, str]]:
+    """All manifests that can be read, oldest first, and why the others cannot, by point."""
+    found, damaged = [], {}
+    for point in point_ids(vault, instance):
+        try:
+            found.append(read_manifest(vault, instance, point))
+        except (Damaged, NewerFormat) as error:
+            damaged[point] = error.message
+    return found, damaged
 
 
 def newest(vault: Vault, instance: str, *, complete: bool = True) -> Manifest | None:

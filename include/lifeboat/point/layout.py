@@ -30,12 +30,27 @@ def scope(instance: str, point: str) -> str:
     return f"{ROOT}{instance}/scopes/{point}"
 
 
+def all_parts(instance: str) -> str:
+    """Prefix of the parts of every point."""
+    return f"{ROOT}{instance}/parts/"
+
+
 def parts(instance: str, point: str) -> str:
-    return f"{ROOT}{instance}/parts/{point}/"
+    return f"{all_parts(instance)}{point}/"
 
 
 def part(instance: str, point: str, shard: str) -> str:
     return f"{parts(instance, point)}{shard}"
+
+
+def spilled(instance: str, point: str, shard: str, attempt: str, number: int) -> str:
+    """Rows that one attempt at a shard could not hold in memory."""
+    return f"{part(instance, point, shard)}.{attempt}.{number}"
+
+
+def policy(instance: str, digest: str) -> str:
+    """The text of a policy, by its digest (`sha256:<hex>`)."""
+    return f"{ROOT}{instance}/policies/{digest.removeprefix('sha256:')[:32]}"
 
 
 def verdicts(instance: str) -> str:

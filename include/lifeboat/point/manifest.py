@@ -1,8 +1,8 @@
 """The manifest: the document whose presence makes a recovery point.
 
-It is written last, create-if-absent, and removed first (P1). It names every tree and pack of the
-point, the volumes with their snapshots, everything that was left out and why (P6), and carries a
-digest over all of it.
+It is written last, create-if-absent, and removed first (P1). It says where the contents of the
+point lie, names the volumes with their snapshots and everything that was left out and why (P6), and
+carries a digest over all of it.
 """
 
 from __future__ import annotations
@@ -13,12 +13,9 @@ import msgspec
 
 from lifeboat.errors import BlobMissing, Damaged, NewerFormat, UsageError
 from lifeboat.point import layout
+from lifeboat.point.contents import Contents, TreeRef
 from lifeboat.ports.disks import StoredSnapshot
-from lifeboat.vault.records import Place
-from lifeboat.vault.trees import Entry, decode_tree
 from lifeboat.vault.vault import MAJOR, MINOR, Vault
-
-CLUSTER_SCOPE = ""
 
 
 class LeftOut(msgspec.Struct, frozen=True):
@@ -30,15 +27,6 @@ class LeftOut(msgspec.Struct, frozen=True):
     what: str
     reason: str
     severity: str = "loss"
-
-
-class TreeRef(msgspec.Struct, frozen=True):
-    """One namespace's tree ("" is the cluster scope): its record, place and number of objects."""
-
-    namespace: str
-    record: str
-    place: Place
-    objects: int
 
 
 class Run(msgspec.Struct, frozen=True):
@@ -55,7 +43,10 @@ class Run(msgspec.Struct, frozen=True):
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
-    """Format 1.0. Times RFC 3339; sizes in bytes; `complete` is False when a LeftOut is a loss."""
+    """Format 1.0. Times RFC 3339; sizes in bytes; `complete` is False when a LeftOut is a loss.
+
+    `object_bytes` is what all objects are as JSON, `new_bytes` what this point's packs added.
+    """
 
     major: int = MAJOR
     minor: int = MINOR
@@ -69,23 +60,17 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     complete: bool
     server_version: str
     run: Run
-    trees: tuple[TreeRef, ...]
-    packs: tuple[str, ...]
-    kinds: dict[str, int]
+    tree: TreeRef
     volumes: tuple[StoredSnapshot, ...]
     left_out: tuple[LeftOut, ...]
     warnings: tuple[str, ...]
     objects: int
+    object_bytes: int
     new_objects: int
     new_bytes: int
-    policy_text: str
     policy_digest: str
     previous: str = ""
     digest: str = ""
-
-    @property
-    def namespaces(self) -> tuple[str, ...]:
-        return tuple(tree.namespace for tree in self.trees if tree.namespace != CLUSTER_SCOPE)
 
 
 def sealed(manifest: Manifest) -> Manifest:
@@ -116,13 +101,14 @@ def read_manifest(vault: Vault, instance: str, point: str) -> Manifest:
     return manifest
 
 
-def read_tree(vault: Vault, tree: TreeRef) -> list[Entry]:
-    """The entries of one tree, sorted. Raises Damaged or BlobMissing."""
-    content = vault.reader().read(tree.record, tree.place)
-    namespace, entries = decode_tree(content, f"tree of {tree.namespace or 'the cluster scope'}")
-    if namespace != tree.namespace:
-        raise Damaged(f"tree {tree.record} is of {namespace!r}, not of {tree.namespace!r}")
-    return entries
+def open_contents(vault: Vault, manifest: Manifest) -> Contents:
+    """What the point holds, opened. Raises Damaged or BlobMissing."""
+    return Contents(vault, manifest.tree)
+
+
+def read_policy(vault: Vault, manifest: Manifest) -> str:
+    """The text of the policy that the point was made under."""
+    return vault.get_document(layout.policy(manifest.instance, manifest.policy_digest), str)
 
 
 def _digest(manifest: Manifest) -> str:

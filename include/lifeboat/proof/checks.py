@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from lifeboat.clock import monotonic
 from lifeboat.errors import LifeboatError, NotFound
 from lifeboat.point.facts import CheckResult
-from lifeboat.restore.apply import cleaned_body, target_of
+from lifeboat.restore.apply import cleaned_body, reader_of, target_of
 from lifeboat.restore.model import RestorePlan, VolumesResult
 from lifeboat.steps.context import Context
 
@@ -65,7 +65,7 @@ def workloads_ready(tested: Tested) -> _Finding:
 def objects_complete(tested: Tested) -> _Finding:
     """Every object of the plan is there and holds everything the point holds of it."""
     cluster, plan = tested.context.cluster, tested.plan
-    reader, target = tested.context.vault.reader(), target_of(plan)
+    reader, target = reader_of(tested.context, plan), target_of(plan)
     missing, different, seen = [], [], 0
     for item in plan.items:
         if item.action not in ("create", "merge"):

@@ -13,7 +13,8 @@ import msgspec
 
 from lifeboat.clock import poll_until, rfc3339
 from lifeboat.errors import AlreadyExists, LifeboatError, NotReady
-from lifeboat.point.manifest import CLUSTER_SCOPE, Manifest, read_tree
+from lifeboat.point.contents import Contents
+from lifeboat.point.manifest import Manifest, open_contents
 from lifeboat.ports.cluster import Cluster, Json, Kind
 from lifeboat.ports.marks import RESTORED_FROM
 from lifeboat.steps.context import Context
@@ -42,8 +43,9 @@ def scratch_names(test: str, namespaces: tuple[str, ...]) -> dict[str, str]:
 
 def make_scratch(context: Context, manifest: Manifest, test: str) -> dict[str, str]:
     """Create the scratch namespaces with their fences; returns the mapping. Idempotent."""
-    mapping = scratch_names(test, manifest.namespaces)
-    labels = _captured_labels(context, manifest)
+    contents = open_contents(context.vault, manifest)
+    mapping = scratch_names(test, contents.namespaces())
+    labels = _captured_labels(contents)
     for source, name in mapping.items():
         body: Json = {
             "apiVersion": "v1",
@@ -97,19 +99,16 @@ def _name(test: str, source: str) -> str:
     return f"{prefix}{source[: room - 7]}-{digest}"
 
 
-def _captured_labels(context: Context, manifest: Manifest) -> dict[str, dict[str, str]]:
+def _captured_labels(contents: Contents) -> dict[str, dict[str, str]]:
     """Labels of the captured namespaces (pod security levels among them)."""
     labels = {}
-    reader = context.vault.reader()
-    for ref in manifest.trees:
-        if ref.namespace != CLUSTER_SCOPE:
-            continue
-        for entry in read_tree(context.vault, ref):
-            if entry.group_kind == "Namespace":
-                content = reader.read(entry.record, entry.place)
-                seen = msgspec.json.decode(content, type=_LabelsOnly).metadata
-                own = {k: v for k, v in seen.labels.items() if k != "kubernetes.io/metadata.name"}
-                labels[seen.name] = own
+    reader = contents.reader()
+    for entry in contents:
+        if entry.group_kind == "Namespace":
+            content = reader.read(entry.record, entry.place)
+            seen = msgspec.json.decode(content, type=_LabelsOnly).metadata
+            own = {k: v for k, v in seen.labels.items() if k != "kubernetes.io/metadata.name"}
+            labels[seen.name] = own
     return labels
 
 

@@ -14,6 +14,7 @@ import msgspec
 from lifeboat.clock import monotonic
 from lifeboat.errors import AlreadyExists, Forbidden, LifeboatError, NotFound
 from lifeboat.point import layout
+from lifeboat.point.manifest import open_contents, read_manifest
 from lifeboat.ports.cluster import Cluster, Json
 from lifeboat.ports.marks import RESTORE
 from lifeboat.restore.model import Outcome, PlanItem, RestorePlan, WaveResult
@@ -28,6 +29,12 @@ def target_of(plan: RestorePlan) -> Target:
     """Where the plan's objects go."""
     request = plan.request
     return Target(plan.restore, request.point, request.mapping, request.scratch)
+
+
+def reader_of(context: Context, plan: RestorePlan) -> PackReader:
+    """Reads the records of the plan's point."""
+    manifest = read_manifest(context.vault, plan.request.instance, plan.request.point)
+    return open_contents(context.vault, manifest).reader()
 
 
 def apply_wave(context: Context, plan: RestorePlan, wave: int) -> WaveResult:
@@ -71,7 +78,7 @@ def _apply(
 ) -> tuple[list[Outcome], list[str]]:
     outcomes: list[Outcome] = []
     changes: list[str] = []
-    reader, where = context.vault.reader(), target_of(plan)
+    reader, where = reader_of(context, plan), target_of(plan)
     retry: LifeboatError | None = None
     with ThreadPoolExecutor(IN_FLIGHT) as pool:
         futures = []

@@ -15,14 +15,16 @@ import msgspec
 from lifeboat.clock import rfc3339
 from lifeboat.errors import LifeboatError, UsageError
 from lifeboat.point import layout
-from lifeboat.point.manifest import CLUSTER_SCOPE, Manifest, read_manifest, read_tree
+from lifeboat.point.contents import CLUSTER_SCOPE
+from lifeboat.point.manifest import Manifest, open_contents, read_manifest
 from lifeboat.policy.selection import kind_named
 from lifeboat.ports.cluster import Kind
 from lifeboat.restore.leave import Seen, why_left
 from lifeboat.restore.model import Action, PlanItem, PlanVolume, RestorePlan, RestoreRequest
 from lifeboat.restore.order import wave_of
 from lifeboat.steps.context import Context
-from lifeboat.vault.trees import Entry
+from lifeboat.vault.packs import PackReader
+from lifeboat.vault.rows import Entry
 
 _NAMESPACE, _CLAIM = "Namespace", "PersistentVolumeClaim"
 
@@ -59,8 +61,10 @@ def plan_restore(context: Context, request: RestoreRequest, restore: str) -> Res
     if known is not None:
         return known
     manifest = read_manifest(context.vault, request.instance, request.point)
-    _check(request, manifest)
-    plan = _Planner(context, request, manifest).plan(restore)
+    contents = open_contents(context.vault, manifest)
+    trees = contents.by_namespace()
+    _check(request, tuple(name for name in trees if name != CLUSTER_SCOPE))
+    plan = _Planner(context, request, manifest, trees, contents.reader()).plan(restore)
     if request.dry_run:
         return plan
     return context.vault.settle_document(key, plan, RestorePlan)
@@ -71,12 +75,11 @@ def stored_plan(context: Context, instance: str, restore: str) -> RestorePlan:
     return context.vault.get_document(layout.restore_plan(instance, restore), RestorePlan)
 
 
-def _check(request: RestoreRequest, manifest: Manifest) -> None:
-    have = manifest.namespaces
+def _check(request: RestoreRequest, have: tuple[str, ...]) -> None:
     unknown = sorted({*request.namespaces, *request.mapping} - set(have))
     if unknown:
         raise UsageError(
-            f"point {manifest.point} holds no namespace {', '.join(unknown)}",
+            f"point {request.point} holds no namespace {', '.join(unknown)}",
             hint=f"it holds {', '.join(have) or 'none'}",
         )
     targets = [request.mapping.get(name, name) for name in request.namespaces or have]
@@ -90,6 +93,8 @@ class _Planner:
     context: Context
     request: RestoreRequest
     manifest: Manifest
+    entries: dict[str, list[Entry]]
+    reader: PackReader
     warnings: list[str] = field(default_factory=list)
     kinds: dict[str, Kind] = field(default_factory=dict)
     live: dict[tuple[str, str], frozenset[str]] = field(default_factory=dict)
@@ -112,13 +117,14 @@ class _Planner:
         return msgspec.structs.replace(plan, digest=digest(plan))
 
     def _trees(self) -> Iterator[tuple[str, list[Entry]]]:
-        wanted = set(self.request.namespaces or self.manifest.namespaces)
-        for ref in self.manifest.trees:
-            if ref.namespace in wanted:
-                yield ref.namespace, self._selected(read_tree(self.context.vault, ref))
-            elif ref.namespace == CLUSTER_SCOPE:
-                entries = read_tree(self.context.vault, ref)
-                yield CLUSTER_SCOPE, [e for e in self._selected(entries) if self._in_scope(e)]
+        for namespace, entries in self.entries.items():
+            if namespace == CLUSTER_SCOPE:
+                yield namespace, [e for e in self._selected(entries) if self._in_scope(e)]
+            elif self._is_wanted(namespace):
+                yield namespace, self._selected(entries)
+
+    def _is_wanted(self, namespace: str) -> bool:
+        return namespace in (self.request.namespaces or self.entries)
 
     def _selected(self, entries: list[Entry]) -> list[Entry]:
         if not self.request.kinds:
@@ -139,18 +145,16 @@ class _Planner:
         """Of the cluster scope a restore takes the wanted namespaces' own objects, and the rest
         only when it restores cluster-scoped objects at all."""
         if entry.group_kind == _NAMESPACE:
-            wanted = self.request.namespaces or self.manifest.namespaces
-            return entry.name in wanted
+            return self._is_wanted(entry.name)
         return self.request.cluster_scoped
 
     def _learn_coming_kinds(self, trees: Iterable[tuple[str, list[Entry]]]) -> None:
         """Kinds whose definition is in this very plan are not discovered yet."""
-        reader = self.context.vault.reader()
         for _, entries in trees:
             for entry in entries:
                 if entry.kind != "CustomResourceDefinition":
                     continue
-                content = reader.read(entry.record, entry.place)
+                content = self.reader.read(entry.record, entry.place)
                 spec = msgspec.json.decode(content, type=_Definition).spec
                 name = f"{spec.names.kind}.{spec.group}"
                 namespaced = spec.scope == "Namespaced"
@@ -159,7 +163,6 @@ class _Planner:
 
     def _items(self, source: str, entries: list[Entry]) -> Iterator[PlanItem]:
         owners = {(entry.kind, entry.name) for entry in entries}
-        reader = self.context.vault.reader()
         for entry in sorted(entries, key=lambda e: e.place):
             kind = self.kinds.get(entry.group_kind)
             if kind is None:
@@ -167,7 +170,7 @@ class _Planner:
                     f"{entry.group_kind} {source}/{entry.name}: the target serves no such kind"
                 )
                 continue
-            seen = msgspec.json.decode(reader.read(entry.record, entry.place), type=Seen)
+            seen = msgspec.json.decode(self.reader.read(entry.record, entry.place), type=Seen)
             reason = why_left(kind, seen, owners, scratch=self.request.scratch)
             yield self._item(source, entry, kind, reason)
 

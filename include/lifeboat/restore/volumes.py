@@ -5,7 +5,7 @@ from __future__ import annotations
 from lifeboat.errors import AlreadyExists, LifeboatError
 from lifeboat.point import layout
 from lifeboat.ports.disks import RestoreTicket
-from lifeboat.restore.apply import cleaned_body, target_of
+from lifeboat.restore.apply import cleaned_body, reader_of, target_of
 from lifeboat.restore.model import PlanVolume, RestorePlan, VolumeOutcome, VolumesResult
 from lifeboat.steps.context import Context
 
@@ -15,7 +15,7 @@ def start_volumes(
 ) -> tuple[list[RestoreTicket], list[VolumeOutcome]]:
     """Start every planned volume; starting twice is one volume. What cannot be started is told."""
     tickets, failed = [], []
-    reader, target = context.vault.reader(), target_of(plan)
+    reader, target = reader_of(context, plan), target_of(plan)
     for volume in plan.volumes:
         body = cleaned_body(reader, volume.item, target).body
         try:

@@ -1,19 +1,19 @@
-"""Makes the point: merges the parts into trees and writes the manifest, last (P1)."""
+"""Makes the point: merges the parts into a tree and writes the manifest, last (P1)."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from lifeboat.clock import rfc3339
 from lifeboat.errors import NotReady, PointIncomplete, UsageError
 from lifeboat.point import layout
-from lifeboat.point.manifest import LeftOut, Manifest, TreeRef, commit, read_manifest
+from lifeboat.point.contents import TreeRef
+from lifeboat.point.manifest import LeftOut, Manifest, commit, open_contents, read_manifest
+from lifeboat.point.successor import next_tree
 from lifeboat.steps.context import Context
+from lifeboat.steps.gather import gather
 from lifeboat.steps.scope import VOLUMES_PART, Part, Scope, VolumesPart
-from lifeboat.vault.packs import PackWriter
-from lifeboat.vault.records import Place
-from lifeboat.vault.trees import Entry, decode_tree, encode_tree
+from lifeboat.vault.dictionaries import train
 
 
 def commit_point(context: Context, scope: Scope) -> Manifest:
@@ -29,12 +29,9 @@ def commit_point(context: Context, scope: Scope) -> Manifest:
         raise UsageError(f"point {scope.point} was removed on purpose; trigger a new run")
     parts = [_part(context, scope, shard.id) for shard in scope.shards]
     volumes = _volumes(context, scope)
-    writer = context.vault.writer()
-    trees, packs = _trees(context, scope, parts, writer)
+    tree = _tree(context, scope, parts)
     left_out = _merge_left_out(scope, parts, volumes)
-    kinds: Counter[str] = Counter()
-    for part in parts:
-        kinds.update(part.kinds)
+    _keep_policy(context)
     manifest = Manifest(
         point=scope.point,
         instance=scope.instance,
@@ -46,16 +43,14 @@ def commit_point(context: Context, scope: Scope) -> Manifest:
         complete=not any(entry.severity == "loss" for entry in left_out),
         server_version=scope.server_version,
         run=scope.run,
-        trees=trees,
-        packs=packs,
-        kinds=dict(sorted(kinds.items())),
+        tree=tree,
         volumes=volumes.snapshots,
         left_out=left_out,
         warnings=scope.warnings,
         objects=sum(part.objects for part in parts),
+        object_bytes=sum(part.object_bytes for part in parts),
         new_objects=sum(part.new_objects for part in parts),
-        new_bytes=sum(part.new_bytes for part in parts) + writer.written,
-        policy_text=context.instance.policy_text,
+        new_bytes=sum(part.new_bytes for part in parts),
         policy_digest=context.instance.policy_digest,
         previous=scope.previous,
     )
@@ -90,41 +85,24 @@ def _volumes(context: Context, scope: Scope) -> VolumesPart:
     return part
 
 
-def _trees(
-    context: Context, scope: Scope, parts: Iterable[Part], writer: PackWriter
-) -> tuple[tuple[TreeRef, ...], tuple[str, ...]]:
-    merged: dict[str, list[Entry]] = {}
-    for part in parts:
-        for content in part.trees:
-            namespace, entries = decode_tree(content, f"part {part.shard} of {scope.point}")
-            merged.setdefault(namespace, []).extend(entries)
-    known = _previous_trees(context, scope)
-    placed: dict[str, Place] = {}
-    records: dict[str, str] = {}
-    for namespace, entries in sorted(merged.items()):
-        content = encode_tree(namespace, entries)
-        record = context.vault.cipher.content_id(content)
-        records[namespace] = record
-        if record in known:
-            placed[record] = known[record]
-        else:
-            writer.add(record, content)
-    writer.close()
-    placed.update(writer.places)
-    refs = tuple(
-        TreeRef(namespace, record, placed[record], len(merged[namespace]))
-        for namespace, record in records.items()
-    )
-    packs = {entry.place.pack for entries in merged.values() for entry in entries}
-    packs |= {ref.place.pack for ref in refs}
-    return refs, tuple(sorted(packs))
+def _tree(context: Context, scope: Scope, parts: Sequence[Part]) -> TreeRef:
+    """Store what the contents of the new point need beyond those of the previous one."""
+    vault, previous = context.vault, None
+    if scope.previous:
+        manifest = read_manifest(vault, scope.instance, scope.previous)
+        previous = open_contents(vault, manifest)
+    dictionaries = previous.dictionaries.stored if previous else ()
+    if not dictionaries:
+        trained = train(sample for part in parts for sample in part.samples)
+        dictionaries = (trained,) if trained else ()
+    return next_tree(vault.trees, previous, gather(vault, parts, previous), dictionaries)
 
 
-def _previous_trees(context: Context, scope: Scope) -> dict[str, Place]:
-    if not scope.previous:
-        return {}
-    previous = read_manifest(context.vault, scope.instance, scope.previous)
-    return {ref.record: ref.place for ref in previous.trees}
+def _keep_policy(context: Context) -> None:
+    """Policies change seldom: a manifest names the text it was made under, which is stored once."""
+    instance = context.instance
+    key = layout.policy(instance.id, instance.policy_digest)
+    context.vault.settle_document(key, instance.policy_text, str)
 
 
 def _merge_left_out(

@@ -1,76 +1,96 @@
 """Captures one shard: lists, strips, stores what is new, and leaves a Part for commit.
 
 The previous point of the same instance is the only dedupe index: an object whose record is the same
-keeps its place, and nothing of it is written.
+keeps its place, and nothing of it is written. Memory does not grow with the cluster: rows of the
+previous point are read leaf by leaf in the order in which listings arrive, and rows of what was
+stored are spilled into documents.
 """
 
 from __future__ import annotations
 
+import secrets
+from array import array
 from collections import Counter
+from collections.abc import Iterable
 from contextlib import closing
 from dataclasses import dataclass, field
+from operator import itemgetter
+
+import msgspec
 
 from lifeboat.clock import rfc3339
 from lifeboat.errors import Forbidden
 from lifeboat.point import layout
-from lifeboat.point.manifest import LeftOut, TreeRef, read_manifest, read_tree
+from lifeboat.point.contents import Contents
+from lifeboat.point.manifest import LeftOut, open_contents, read_manifest
 from lifeboat.policy.model import Select
 from lifeboat.policy.selection import object_selected, opted_out
 from lifeboat.ports.marks import MANAGED
 from lifeboat.steps.context import Context
 from lifeboat.steps.listing import Arrived, Failed, list_all, worth_retrying
-from lifeboat.steps.scope import Listing, Part, Scope, Shard
+from lifeboat.steps.scope import Listing, Part, Scope, Shard, SpilledRows, StoredRows
 from lifeboat.steps.strip import Stripped, strip
-from lifeboat.vault.records import Place
-from lifeboat.vault.trees import Entry, encode_tree
-from lifeboat.vault.vault import Vault
+from lifeboat.vault.dictionaries import SAMPLE_BYTES, Dictionaries
+from lifeboat.vault.packs import Slot
+from lifeboat.vault.rows import Entry, Key, encode_rows
 
-_Names = dict[tuple[str, str, str], tuple[str, Place]]
+_SPILL_ROWS = 8192
+_SAMPLES_A_KIND = 48
 
-
-class _Previous:
-    """The previous point's places, namespace by namespace, read when first asked for."""
-
-    def __init__(self, vault: Vault, instance: str, point: str) -> None:
-        self._vault = vault
-        refs: tuple[TreeRef, ...] = ()
-        if point:
-            refs = read_manifest(vault, instance, point).trees
-        self._refs = {ref.namespace: ref for ref in refs}
-        self._read: dict[str, _Names] = {}
-
-    def find(self, namespace: str, entry: tuple[str, str, str]) -> tuple[str, Place] | None:
-        if namespace not in self._read:
-            ref = self._refs.get(namespace)
-            entries = read_tree(self._vault, ref) if ref else []
-            self._read[namespace] = {
-                (e.group, e.kind, e.name): (e.record, e.place) for e in entries
-            }
-        return self._read[namespace].get(entry)
+_Row = tuple[Key, int, str, Slot]
 
 
 @dataclass
 class _Caught:
-    """Objects of one listing so far: (namespace, group, version, kind, name) -> record id."""
+    """What came of one listing so far; void when it is listed anew."""
 
-    records: dict[tuple[str, str, str, str, str], str] = field(default_factory=dict)
+    kept: array[int] = field(default_factory=lambda: array("L"))
+    rows: list[_Row] = field(default_factory=list)
+    spilled: list[SpilledRows] = field(default_factory=list)
     opted_out: list[str] = field(default_factory=list)
+    objects: int = 0
+    object_bytes: int = 0
+    new: int = 0
+
+
+class _Samples:
+    """Records to train a dictionary on: some of every kind, up to a size."""
+
+    def __init__(self, wanted: bool) -> None:
+        self._left = SAMPLE_BYTES // 2 if wanted else 0
+        self._kinds: Counter[str] = Counter()
+        self.records: list[bytes] = []
+
+    def offer(self, kind: str, content: bytes) -> None:
+        if len(content) <= self._left and self._kinds[kind] < _SAMPLES_A_KIND:
+            self._kinds[kind] += 1
+            self._left -= len(content)
+            self.records.append(content)
 
 
 class _Dump:
-    def __init__(self, context: Context, scope: Scope) -> None:
+    def __init__(self, context: Context, scope: Scope, shard: Shard) -> None:
         self._select: Select = context.instance.policy.select
-        self._cipher = context.vault.cipher
-        self._writer = context.vault.writer()
-        self._previous = _Previous(context.vault, scope.instance, scope.previous)
+        self._vault = context.vault
+        self._scope, self._shard = scope, shard
+        self._previous: Contents | None = None
+        if scope.previous:
+            manifest = read_manifest(context.vault, scope.instance, scope.previous)
+            self._previous = open_contents(context.vault, manifest)
+        known = self._previous.dictionaries if self._previous else Dictionaries()
+        self._writer = context.vault.writer(known)
+        self._samples = _Samples(wanted=not known.stored)
+        self._sparse = frozenset(scope.sparse)
         self._namespaces = frozenset(scope.namespaces)
         self._caught: dict[Listing, _Caught] = {}
-        self._kept: dict[str, Place] = {}
-        self._added: set[str] = set()
+        self._held = 0
+        self._attempt = secrets.token_hex(4)
+        self._spills = 0
         self.left_out: list[LeftOut] = []
 
     def restart(self, listing: Listing) -> None:
-        self._caught.pop(listing, None)
+        voided = self._caught.pop(listing, None)
+        self._held -= len(voided.rows) if voided else 0
 
     def take(self, listing: Listing, raw: bytes) -> None:
         item = strip(listing.kind, raw)
@@ -81,15 +101,21 @@ class _Dump:
             caught.opted_out.append(f"{item.namespace}/{item.name}".lstrip("/"))
             return
         kind = listing.kind
-        record = self._cipher.content_id(item.content)
-        known = self._previous.find(item.namespace, (kind.group, kind.kind, item.name))
-        if known is not None and known[0] == record:
-            self._kept[record] = known[1]
-        elif record not in self._kept and record not in self._added:
-            self._writer.add(record, item.content)
-            self._added.add(record)
-        key = (item.namespace, kind.group, kind.version, kind.kind, item.name)
-        caught.records[key] = record
+        key = (kind.group, kind.version, kind.kind, item.namespace, item.name)
+        record = self._vault.cipher.record_id(item.content)
+        caught.objects += 1
+        caught.object_bytes += len(item.content)
+        known = self._previous.find(key) if self._previous else None
+        if known and known[1].record == record and known[1].place.pack not in self._sparse:
+            caught.kept.append(known[0])
+            return
+        slot = self._writer.add(item.content)
+        self._samples.offer(kind.group_kind, item.content)
+        caught.rows.append((key, known[0] if known else -1, record, slot))
+        caught.new += 1
+        self._held += 1
+        if self._held >= _SPILL_ROWS:
+            self._spill()
 
     def _wanted(self, listing: Listing, item: Stripped) -> bool:
         if item.labels.get(MANAGED) == "true":
@@ -98,30 +124,47 @@ class _Dump:
             return listing.only is None or item.name in listing.only
         return item.namespace in self._namespaces and object_selected(self._select, item.labels)
 
-    def finish(self, shard: Shard, now: str) -> Part:
+    def _spill(self) -> None:
+        """Put all rows held into documents, one a listing: a listing can still be voided."""
+        self._writer.flush()
+        scope = self._scope
+        for caught in self._caught.values():
+            if not caught.rows:
+                continue
+            self._spills += 1
+            document = layout.spilled(
+                scope.instance, scope.point, self._shard.id, self._attempt, self._spills
+            )
+            self._vault.put_document(document, _stored(caught.rows))
+            caught.spilled.append(SpilledRows(document, min(caught.rows)[0]))
+            caught.rows = []
+        self._held = 0
+
+    def finish(self, now: str) -> Part:
         self._writer.close()
-        trees: dict[str, list[Entry]] = {}
-        kinds: Counter[str] = Counter()
         for listing, caught in self._caught.items():
-            for (namespace, *entry), record in caught.records.items():
-                place = self._kept.get(record) or self._writer.places[record]
-                group, version, kind, name = entry
-                trees.setdefault(namespace, []).append(
-                    Entry(group, version, kind, name, record, place)
-                )
-            if caught.records:
-                kinds[listing.kind.group_kind] += len(caught.records)
             self._tell_opted_out(listing, caught)
+        every = self._caught.values()
         return Part(
-            shard=shard.id,
-            trees=tuple(encode_tree(ns, entries) for ns, entries in sorted(trees.items())),
-            kinds=dict(kinds),
-            objects=kinds.total(),
-            new_objects=len(self._added),
+            shard=self._shard.id,
+            kept=self._kept(),
+            spilled=tuple(spilled for caught in every for spilled in caught.spilled),
+            stored=_stored([row for caught in every for row in caught.rows]),
+            objects=sum(caught.objects for caught in every),
+            object_bytes=sum(caught.object_bytes for caught in every),
+            new_objects=sum(caught.new for caught in every),
             new_bytes=self._writer.written,
             left_out=tuple(self.left_out),
             captured_to=now,
+            samples=tuple(self._samples.records),
         )
+
+    def _kept(self) -> list[int]:
+        marks = bytearray(self._previous.overlay.space if self._previous else 0)
+        for caught in self._caught.values():
+            for ordinal in caught.kept:
+                marks[ordinal] = 1
+        return _runs(marks)
 
     def _tell_opted_out(self, listing: Listing, caught: _Caught) -> None:
         for name in caught.opted_out:
@@ -140,11 +183,11 @@ def dump_shard(context: Context, scope: Scope, shard_id: str) -> Part:
     if done is not None:
         return done
     shard = next(shard for shard in scope.shards if shard.id == shard_id)
-    dump = _Dump(context, scope)
+    dump = _Dump(context, scope, shard)
     with closing(list_all(context.cluster, shard.listings)) as arrivals:
         for arrived in arrivals:
             _take(dump, arrived)
-    part = dump.finish(shard, rfc3339(context.clock()))
+    part = dump.finish(rfc3339(context.clock()))
     return context.vault.settle_document(key, part, Part)
 
 
@@ -166,3 +209,21 @@ def _judge(dump: _Dump, failed: Failed) -> None:
     if isinstance(failed.error, Forbidden):
         reason = f"may not be listed: {reason}"
     dump.left_out.append(LeftOut(failed.listing.title, reason))
+
+
+def _stored(rows: Iterable[_Row]) -> StoredRows:
+    """Sorted, and the last of an object that was listed twice."""
+    ordered = sorted({row[0]: row for row in rows}.values(), key=itemgetter(0))
+    entries = [Entry(*key, record, slot.place) for key, _, record, slot in ordered]
+    return StoredRows([row[1] for row in ordered], msgspec.msgpack.encode(encode_rows(entries)))
+
+
+def _runs(marks: bytearray) -> list[int]:
+    """Where the ones are: start, length, start, length, …"""
+    found: list[int] = []
+    end = 0
+    while (start := marks.find(1, end)) >= 0:
+        end = marks.find(0, start)
+        end = len(marks) if end < 0 else end
+        found += [start, end - start]
+    return found

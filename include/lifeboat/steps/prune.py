@@ -8,28 +8,34 @@ account or found by reconcile; it never keeps a manifest alive.
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import msgspec
 
 from lifeboat.clock import parse_rfc3339, rfc3339
 from lifeboat.errors import LifeboatError
 from lifeboat.point import catalog, layout
 from lifeboat.point.facts import Tombstone, read_verdicts, record_tombstone, removed_points
+from lifeboat.point.liveness import mentioned_by, needed_by
 from lifeboat.point.manifest import Manifest
 from lifeboat.policy.retention import RetentionPoint, decide
 from lifeboat.ports.disks import StoredSnapshot
 from lifeboat.steps.context import Context
-from lifeboat.steps.scope import Scope
+from lifeboat.steps.scope import Claim, Scope
 from lifeboat.vault.packs import pack_key
+from lifeboat.vault.trees import tree_key
+from lifeboat.vault.vault import Vault
+
+_SETTLED_AFTER = timedelta(days=1)
 
 
 class Removal(msgspec.Struct, frozen=True):
-    """One point to remove, why, and what goes with it."""
+    """One point to remove, why, and the snapshots that go with it."""
 
     point: str
     captured_to: str
     reasons: tuple[str, ...]
     snapshots: tuple[StoredSnapshot, ...]
-    packs: tuple[str, ...]
 
 
 class Keeping(msgspec.Struct, frozen=True):
@@ -41,11 +47,15 @@ class Keeping(msgspec.Struct, frozen=True):
 
 
 class PrunePlan(msgspec.Struct, frozen=True):
-    """What prune would do now; used once."""
+    """What prune would do now; used once. `blobs` are keys of packs and trees that no point needs
+    once these are removed; `damaged` are points that cannot be read: they stay, and so does every
+    blob, since any may be theirs."""
 
     instance: str
     keep: tuple[Keeping, ...]
     remove: tuple[Removal, ...]
+    blobs: tuple[str, ...] = ()
+    damaged: tuple[str, ...] = ()
 
 
 class PruneResult(msgspec.Struct, frozen=True):
@@ -58,32 +68,29 @@ class PruneResult(msgspec.Struct, frozen=True):
 
 def plan_prune(context: Context) -> PrunePlan:
     """Reads the catalog only. Points that a run under way builds on are in use."""
-    instance = context.instance.id
-    manifests = {m.point: m for m in catalog.manifests(context.vault, instance)}
-    verified = {v.point for v in read_verdicts(context.vault, instance) if v.proven}
-    in_use = _bases_of_open_runs(context, set(manifests))
-    points = [
-        RetentionPoint(
-            id=manifest.point,
-            captured_at=parse_rfc3339(manifest.captured_to),
-            complete=manifest.complete,
-            verified=manifest.point in verified,
-            in_use=manifest.point in in_use,
-        )
-        for manifest in manifests.values()
-    ]
-    decision = decide(points, context.instance.policy.retention, context.clock())
+    instance, vault = context.instance.id, context.vault
+    readable, damaged = catalog.readable(vault, instance)
+    manifests = {manifest.point: manifest for manifest in readable}
+    rules = context.instance.policy.retention
+    decision = decide(_points(context, manifests), rules, context.clock())
     keep = tuple(
         Keeping(kept.id, manifests[kept.id].captured_to, tuple(kept.reasons))
         for kept in decision.keep
     )
-    needed = {pack for kept in keep for pack in manifests[kept.point].packs}
-    handles = {s.handle for kept in keep for s in manifests[kept.point].volumes}
+    staying = [manifests[kept.point] for kept in keep]
+    handles = {s.handle for manifest in staying for s in manifest.volumes}
+    going = [manifests[gone.id] for gone in decision.remove]
     removals = [
-        _removal(manifests[gone.id], tuple(gone.reasons), needed, handles)
-        for gone in decision.remove
+        Removal(
+            manifest.point,
+            manifest.captured_to,
+            tuple(gone.reasons),
+            tuple(s for s in manifest.volumes if s.handle not in handles),
+        )
+        for gone, manifest in zip(decision.remove, going, strict=True)
     ]
-    return PrunePlan(instance, keep, tuple(removals))
+    blobs = () if damaged else _freed(vault, staying, going)
+    return PrunePlan(instance, keep, tuple(removals), blobs, tuple(damaged))
 
 
 def execute_prune(context: Context, plan: PrunePlan) -> PruneResult:
@@ -94,8 +101,59 @@ def execute_prune(context: Context, plan: PrunePlan) -> PruneResult:
         record_tombstone(context.vault, plan.instance, tombstone)
         context.vault.store.delete(layout.manifest(plan.instance, removal.point))
         leftovers += _delete_snapshots(context, removal.snapshots)
-        leftovers += _delete_blobs(context, removal)
+    leftovers += _delete_blobs(context, [*plan.blobs, *working_documents(context)])
     return PruneResult(tuple(r.point for r in plan.remove), len(plan.keep), tuple(leftovers))
+
+
+def working_documents(context: Context) -> list[str]:
+    """Keys of what runs left that are over: scopes and parts of points that are removed, or were
+    committed a day ago, and the claims of such runs. A task of such a run that is cleared later
+    finds no claim and captures a new point."""
+    instance, vault = context.instance.id, context.vault
+    removed = removed_points(vault, instance)
+    committed = set(catalog.point_ids(vault, instance))
+    old = context.clock() - _SETTLED_AFTER
+    found = []
+    for prefix in (layout.scope(instance, ""), layout.all_parts(instance)):
+        for stat in vault.store.list(prefix):
+            point = stat.key.removeprefix(prefix).split("/", 1)[0]
+            if point in removed or (point in committed and stat.created < old):
+                found.append(stat.key)
+    for stat in vault.store.list(layout.claims(instance)):
+        if stat.created < old and _is_over(vault, stat.key, removed | committed):
+            found.append(stat.key)
+    return found
+
+
+def _is_over(vault: Vault, key: str, settled: set[str]) -> bool:
+    claim = vault.find_document(key, Claim)
+    return claim is not None and (not claim.point or claim.point in settled)
+
+
+def _points(context: Context, manifests: dict[str, Manifest]) -> list[RetentionPoint]:
+    instance = context.instance.id
+    verified = {v.point for v in read_verdicts(context.vault, instance) if v.proven}
+    in_use = _bases_of_open_runs(context, set(manifests))
+    return [
+        RetentionPoint(
+            id=manifest.point,
+            captured_at=parse_rfc3339(manifest.captured_to),
+            complete=manifest.complete,
+            verified=manifest.point in verified,
+            in_use=manifest.point in in_use,
+        )
+        for manifest in manifests.values()
+    ]
+
+
+def _freed(vault: Vault, staying: list[Manifest], going: list[Manifest]) -> tuple[str, ...]:
+    """Keys of packs and trees that only the points which go have mentioned."""
+    if not going:
+        return ()
+    mentioned, needed = mentioned_by(vault, going), needed_by(vault, staying)
+    packs = sorted(mentioned.packs - needed.packs)
+    trees = sorted(mentioned.trees - needed.trees)
+    return (*map(pack_key, packs), *map(tree_key, trees))
 
 
 def open_scopes(context: Context) -> list[Scope]:
@@ -114,18 +172,6 @@ def _bases_of_open_runs(context: Context, known: set[str]) -> set[str]:
     return {scope.previous for scope in open_scopes(context)} & known
 
 
-def _removal(
-    manifest: Manifest, reasons: tuple[str, ...], needed: set[str], handles: set[str]
-) -> Removal:
-    return Removal(
-        point=manifest.point,
-        captured_to=manifest.captured_to,
-        reasons=reasons,
-        snapshots=tuple(s for s in manifest.volumes if s.handle not in handles),
-        packs=tuple(pack for pack in manifest.packs if pack not in needed),
-    )
-
-
 def _delete_snapshots(context: Context, snapshots: tuple[StoredSnapshot, ...]) -> list[str]:
     leftovers = []
     for snapshot in snapshots:
@@ -137,15 +183,11 @@ def _delete_snapshots(context: Context, snapshots: tuple[StoredSnapshot, ...]) -
     return leftovers
 
 
-def _delete_blobs(context: Context, removal: Removal) -> list[str]:
-    instance, store = context.instance.id, context.vault.store
-    keys = [stat.key for stat in store.list(layout.parts(instance, removal.point))]
-    keys.append(layout.scope(instance, removal.point))
-    keys += [pack_key(pack) for pack in removal.packs]
+def _delete_blobs(context: Context, keys: list[str]) -> list[str]:
     leftovers = []
     for key in keys:
         try:
-            store.delete(key)
+            context.vault.store.delete(key)
         except LifeboatError as error:
             leftovers.append(f"{key}: {error.message}")
     return leftovers

@@ -12,10 +12,14 @@ import msgspec
 from lifeboat.clock import parse_rfc3339
 from lifeboat.errors import LifeboatError
 from lifeboat.point import catalog, layout
-from lifeboat.point.manifest import read_manifest
+from lifeboat.point.liveness import needed_by
 from lifeboat.ports.disks import StoredSnapshot
 from lifeboat.steps.context import Context
 from lifeboat.steps.prune import open_scopes
+from lifeboat.vault.packs import ROOT as PACKS
+from lifeboat.vault.packs import pack_key
+from lifeboat.vault.trees import ROOT as TREES
+from lifeboat.vault.trees import tree_key
 
 GRACE = timedelta(hours=24)
 
@@ -39,21 +43,19 @@ class Reconciliation(msgspec.Struct, frozen=True):
 
 def reconcile(context: Context, grace: timedelta = GRACE) -> Reconciliation:
     """Compare vault and cluster. Reads only."""
-    named, damaged = _named_packs(context)
-    present: set[str] = set()
+    vault, now = context.vault, context.clock()
     orphans: list[Orphan] = []
-    now = context.clock()
-    all_read = not damaged  # an unreadable manifest may name any pack: then none is deleted
-    for stat in context.vault.store.list("packs/"):
-        pack = layout.last_segment(stat.key)
-        present.add(pack)
-        if pack not in named:
-            ripe = all_read and now - stat.created > grace
-            orphans.append(Orphan(f"pack {pack}", "no point names it", ripe, key=stat.key))
-    for point, packs in _packs_of_points(context).items():
-        missing = tuple(f"pack {pack}" for pack in packs if pack not in present)
-        if missing:
-            damaged[point] = missing
+    needed, damaged = _needed(context)
+    present: set[str] = set()
+    all_read = not damaged  # what cannot be read may need any blob: then none is deleted
+    for prefix, what in ((PACKS, "pack"), (TREES, "tree")):
+        for stat in vault.store.list(prefix):
+            present.add(stat.key)
+            if stat.key not in needed:
+                title = f"{what} {layout.last_segment(stat.key)}"
+                ripe = all_read and now - stat.created > grace
+                orphans.append(Orphan(title, "no point needs it", ripe, key=stat.key))
+    damaged.update(_missing(context, present, set(damaged)))
     orphans += _orphan_snapshots(context, grace)
     return Reconciliation(tuple(orphans), damaged)
 
@@ -72,26 +74,39 @@ def remove_orphans(context: Context, found: Reconciliation) -> list[str]:
     return removed
 
 
-def _named_packs(context: Context) -> tuple[set[str], dict[str, tuple[str, ...]]]:
-    """Packs named by any point of any instance of this vault."""
-    named: set[str] = set()
+def _needed(context: Context) -> tuple[set[str], dict[str, tuple[str, ...]]]:
+    """Keys of the blobs that any point of any instance of this vault needs, and the points that
+    cannot be read."""
+    keys: set[str] = set()
     damaged: dict[str, tuple[str, ...]] = {}
     for instance in catalog.instances(context.vault):
-        for point in catalog.point_ids(context.vault, instance):
-            try:
-                named.update(read_manifest(context.vault, instance, point).packs)
-            except LifeboatError as error:
-                damaged[point] = (error.message,)
-    return named, damaged
-
-
-def _packs_of_points(context: Context) -> dict[str, tuple[str, ...]]:
-    found = {}
-    for point in catalog.point_ids(context.vault, context.instance.id):
+        manifests, unreadable = catalog.readable(context.vault, instance)
+        damaged.update({point: (why,) for point, why in unreadable.items()})
+        for manifest in manifests:
+            keys.update(map(tree_key, manifest.tree.names))
         try:
-            found[point] = read_manifest(context.vault, context.instance.id, point).packs
+            packs = needed_by(context.vault, manifests).packs
         except LifeboatError:
-            continue  # told by _named_packs already
+            for manifest in manifests:
+                try:
+                    packs = needed_by(context.vault, [manifest]).packs
+                    keys.update(map(pack_key, packs))
+                except LifeboatError as error:
+                    damaged[manifest.point] = (error.message,)
+        else:
+            keys.update(map(pack_key, packs))
+    return keys, damaged
+
+
+def _missing(context: Context, present: set[str], known: set[str]) -> dict[str, tuple[str, ...]]:
+    """What is gone of the points of this instance, as far as they can be read."""
+    vault, found = context.vault, {}
+    for manifest in catalog.readable(vault, context.instance.id)[0]:
+        if manifest.point not in known:
+            packs = sorted(needed_by(vault, [manifest]).packs)
+            missing = tuple(f"pack {pack}" for pack in packs if pack_key(pack) not in present)
+            if missing:
+                found[manifest.point] = missing
     return found
 
 

@@ -49,7 +49,10 @@ class Shard(msgspec.Struct, frozen=True):
 
 
 class Scope(msgspec.Struct, frozen=True, kw_only=True):
-    """What one run is going to capture. Times RFC 3339."""
+    """What one run is going to capture. Times RFC 3339.
+
+    `sparse` names packs of which little is still alive: what lives in them is stored anew.
+    """
 
     point: str
     instance: str
@@ -62,19 +65,43 @@ class Scope(msgspec.Struct, frozen=True, kw_only=True):
     volumes: tuple[Volume, ...]
     left_out: tuple[LeftOut, ...]
     warnings: tuple[str, ...]
+    sparse: tuple[str, ...] = ()
+
+
+class StoredRows(msgspec.Struct, frozen=True):
+    """Objects that a shard stored anew: `rows` are entries in ascending order of key (the Rows of
+    lifeboat.vault.rows, in MessagePack), `ordinals` their places in the previous point, -1 for what
+    it did not hold."""
+
+    ordinals: list[int]
+    rows: bytes
+
+
+class SpilledRows(msgspec.Struct, frozen=True):
+    """StoredRows in a document of their own, and the key of the first of them."""
+
+    document: str
+    first: tuple[str, str, str, str, str]
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True):
-    """What one shard stored: its trees as records' bytes (base64 in JSON), and its account."""
+    """What one shard saw, against the previous point of the scope, and its account.
+
+    `kept` are ordinals of the previous point that are unchanged, as start, length, start, length, …
+    `samples` are records to train a dictionary on, where the previous point has none.
+    """
 
     shard: str
-    trees: tuple[bytes, ...]
-    kinds: dict[str, int]
+    kept: list[int]
+    spilled: tuple[SpilledRows, ...]
+    stored: StoredRows
     objects: int
+    object_bytes: int
     new_objects: int
     new_bytes: int
     left_out: tuple[LeftOut, ...]
     captured_to: str
+    samples: tuple[bytes, ...] = ()
 
 
 class VolumesPart(msgspec.Struct, frozen=True, kw_only=True):

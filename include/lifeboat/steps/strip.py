@@ -47,4 +47,7 @@ def strip(kind: Kind, raw: bytes) -> Stripped:
     fields["metadata"] = msgspec.Raw(_encoder.encode(metadata))
     # Items of a list carry neither for built-in types (API conventions, "Lists"), custom ones do.
     body = {"apiVersion": kind.api_version, "kind": kind.kind, **fields}
-    return Stripped(namespace, name, labels, _encoder.encode(body))
+    content = _encoder.encode(body)
+    if b"\n" in content:  # an aggregated API may indent; a record is one line
+        content = msgspec.json.format(content, indent=-1)
+    return Stripped(namespace, name, labels, content)

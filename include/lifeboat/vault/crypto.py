@@ -20,7 +20,8 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from lifeboat.errors import Damaged
 
 KEY_BYTES = 32
-ID_BYTES = 16
+_CHECK_BYTES = 16
+RECORD_ID_BYTES = 8
 _NONCE_BYTES = 12
 
 AES_256_GCM = "aes-256-gcm"
@@ -38,8 +39,12 @@ class Cipher(Protocol):
         """Raises Damaged, naming `what`, when the bytes are not what was sealed there."""
         ...
 
-    def content_id(self, content: bytes) -> str:
-        """32 hex digits that only equal contents share (keyed BLAKE2b, RFC 7693)."""
+    def record_id(self, content: bytes) -> str:
+        """16 hex digits that only equal contents share (keyed BLAKE2b, RFC 7693).
+
+        An id is compared with that of the same object's previous version only, so a change stays
+        unseen once in 2^64 changes; that a record is genuine its sealing proves, not its id.
+        """
         ...
 
 
@@ -65,7 +70,7 @@ class AesGcm:
                 f"{what}: authentication failed, the bytes were changed or cut"
             ) from error
 
-    def content_id(self, content: bytes) -> str:
+    def record_id(self, content: bytes) -> str:
         return _name(content, self._id_key)
 
 
@@ -81,12 +86,12 @@ class Plain:
         return _checksum(plain, context) + plain
 
     def open(self, sealed: bytes, context: bytes, what: str) -> bytes:
-        check, plain = sealed[:ID_BYTES], sealed[ID_BYTES:]
+        check, plain = sealed[:_CHECK_BYTES], sealed[_CHECK_BYTES:]
         if check != _checksum(plain, context):
             raise Damaged(f"{what}: checksum failed, the bytes were changed or cut")
         return plain
 
-    def content_id(self, content: bytes) -> str:
+    def record_id(self, content: bytes) -> str:
         return _name(content, self._id_key)
 
 
@@ -95,8 +100,8 @@ def _derive(key: bytes, purpose: bytes) -> bytes:
 
 
 def _name(content: bytes, key: bytes) -> str:
-    return hashlib.blake2b(content, key=key, digest_size=ID_BYTES).hexdigest()
+    return hashlib.blake2b(content, key=key, digest_size=RECORD_ID_BYTES).hexdigest()
 
 
 def _checksum(plain: bytes, context: bytes) -> bytes:
-    return hashlib.blake2b(context + b"\0" + plain, digest_size=ID_BYTES).digest()
+    return hashlib.blake2b(context + b"\0" + plain, digest_size=_CHECK_BYTES).digest()

@@ -8,20 +8,47 @@ from __future__ import annotations
 
 import secrets
 from collections import OrderedDict
+from dataclasses import dataclass
 
 from lifeboat.errors import Damaged, NewerFormat
 from lifeboat.ports.store import Store
 from lifeboat.vault.crypto import Cipher
+from lifeboat.vault.dictionaries import Dictionaries
 from lifeboat.vault.records import FRAME_BYTES, Place, open_frame, seal_frame
 
 MAGIC = b"LBP1"
 PACK_BYTES = 8 * 1024 * 1024
+ROOT = "packs/"
+_NAME_BYTES = 8
 _FRAMES_KEPT = 16
 
 
 def pack_key(pack: str) -> str:
     """The store key of a pack; two digits of fan-out keep folders small."""
-    return f"packs/{pack[:2]}/{pack}"
+    return f"{ROOT}{pack[:2]}/{pack}"
+
+
+@dataclass
+class _Frame:
+    """A frame that is being filled; its address is known once it is sealed."""
+
+    pack: str = ""
+    offset: int = 0
+    length: int = 0
+    lines: int = 0
+
+
+@dataclass(frozen=True)
+class Slot:
+    """A record that was added; `place` is known after the next `flush`."""
+
+    frame: _Frame
+    line: int
+
+    @property
+    def place(self) -> Place:
+        frame = self.frame
+        return Place(frame.pack, frame.offset, frame.length, frame.lines, self.line)
 
 
 class PackWriter:
@@ -30,37 +57,36 @@ class PackWriter:
     `written` counts stored bytes, `packs` names what was stored; both grow at `close`.
     """
 
-    def __init__(self, store: Store, cipher: Cipher) -> None:
+    def __init__(self, store: Store, cipher: Cipher, dictionaries: Dictionaries) -> None:
         self._store = store
         self._cipher = cipher
-        self._frame: list[bytes] = []
-        self._frame_size = 0
-        self._pending: list[tuple[str, int, int]] = []
+        self._dictionaries = dictionaries
+        self._records: list[bytes] = []
+        self._size = 0
+        self._frame = _Frame()
         self._start_pack()
-        self.places: dict[str, Place] = {}
         self.written = 0
         self.packs: list[str] = []
 
-    def add(self, record_id: str, content: bytes) -> None:
-        """Queue one record; its place is in `places` after the frame was sealed (`flush`)."""
-        self._pending.append((record_id, self._frame_size, len(content)))
-        self._frame.append(content)
-        self._frame_size += len(content)
-        if self._frame_size >= FRAME_BYTES:
+    def add(self, content: bytes) -> Slot:
+        """Queue one record, a single line; the slot's place is known after `flush`."""
+        slot = Slot(self._frame, len(self._records))
+        self._records.append(content)
+        self._size += len(content)
+        if self._size >= FRAME_BYTES:
             self.flush()
+        return slot
 
     def flush(self) -> None:
         """Seal the open frame, so that every record added so far has its place."""
-        if not self._pending:
+        if not self._records:
             return
-        offset = len(self._body)
-        sealed = seal_frame(self._cipher, self._pack, offset, b"".join(self._frame))
+        frame, offset = self._frame, len(self._body)
+        sealed = seal_frame(self._cipher, self._pack, offset, self._records, self._dictionaries)
         self._body += sealed
-        for record_id, start, size in self._pending:
-            self.places[record_id] = Place(self._pack, offset, len(sealed), start, size)
-        self._frame.clear()
-        self._pending.clear()
-        self._frame_size = 0
+        frame.pack, frame.offset = self._pack, offset
+        frame.length, frame.lines = len(sealed), len(self._records)
+        self._frame, self._records, self._size = _Frame(), [], 0
         if len(self._body) >= PACK_BYTES:
             self._store_pack()
 
@@ -78,48 +104,49 @@ class PackWriter:
         self._start_pack()
 
     def _start_pack(self) -> None:
-        self._pack = secrets.token_hex(16)
+        self._pack = secrets.token_hex(_NAME_BYTES)
         self._body = bytearray(MAGIC)
 
 
 class PackReader:
     """Reads records by place, one range request a frame; keeps the latest frames for neighbours."""
 
-    def __init__(self, store: Store, cipher: Cipher) -> None:
+    def __init__(self, store: Store, cipher: Cipher, dictionaries: Dictionaries) -> None:
         self._store = store
         self._cipher = cipher
-        self._frames: OrderedDict[tuple[str, int], bytes] = OrderedDict()
+        self._dictionaries = dictionaries
+        self._frames: OrderedDict[tuple[str, int], list[bytes]] = OrderedDict()
 
     def read(self, record_id: str, place: Place) -> bytes:
         """The record's content. Raises Damaged or BlobMissing, both naming the pack."""
-        frame = self._frame(place)
-        content = frame[place.start : place.start + place.size]
-        if self._cipher.content_id(content) != record_id:
+        records = self._frame(place)
+        content = records[place.line] if place.line < len(records) else b""
+        if self._cipher.record_id(content) != record_id:
             raise Damaged(f"pack {place.pack} at byte {place.offset}: is not record {record_id}")
         return content
 
-    def _frame(self, place: Place) -> bytes:
+    def _frame(self, place: Place) -> list[bytes]:
         address = (place.pack, place.offset)
-        frame = self._frames.get(address)
-        if frame is None:
-            sealed = self._store.get_range(pack_key(place.pack), place.offset, place.length)
-            if len(sealed) != place.length:
-                raise Damaged(
-                    f"pack {place.pack}: ends at byte {place.offset + len(sealed)},"
-                    f" a frame of {place.length} bytes starts at {place.offset}"
-                )
-            try:
-                frame = open_frame(self._cipher, place.pack, place.offset, sealed)
-            except Damaged:
-                # Only now is a second request worth it: a newer format is no damage.
-                check_magic(place.pack, self._store.get_range(pack_key(place.pack), 0, len(MAGIC)))
-                raise
-            self._frames[address] = frame
-            if len(self._frames) > _FRAMES_KEPT:
-                self._frames.popitem(last=False)
-        else:
+        records = self._frames.get(address)
+        if records is not None:
             self._frames.move_to_end(address)
-        return frame
+            return records
+        sealed = self._store.get_range(pack_key(place.pack), place.offset, place.length)
+        if len(sealed) != place.length:
+            raise Damaged(
+                f"pack {place.pack}: ends at byte {place.offset + len(sealed)},"
+                f" a frame of {place.length} bytes starts at {place.offset}"
+            )
+        try:
+            records = open_frame(self._cipher, place, sealed, self._dictionaries)
+        except Damaged:
+            # Only now is a second request worth it: a newer format is no damage.
+            check_magic(place.pack, self._store.get_range(pack_key(place.pack), 0, len(MAGIC)))
+            raise
+        self._frames[address] = records
+        if len(self._frames) > _FRAMES_KEPT:
+            self._frames.popitem(last=False)
+        return records
 
 
 def check_magic(pack: str, head: bytes) -> None:

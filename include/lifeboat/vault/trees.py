@@ -1,66 +1,205 @@
-"""Trees: the sorted list of what a point holds of one namespace, or of the cluster scope.
+"""Trees: everything that a point holds, as blobs of sorted rows.
 
-A tree is a record itself. It names packs by position in its own small table, so that the 32 digits
-of a pack's name stand in it once, and an unchanged namespace gives the very same bytes.
+A *base* is a whole tree: leaves of some thousand rows each, and a root that tells where each leaf
+begins, with the dictionaries that frames may name. A *layer* is what changed since a base. Both are
+write-once blobs of their own, shared by every point that was made while they held.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import NamedTuple
+import secrets
+from bisect import bisect_right
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice, pairwise
+from operator import itemgetter
+from typing import TypeVar
 
 import msgspec
+import zstandard
 
 from lifeboat.errors import Damaged
-from lifeboat.vault.records import Place
+from lifeboat.ports.store import Store
+from lifeboat.vault.crypto import Cipher
+from lifeboat.vault.dictionaries import Dictionaries
+from lifeboat.vault.rows import Entry, Key, Places, Rows, decode_rows, encode_rows
+
+MAGIC = b"LBT1"
+ROOT = "trees/"
+_LEAF_ROWS = 2048
+_LEVEL = 9
+_LARGEST = 1 << 30
+_WHOLE_BYTES = 512 * 1024  # a tree up to this size is read with one request
+_LEAVES_KEPT = 12
+
+T = TypeVar("T")
 
 
-class Entry(NamedTuple):
-    """One object: its group, version and kind as captured, its name, and where its record lies."""
+def tree_key(name: str) -> str:
+    """The store key of a base or a layer."""
+    return f"{ROOT}{name[:2]}/{name}"
 
-    group: str
-    version: str
-    kind: str
+
+class BlobRef(msgspec.Struct, frozen=True):
+    """A base or a layer: its name, size, number of rows, and where its root begins."""
+
     name: str
-    record: str
-    place: Place
-
-    @property
-    def group_kind(self) -> str:
-        return f"{self.kind}.{self.group}" if self.group else self.kind
+    size: int
+    root: int
+    rows: int
 
 
-_Row = tuple[str, str, str, str, str, int, int, int, int, int]
+class Layer(msgspec.Struct, array_like=True, frozen=True):
+    """What changed since a base, or since a base and a layer over it.
+
+    Ordinals count the rows of the base, then those that the layer below added: `changed` ones have
+    a new record at `places`, `gone` ones are no longer there, `added` rows are new. Ordinals are
+    sorted, and each but the first is written as its distance from the one before (`distances`).
+    """
+
+    changed: list[int]
+    places: Places
+    gone: list[int]
+    added: Rows
+
+    def __len__(self) -> int:
+        return len(self.changed) + len(self.gone) + len(self.added.name)
 
 
-class _TreeDocument(msgspec.Struct, frozen=True):
-    """`namespace` is "" for the cluster scope; a row is group, version, kind, name, record id, then
-    the place with the pack as an index into `packs`."""
-
-    namespace: str
-    packs: list[str]
-    rows: list[_Row]
+def distances(ordinals: list[int]) -> list[int]:
+    """Ascending numbers as the first and the steps between them, which are small."""
+    return [after - before for before, after in pairwise([0, *ordinals])]
 
 
-_decoder = msgspec.json.Decoder(_TreeDocument)
+class _Root(msgspec.Struct, array_like=True, frozen=True):
+    """Per leaf: the key of its first row, its offset, length and number of rows."""
+
+    leaves: list[tuple[Key, int, int, int]]
+    dictionaries: list[bytes]
 
 
-def encode_tree(namespace: str, entries: Iterable[Entry]) -> bytes:
-    """The record of a tree; entries are sorted here, so their order does not matter."""
-    ordered = sorted(entries)
-    packs = sorted({entry.place.pack for entry in ordered})
-    position = {pack: index for index, pack in enumerate(packs)}
-    rows = [(*entry[:5], position[entry.place.pack], *entry.place[1:]) for entry in ordered]
-    return msgspec.json.encode(_TreeDocument(namespace, packs, rows))
+class Trees:
+    """Writes and reads the blobs of trees over one store."""
+
+    def __init__(self, store: Store, cipher: Cipher) -> None:
+        self._store = store
+        self._cipher = cipher
+
+    def write_base(self, entries: Iterable[Entry], dictionaries: Sequence[bytes]) -> BlobRef:
+        """Store a base from entries in ascending order of key; holds one leaf at a time."""
+        name, body = _new_blob()
+        leaves: list[tuple[Key, int, int, int]] = []
+        left = iter(entries)
+        while leaf := list(islice(left, _LEAF_ROWS)):
+            sealed = self._seal(name, len(body), encode_rows(leaf))
+            leaves.append((leaf[0].key, len(body), len(sealed), len(leaf)))
+            body += sealed
+        root = len(body)
+        body += self._seal(name, root, _Root(leaves, list(dictionaries)))
+        self._store.put_new(tree_key(name), bytes(body))
+        return BlobRef(name, len(body), root, sum(leaf[3] for leaf in leaves))
+
+    def write_layer(self, layer: Layer) -> BlobRef:
+        """Store a layer as a blob of its own."""
+        name, body = _new_blob()
+        root = len(body)
+        body += self._seal(name, root, layer)
+        self._store.put_new(tree_key(name), bytes(body))
+        return BlobRef(name, len(body), root, len(layer))
+
+    def read_layer(self, ref: BlobRef) -> Layer:
+        """Raises Damaged or BlobMissing, both naming the tree."""
+        sealed = self._store.get_range(tree_key(ref.name), ref.root, ref.size - ref.root)
+        return self._open(ref.name, ref.root, sealed, Layer)
+
+    def open_base(self, ref: BlobRef) -> Base:
+        """One request for the whole of a small tree, for the root of a large one."""
+        start = 0 if ref.size <= _WHOLE_BYTES else ref.root
+        held = self._store.get_range(tree_key(ref.name), start, ref.size - start)
+        root = self._open(ref.name, ref.root, held[ref.root - start :], _Root)
+        return Base(self, ref, root.leaves, root.dictionaries, b"" if start else held)
+
+    def read_leaf(self, name: str, offset: int, length: int, held: bytes) -> list[Entry]:
+        """The rows of a leaf, from the bytes at hand or by one request."""
+        sealed = held[offset : offset + length]
+        if not held:
+            sealed = self._store.get_range(tree_key(name), offset, length)
+        return decode_rows(self._open(name, offset, sealed, Rows), f"tree {name}")
+
+    def _seal(self, name: str, offset: int, part: object) -> bytes:
+        packed = zstandard.ZstdCompressor(level=_LEVEL).compress(msgspec.msgpack.encode(part))
+        return self._cipher.seal(packed, _context(name, offset))
+
+    def _open(self, name: str, offset: int, sealed: bytes, shape: type[T]) -> T:
+        what = f"tree {name} at byte {offset}"
+        packed = self._cipher.open(sealed, _context(name, offset), what)
+        try:
+            plain = zstandard.ZstdDecompressor().decompress(packed, max_output_size=_LARGEST)
+            return msgspec.msgpack.decode(plain, type=shape)
+        except (zstandard.ZstdError, msgspec.DecodeError) as error:
+            raise Damaged(f"{what}: is not what it should be: {error}") from error
 
 
-def decode_tree(content: bytes, what: str) -> tuple[str, list[Entry]]:
-    """Namespace and entries. Raises Damaged, naming `what`, when the record is no tree."""
-    try:
-        document = _decoder.decode(content)
-        entries = [
-            Entry(*row[:5], Place(document.packs[row[5]], *row[6:])) for row in document.rows
-        ]
-    except (msgspec.DecodeError, IndexError) as error:
-        raise Damaged(f"{what}: is not a tree: {error}") from error
-    return document.namespace, entries
+class Base:
+    """An opened base: reads leaves when they are asked for and keeps the latest few."""
+
+    def __init__(
+        self,
+        trees: Trees,
+        ref: BlobRef,
+        leaves: list[tuple[Key, int, int, int]],
+        dictionaries: list[bytes],
+        held: bytes,
+    ) -> None:
+        self.ref = ref
+        self.dictionaries = Dictionaries(dictionaries)
+        self._trees = trees
+        self._leaves = leaves
+        self._held = held
+        self._starts = [0]
+        for leaf in leaves:
+            self._starts.append(self._starts[-1] + leaf[3])
+        self._kept: OrderedDict[int, dict[Key, int]] = OrderedDict()
+        self._rows: dict[int, list[Entry]] = {}
+
+    def __len__(self) -> int:
+        return self._starts[-1]
+
+    def __iter__(self) -> Iterator[Entry]:
+        """All rows, in order, a leaf at a time."""
+        for index in range(len(self._leaves)):
+            yield from self._leaf(index)[0]
+
+    def row(self, ordinal: int) -> Entry:
+        """One row by its position."""
+        index = bisect_right(self._starts, ordinal) - 1
+        return self._leaf(index)[0][ordinal - self._starts[index]]
+
+    def find(self, key: Key) -> int | None:
+        """The position of a row, None when there is none of this key."""
+        index = bisect_right(self._leaves, key, key=itemgetter(0)) - 1
+        if index < 0:
+            return None
+        place = self._leaf(index)[1].get(key)
+        return None if place is None else self._starts[index] + place
+
+    def _leaf(self, index: int) -> tuple[list[Entry], dict[Key, int]]:
+        if index in self._kept:
+            self._kept.move_to_end(index)
+            return self._rows[index], self._kept[index]
+        _, offset, length, _ = self._leaves[index]
+        rows = self._trees.read_leaf(self.ref.name, offset, length, self._held)
+        self._rows[index] = rows
+        self._kept[index] = {entry.key: place for place, entry in enumerate(rows)}
+        if len(self._kept) > _LEAVES_KEPT:
+            gone, _ = self._kept.popitem(last=False)
+            del self._rows[gone]
+        return rows, self._kept[index]
+
+
+def _new_blob() -> tuple[str, bytearray]:
+    return secrets.token_hex(8), bytearray(MAGIC)
+
+
+def _context(name: str, offset: int) -> bytes:
+    return f"tree {name} {offset}".encode()

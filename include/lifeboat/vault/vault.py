@@ -3,6 +3,7 @@
 lifeboat.json     the only clear text: format, version, vault id, kind of encryption
 keys/<id>         wrapped data keys
 packs/…           records
+trees/…           which records a point holds
 instances/…       documents (point.layout spells their keys)
 """
 
@@ -26,13 +27,15 @@ from lifeboat.errors import (
 )
 from lifeboat.ports.store import Store
 from lifeboat.vault.crypto import AES_256_GCM, KEY_BYTES, NONE, AesGcm, Cipher, Plain
+from lifeboat.vault.dictionaries import Dictionaries
+from lifeboat.vault.documents import pack, unpack
 from lifeboat.vault.keys import Wrapping, unwrap, wrap
-from lifeboat.vault.packs import PackReader, PackWriter
+from lifeboat.vault.packs import PackWriter
+from lifeboat.vault.trees import Trees
 
 HEADER_KEY = "lifeboat.json"
 MAJOR, MINOR = 1, 0
 _DOCUMENT_MAGIC = b"LBD1"
-_LARGEST_DOCUMENT = 1 << 30
 
 T = TypeVar("T")
 
@@ -56,9 +59,14 @@ class Vault:
         self.header = header
         self.cipher = cipher
 
+    @property
+    def trees(self) -> Trees:
+        """Writes and reads trees in this vault."""
+        return Trees(self.store, self.cipher)
+
     def put_document(self, key: str, document: object) -> None:
         """Seal and store a Struct or dict. Raises BlobExists: documents are never edited."""
-        packed = zstandard.ZstdCompressor(level=3).compress(msgspec.json.encode(document))
+        packed = pack(msgspec.json.encode(document))
         self.store.put_new(key, _DOCUMENT_MAGIC + self.cipher.seal(packed, self._context(key)))
 
     def get_document(self, key: str, shape: type[T]) -> T:
@@ -67,10 +75,7 @@ class Vault:
         _check_document(key, stored)
         packed = self.cipher.open(stored[len(_DOCUMENT_MAGIC) :], self._context(key), key)
         try:
-            plain = zstandard.ZstdDecompressor().decompress(
-                packed, max_output_size=_LARGEST_DOCUMENT
-            )
-            return msgspec.json.decode(plain, type=shape)
+            return msgspec.json.decode(unpack(packed), type=shape)
         except (zstandard.ZstdError, msgspec.DecodeError) as error:
             raise Damaged(f"{key}: is not a {shape.__name__}: {error}") from error
 
@@ -90,11 +95,9 @@ class Vault:
             return self.get_document(key, shape)
         return document
 
-    def writer(self) -> PackWriter:
-        return PackWriter(self.store, self.cipher)
-
-    def reader(self) -> PackReader:
-        return PackReader(self.store, self.cipher)
+    def writer(self, dictionaries: Dictionaries) -> PackWriter:
+        """Stores records; `dictionaries` are those of the point before."""
+        return PackWriter(self.store, self.cipher, dictionaries)
 
     def _context(self, key: str) -> bytes:
         return f"document {self.header.vault} {key}".encode()

@@ -42,8 +42,8 @@ def test_sealed_bytes_hide_the_plain_ones_and_differ_every_time() -> None:
 
 def test_ids_are_equal_for_equal_contents_under_one_key_only() -> None:
     one, other = AesGcm(bytes(32)), AesGcm(bytes(31) + b"\1")
-    assert one.content_id(b"a") == one.content_id(b"a") != one.content_id(b"b")
-    assert one.content_id(b"a") != other.content_id(b"a")
+    assert one.record_id(b"a") == one.record_id(b"a") != one.record_id(b"b")
+    assert one.record_id(b"a") != other.record_id(b"a")
 
 
 @pytest.mark.parametrize("secret", [generate_key(), "correct horse battery staple"])

@@ -1,89 +1,116 @@
-"""Packs and trees: records come back by place, damage is named."""
+"""Packs: records come back by place, damage is named."""
 
 from __future__ import annotations
 
 import os
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from lifeboat.errors import BlobMissing, Damaged, NewerFormat
 from lifeboat.vault.crypto import AesGcm
+from lifeboat.vault.dictionaries import Dictionaries, train
 from lifeboat.vault.packs import MAGIC, PackReader, PackWriter, check_magic, pack_key
 from lifeboat.vault.records import FRAME_BYTES, Place
-from lifeboat.vault.trees import Entry, decode_tree, encode_tree
 from tests.support.memory_store import MemoryStore
 
 CIPHER = AesGcm(bytes(32))
 
 
-def _write(store: MemoryStore, contents: list[bytes]) -> tuple[PackWriter, list[str]]:
-    writer = PackWriter(store, CIPHER)
-    ids = [CIPHER.content_id(content) for content in contents]
-    for record, content in zip(ids, contents, strict=True):
-        writer.add(record, content)
+NONE = Dictionaries()
+
+
+def line(size: int) -> bytes:
+    """Random bytes without a line's end: a record is one line."""
+    return os.urandom(size).replace(b"\n", b" ")
+
+
+def write(
+    store: MemoryStore, contents: list[bytes], dictionaries: Dictionaries = NONE
+) -> tuple[PackWriter, list[tuple[str, Place]]]:
+    writer = PackWriter(store, CIPHER, dictionaries)
+    slots = [writer.add(content) for content in contents]
     writer.close()
-    return writer, ids
+    ids = [CIPHER.record_id(content) for content in contents]
+    return writer, [(i, slot.place) for i, slot in zip(ids, slots, strict=True)]
+
+
+def reader(store: MemoryStore, dictionaries: Dictionaries = NONE) -> PackReader:
+    return PackReader(store, CIPHER, dictionaries)
 
 
 def test_records_come_back_across_frames_and_packs() -> None:
     store = MemoryStore()
-    contents = [os.urandom(FRAME_BYTES // 3) + bytes([n]) for n in range(100)]
-    writer, ids = _write(store, contents)
+    contents = [line(FRAME_BYTES // 3) for _ in range(100)]
+    writer, found = write(store, contents)
     assert len(writer.packs) > 1
-    reader = PackReader(store, CIPHER)
-    assert [reader.read(i, writer.places[i]) for i in ids] == contents
+    opened = reader(store)
+    assert [opened.read(*one) for one in found] == contents
     assert writer.written == sum(stat.size for stat in store.list("packs/"))
+
+
+def test_small_frames_need_the_dictionary_that_they_were_made_with() -> None:
+    records = [b'{"kind":"Deployment","image":"shop:%d","replicas":2}' % n * 9 for n in range(200)]
+    dictionaries = Dictionaries([train(records), train(records[:100])])
+    store = MemoryStore()
+    plain, _ = write(store, records[:2])
+    packed, found = write(store, records[:2], dictionaries)
+    assert packed.written < plain.written
+    assert reader(store, dictionaries).read(*found[1]) == records[1]
+    older = Dictionaries(dictionaries.stored[::-1])
+    assert reader(store, older).read(*found[1]) == records[1]
+    with pytest.raises(Damaged, match="names dictionary"):
+        reader(store).read(*found[1])
+
+
+def test_too_few_samples_make_no_dictionary() -> None:
+    assert train([b"{}"] * 3) == b""
 
 
 def test_nothing_is_stored_before_close_and_nothing_for_an_empty_writer() -> None:
     store = MemoryStore()
-    writer = PackWriter(store, CIPHER)
+    writer = PackWriter(store, CIPHER, NONE)
     writer.close()
-    writer = PackWriter(store, CIPHER)
-    writer.add("a" * 32, b"{}")
+    writer = PackWriter(store, CIPHER, NONE)
+    writer.add(b"{}")
     writer.flush()
     assert list(store.list("")) == []
 
 
 def test_a_truncated_pack_is_named_with_the_byte() -> None:
     store = MemoryStore()
-    writer, (record,) = _write(store, [b"x" * 5000])
-    place = writer.places[record]
+    _, [(record, place)] = write(store, [b"x" * 5000])
     whole = store.get(pack_key(place.pack))
     store.delete(pack_key(place.pack))
     store.put_new(pack_key(place.pack), whole[:-3])
     with pytest.raises(Damaged, match=f"ends at byte {len(whole) - 3}"):
-        PackReader(store, CIPHER).read(record, place)
+        reader(store).read(record, place)
     store.delete(pack_key(place.pack))
     with pytest.raises(BlobMissing):
-        PackReader(store, CIPHER).read(record, place)
+        reader(store).read(record, place)
 
 
 def test_a_frame_moved_within_its_pack_does_not_open() -> None:
     store = MemoryStore()
-    writer, ids = _write(store, [os.urandom(FRAME_BYTES), os.urandom(FRAME_BYTES)])
-    first, second = (writer.places[i] for i in ids)
-    swapped = Place(second.pack, first.offset, first.length, 0, first.size)
+    _, [(_, first), (record, second)] = write(store, [line(FRAME_BYTES), line(FRAME_BYTES)])
     with pytest.raises(Damaged, match="is not record"):
-        PackReader(store, CIPHER).read(ids[1], swapped)
+        reader(store).read(record, second._replace(offset=first.offset, length=first.length))
+    with pytest.raises(Damaged, match="is not record"):
+        reader(store).read(record, second._replace(line=1))
 
 
 def test_a_record_of_a_newer_pack_is_refused_as_newer_not_as_damaged() -> None:
     store = MemoryStore()
-    writer, (record,) = _write(store, [b"x" * 5000])
-    place = writer.places[record]
+    _, [(record, place)] = write(store, [b"x" * 5000])
     key = pack_key(place.pack)
     whole = store.get(key)
     store.delete(key)
     store.put_new(key, b"LBP2" + bytes(len(whole) - 4))
     with pytest.raises(NewerFormat, match="format 2"):
-        PackReader(store, CIPHER).read(record, place)
+        reader(store).read(record, place)
     store.delete(key)
     store.put_new(key, whole[:-1] + bytes([whole[-1] ^ 1]))
     with pytest.raises(Damaged, match="authentication failed"):
-        PackReader(store, CIPHER).read(record, place)
+        reader(store).read(record, place)
 
 
 def test_newer_and_foreign_packs_are_told_apart() -> None:
@@ -92,25 +119,3 @@ def test_newer_and_foreign_packs_are_told_apart() -> None:
         check_magic("p", b"LBP2")
     with pytest.raises(Damaged):
         check_magic("p", b"PK\3\4")
-
-
-_names = st.text(min_size=1, max_size=40)
-_entries = st.builds(
-    Entry, _names, _names, _names, _names, _names,
-    st.builds(Place, _names, *[st.integers(0, 2**40)] * 4),
-)  # fmt: skip
-
-
-@given(st.lists(_entries), st.text(max_size=30))
-def test_a_tree_comes_back_sorted_whatever_the_order(entries: list[Entry], name: str) -> None:
-    content = encode_tree(name, entries)
-    assert decode_tree(content, "t") == (name, sorted(entries))
-    assert encode_tree(name, reversed(entries)) == content
-
-
-def test_what_is_no_tree_is_damage() -> None:
-    for content in (b"{}", b"nonsense", b'{"namespace":"a","packs":[],"rows":[["","v1"]]}'):
-        with pytest.raises(Damaged, match="the tree"):
-            decode_tree(content, "the tree")
-    with pytest.raises(Damaged):
-        decode_tree(b'{"namespace":"","packs":[],"rows":[["","v1","k","n","i",7,0,0,0,0]]}', "t")

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from lifeboat.errors import BlobExists, BlobMissing, Damaged, NewerFormat, NotAVault, WrongKey
+from lifeboat.vault.dictionaries import Dictionaries
 from lifeboat.vault.keys import generate_key
 from lifeboat.vault.vault import HEADER_KEY, Header, Vault, create_vault, open_vault
 from tests.support.memory_store import MemoryStore
@@ -45,8 +46,8 @@ def test_what_was_made_opens_and_its_documents_read(
 
 def test_nothing_readable_lies_in_an_encrypted_vault(vault: Vault, store: MemoryStore) -> None:
     vault.put_document("instances/a.b/gaps/x", Note("top-secret-password"))
-    writer = vault.writer()
-    writer.add(vault.cipher.content_id(b"x"), b"top-secret-password")
+    writer = vault.writer(Dictionaries())
+    writer.add(b"top-secret-password")
     writer.close()
     stored = b"".join(store.get(stat.key) for stat in store.list(""))
     assert b"top-secret-password" not in stored

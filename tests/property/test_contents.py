@@ -1,0 +1,141 @@
+"""Contents of points, generation after generation, against a plain dictionary."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lifeboat.clock import utc_now
+from lifeboat.point.contents import Contents, TreeRef
+from lifeboat.point.liveness import mentioned_by, needed_by
+from lifeboat.point.manifest import Manifest, Run
+from lifeboat.point.successor import Seen, most_changes, most_in_layer, next_tree
+from lifeboat.vault.keys import generate_key
+from lifeboat.vault.records import Place
+from lifeboat.vault.rows import Entry, Key
+from lifeboat.vault.vault import Vault, create_vault
+from tests.support.memory_store import MemoryStore
+
+Model = dict[Key, tuple[str, Place]]
+
+
+def fresh_vault() -> Vault:
+    return create_vault(MemoryStore(), generate_key(), utc_now)
+
+
+def key(number: int) -> Key:
+    return ("apps", "v1", "Kind", f"ns-{number % 7}", f"object-{number:04d}")
+
+
+def at(generation: int, number: int) -> tuple[str, Place]:
+    """A record that only this generation of this object has, in a pack of its generation."""
+    pack = f"{generation:016x}"
+    return f"{generation:06x}{number:010x}", Place(pack, 4, 1000 + generation, 9, number % 9)
+
+
+def step(
+    vault: Vault, previous: Contents | None, was: Model, now: Model, dictionaries: tuple[bytes, ...]
+) -> TreeRef:
+    """What dump and commit do: tell what is kept and what was stored."""
+    kept = bytearray(previous.overlay.space if previous else 0)
+    stored = []
+    for name, place in sorted(now.items()):
+        found = previous.find(name) if previous else None
+        if found and was.get(name) == place:
+            assert (found[1].record, found[1].place) == place
+            kept[found[0]] = 1
+        else:
+            stored.append((found[0] if found else -1, Entry(*name, *place)))
+    return next_tree(
+        vault.trees, previous, Seen(kept, len(stored), lambda: iter(stored)), dictionaries
+    )
+
+
+def manifest_of(tree: TreeRef, number: int) -> Manifest:
+    return Manifest(
+        point=str(number), instance="i", policy="p", cluster="c", captured_from="",
+        captured_to="", committed="", complete=True, server_version="", run=Run("", "cli"),
+        tree=tree, volumes=(), left_out=(), warnings=(), objects=0, object_bytes=0,
+        new_objects=0, new_bytes=0, policy_digest="",
+    )  # fmt: skip
+
+
+_changes = st.lists(
+    st.tuples(st.sets(st.integers(0, 400), max_size=60), st.sets(st.integers(0, 400), max_size=25)),
+    min_size=1,
+    max_size=14,
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.sets(st.integers(0, 400), max_size=300), _changes)
+def test_every_generation_holds_what_was_seen(
+    first: set[int], steps: list[tuple[set[int], set[int]]]
+) -> None:
+    vault = fresh_vault()
+    models: list[Model] = [{key(n): at(0, n) for n in first}]
+    trees = [step(vault, None, {}, models[0], ())]
+    for generation, (touched, gone) in enumerate(steps, start=1):
+        now = dict(models[-1])
+        now.update({key(n): at(generation, n) for n in touched})
+        for number in gone:
+            now.pop(key(number), None)
+        trees.append(step(vault, Contents(vault, trees[-1]), models[-1], now, ()))
+        models.append(now)
+    for model, tree in zip(models, trees, strict=True):
+        contents = Contents(vault, tree)
+        assert [(e.key, (e.record, e.place)) for e in contents] == sorted(model.items())
+        for number in range(0, 401, 13):
+            found = contents.find(key(number))
+            assert (found and (found[1].record, found[1].place)) == model.get(key(number))
+        ordinals = dict(contents.rows())
+        assert len(ordinals) == len(model)
+    _assert_liveness(vault, models, trees)
+
+
+def _assert_liveness(vault: Vault, models: list[Model], trees: list[TreeRef]) -> None:
+    manifests = [manifest_of(tree, n) for n, tree in enumerate(trees)]
+    for chosen in (slice(None), slice(0, 1), slice(-1, None), slice(None, None, 3)):
+        exact = {place.pack for model in models[chosen] for _, place in model.values()}
+        needed = needed_by(vault, manifests[chosen])
+        assert needed.packs == exact
+        assert needed.trees == {name for tree in trees[chosen] for name in tree.names}
+        assert exact <= mentioned_by(vault, manifests[chosen]).packs
+
+
+def test_changes_become_a_layer_and_a_layer_becomes_a_base() -> None:
+    """And an unchanged point costs nothing at all."""
+    vault = fresh_vault()
+    was = {key(n): at(0, n) for n in range(400)}
+    trees = [step(vault, None, {}, was, (b"",))]
+    for generation in range(1, 60):
+        now = was | {key(n): at(generation, n) for n in range(generation * 5, generation * 5 + 10)}
+        trees.append(step(vault, Contents(vault, trees[-1]), was, now, (b"",)))
+        was = now
+    bases = [tree.base.name for tree in trees]
+    layers = [tree.layer.name if tree.layer else "" for tree in trees]
+    assert 1 < len(set(bases)) < 10
+    assert len(set(bases)) < len(set(layers)) < 40
+    for before, after in pairwise(trees):
+        if before.names == after.names:
+            assert before.changes != after.changes
+    unchanged = step(vault, Contents(vault, trees[-1]), was, was, (b"",))
+    assert unchanged == trees[-1]
+
+
+def test_a_new_dictionary_asks_for_a_new_base() -> None:
+    vault = fresh_vault()
+    was = {key(n): at(0, n) for n in range(50)}
+    first = step(vault, None, {}, was, ())
+    dictionary = b"some words that are no dictionary of zstd but serve as one" * 4
+    second = step(vault, Contents(vault, first), was, was, (dictionary,))
+    assert second.base != first.base
+    assert Contents(vault, second).dictionaries.stored == (dictionary,)
+
+
+def test_the_bounds_grow_slower_than_the_tree() -> None:
+    for rows in (0, 10, 2_000, 20_000, 200_000):
+        assert most_changes(rows) <= max(32, rows // 10)
+        assert most_changes(rows) <= most_in_layer(rows)
