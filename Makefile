@@ -34,7 +34,7 @@ up: $(RUN) ## Airflow with Lifeboat for your own cluster: KUBECONFIG=~/.kube/con
 control-plane: $(RUN) ## build the local Kubernetes control plane (minutes, once)
 	@$(PY) -m local build
 
-.PHONY: test lint fmt docs bench-main
+.PHONY: test lint fmt docs bench-main bench-vault
 test: lint ## everything that is checked
 	@$(PY) -m pytest $(ARGS)
 
@@ -53,6 +53,9 @@ docs: $(RUN) ## write the generated pages anew
 
 bench-main: $(DEV) ## measure, one line per bar
 	@$(PY) -m bench.main $(ARGS)
+
+bench-vault: $(DEV) ## measure what points cost (half an hour), one line per bar
+	@$(PY) -m bench.vault $(ARGS)
 
 .PHONY: venv venv-dev lock clean
 venv: $(RUN) ## the environment that Lifeboat runs in

@@ -15,10 +15,10 @@ import sys
 import tempfile
 import time
 from contextlib import ExitStack
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from bench.bars import Bar, told
 from local import sample_app
 from local.airflow_client import AirflowClient, Run
 from local.airflow_settings import REPOSITORY
@@ -34,22 +34,6 @@ select: {namespaces: {include: [empty]}}
 retention: {keep: {last: 3}}
 """
 _RUN_SECONDS = 300.0
-
-
-@dataclass(frozen=True)
-class Bar:
-    """A figure in seconds and the limit it must not exceed."""
-
-    name: str
-    figure: float
-    limit: float
-
-    @property
-    def ok(self) -> bool:
-        return self.figure <= self.limit
-
-    def __str__(self) -> str:
-        return f"{self.name} {self.figure:.1f}s {self.limit:.0f}s {'ok' if self.ok else 'short'}"
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -77,13 +61,13 @@ def _measure(root: Path, runs: int, *, timeline: bool) -> list[Bar]:
         metadata = {"name": "empty"}
         cluster.api.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
         env = {**environment(root, cluster), "LIFEBOAT_INCLUDE": str(_include(root))}
-        bars.append(_told(Bar("cli-backup-sample", _cli(env, runs), 3)))
+        bars.append(told(Bar("cli-backup-sample", _cli(env, runs), 3)))
         airflow = stack.enter_context(AirflowStack(root / "airflow", env=env, report=_to_stderr))
         client = airflow.client()
         stack.callback(client.close)
         for name, policy, limit in (("sample", "shop", 20), ("empty", "empty", 12)):
             figures, last = _through_airflow(client, f"backup.{policy}.local", runs)
-            bars.append(_told(Bar(f"point-through-airflow-{name}", figures, limit)))
+            bars.append(told(Bar(f"point-through-airflow-{name}", figures, limit)))
             if timeline:
                 _show(last)
     return bars
@@ -136,11 +120,6 @@ def _include(root: Path) -> Path:
     (folder / "policies" / "shop.yaml").write_text(shop)
     (folder / "policies" / "empty.yaml").write_text(_EMPTY_POLICY)
     return folder
-
-
-def _told(bar: Bar) -> Bar:
-    print(bar, flush=True)
-    return bar
 
 
 def _to_stderr(line: str) -> None:

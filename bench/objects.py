@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import random
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,6 +30,7 @@ _WORDS = (
     "notify", "audit", "token", "profile", "media", "image", "geo", "route",
 )  # fmt: skip
 _OBJECTS_A_NAMESPACE = 100
+_MIX = (DEPLOYMENT, CONFIG_MAP, DEPLOYMENT, CONFIG_MAP, SECRET)
 
 
 @dataclass
@@ -49,19 +50,32 @@ class Item:
         return msgspec.json.encode(body)
 
 
-def make_items(count: int, seed: int = 1) -> list[Item]:
-    """`count` objects in namespaces of a hundred, sorted as an API server lists them."""
-    chooser = random.Random(seed)
-    items = []
-    for number in range(count):
-        kind = chooser.choices((DEPLOYMENT, CONFIG_MAP, SECRET), (40, 40, 20))[0]
-        word = chooser.choice(_WORDS)
-        namespace = f"team-{number // _OBJECTS_A_NAMESPACE:04d}"
-        name = f"{word}-{chooser.choice(_WORDS)}-{number:06d}"
-        items.append(Item(kind, namespace, name, seed * 1_000_003 + number))
-    spaces = sorted({item.namespace for item in items})
-    items += [Item(NAMESPACE, "", name, seed) for name in spaces]
-    return sorted(items, key=lambda i: (i.kind.group, i.kind.plural, i.namespace, i.name))
+def stream_items(count: int, kind: Kind) -> Iterator[Item]:
+    """The objects of one kind among `count` in namespaces of a hundred, in the order in which an
+    API server lists them; they are made as they are asked for."""
+    for start in range(0, count, _OBJECTS_A_NAMESPACE):
+        space = f"team-{start // _OBJECTS_A_NAMESPACE:04d}"
+        if kind == NAMESPACE:
+            yield Item(kind, "", space, start)
+            continue
+        numbers = range(start, min(count, start + _OBJECTS_A_NAMESPACE))
+        found = [_item(kind, space, n) for n in numbers if _MIX[n % len(_MIX)] == kind]
+        yield from sorted(found, key=lambda item: item.name)
+
+
+def make_items(count: int) -> list[Item]:
+    """All of them, kind by kind."""
+    return [
+        item
+        for kind in (NAMESPACE, CONFIG_MAP, SECRET, DEPLOYMENT)
+        for item in stream_items(count, kind)
+    ]
+
+
+def _item(kind: Kind, namespace: str, number: int) -> Item:
+    chooser = random.Random(number)
+    name = f"{chooser.choice(_WORDS)}-{chooser.choice(_WORDS)}-{number:06d}"
+    return Item(kind, namespace, name, number)
 
 
 def change(items: Iterable[Item]) -> None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from bench.objects import KINDS, Item
+from bench.objects import CLAIM, KINDS, VOLUME, Item, stream_items
 from lifeboat.adapters.disks_csi import DisksCsi
 from lifeboat.adapters.store_local import LocalStore
 from lifeboat.adapters.volumes_folder import NoVolumes
@@ -21,6 +21,7 @@ from lifeboat.policy.model import ClusterEntry, VaultEntry
 from lifeboat.ports.cluster import Discovery, Json, Kind, Page
 from lifeboat.steps.backup import backup
 from lifeboat.steps.context import Context
+from lifeboat.steps.prune import working_documents
 from lifeboat.vault.keys import generate_key
 from lifeboat.vault.vault import create_vault
 
@@ -31,26 +32,26 @@ select: {namespaces: {include: ["*"]}, clusterScoped: none}
 volumes: {snapshot: false}
 retention: {keep: %s}
 """
-START = datetime(2025, 1, 1, tzinfo=UTC)
+START = datetime(
+    2027, 1, 1, tzinfo=UTC
+)  # after every blob's true time, so that sweeping finds them old
 
 
-@dataclass
-class ListedCluster:
-    """The part of the cluster port that a backup without volumes calls, over raw objects."""
-
-    items: list[Item]
-    raw: dict[tuple[str, str, str], bytes] = field(default_factory=dict)
-
-    def refresh(self, items: Iterable[Item]) -> None:
-        """Make the bytes of changed objects anew."""
-        for item in items:
-            self.raw[item.kind.kind, item.namespace, item.name] = item.raw()
+class SimulatedCluster:
+    """The part of the cluster port that a backup without volumes calls, over made-up objects."""
 
     def describe(self) -> str:
         return "simulated objects"
 
     def discover(self) -> Discovery:
         return Discovery(KINDS, {}, "v1.36.3")
+
+    def get(self, kind: Kind, namespace: str | None, name: str) -> Json:
+        raise NotFound(f"{kind.resource} {namespace}/{name}")
+
+    def objects(self, kind: Kind) -> Iterator[tuple[str, bytes]]:
+        """Namespace and JSON of every object of a kind."""
+        raise NotImplementedError
 
     def list_pages(
         self,
@@ -61,26 +62,63 @@ class ListedCluster:
         limit: int = 1000,
     ) -> Iterator[Page]:
         del label_selector
-        chosen = [
-            (item.kind.kind, item.namespace, item.name)
-            for item in self.items
-            if item.kind == kind and namespace in (None, item.namespace)
-        ]
-        for start in range(0, len(chosen), limit):
-            page = tuple(self.raw[key] for key in chosen[start : start + limit])
-            yield Page(page, "1", max(0, len(chosen) - start - limit))
+        chosen = (raw for where, raw in self.objects(kind) if namespace in (None, where))
+        while page := tuple(islice(chosen, limit)):
+            yield Page(page, "1", self.left(kind) if limit == 1 else None)
 
-    def get(self, kind: Kind, namespace: str | None, name: str) -> Json:
-        raise NotFound(f"{kind.resource} {namespace}/{name}")
+    def left(self, kind: Kind) -> int:
+        """What a count of this kind is told."""
+        raise NotImplementedError
 
     def __getattr__(self, name: str) -> Any:
         raise AttributeError(f"a backup without volumes never calls {name}")
 
 
+class ListedCluster(SimulatedCluster):
+    """Objects held as bytes, so that listing costs nothing."""
+
+    def __init__(self, items: list[Item]) -> None:
+        self.items = items
+        self._raw: dict[str, dict[tuple[str, str], bytes]] = {}
+        self.refresh(items)
+
+    def refresh(self, items: Iterable[Item]) -> None:
+        """Make the bytes of changed objects anew."""
+        for item in items:
+            held = self._raw.setdefault(item.kind.kind, {})
+            held[item.namespace, item.name] = item.raw()
+
+    def objects(self, kind: Kind) -> Iterator[tuple[str, bytes]]:
+        for (namespace, _), raw in self._raw.get(kind.kind, {}).items():
+            yield namespace, raw
+
+    def left(self, kind: Kind) -> int:
+        return len(self._raw.get(kind.kind, {}))
+
+
+class StreamedCluster(SimulatedCluster):
+    """Objects made while they are listed, so that they take no memory; some have changed."""
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+        self.changed_every = 0
+
+    def objects(self, kind: Kind) -> Iterator[tuple[str, bytes]]:
+        if kind in (CLAIM, VOLUME):
+            return
+        for number, item in enumerate(stream_items(self._count, kind)):
+            if self.changed_every and number % self.changed_every == 0:
+                item.revision += 1
+            yield item.namespace, item.raw()
+
+    def left(self, kind: Kind) -> int:
+        return 0 if kind in (CLAIM, VOLUME) else self._count // 3
+
+
 class Engine:
     """One instance over `cluster`, its vault in `folder`, at a time that moves by hand."""
 
-    def __init__(self, cluster: ListedCluster, folder: Path, keep: str) -> None:
+    def __init__(self, cluster: SimulatedCluster, folder: Path, keep: str) -> None:
         self.cluster = cluster
         self.now = START
         self.store = LocalStore.create(folder)
@@ -112,7 +150,13 @@ class Engine:
         """Bytes in the store below these roots, or of all of it."""
         return sum(stat.size for root in roots or ("",) for stat in self.store.list(root))
 
-    def working(self) -> int:
-        """Bytes of scopes, parts and claims, which prune sweeps a day after their run."""
-        prefix = "instances/bench.local/"
-        return self.stored(f"{prefix}scopes/", f"{prefix}parts/", f"{prefix}claims/")
+    def forget_working(self) -> None:
+        """Remove the working documents of all runs, to weigh what stays."""
+        for folder in ("scopes", "parts", "claims"):
+            for stat in list(self.store.list(f"instances/bench.local/{folder}/")):
+                self.store.delete(stat.key)
+
+    def sweep(self) -> None:
+        """What every prune does first: remove the working documents of runs that are over."""
+        for key in working_documents(self.context):
+            self.store.delete(key)

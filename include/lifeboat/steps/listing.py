@@ -16,7 +16,7 @@ from lifeboat.ports.cluster import Cluster
 from lifeboat.steps.scope import Listing
 
 _THREADS = 4
-_PAGES_HELD = 8
+_PAGES_HELD = 3
 _RELISTS = 3
 
 
