@@ -48,8 +48,21 @@ class Source:
     def vault(self, name: str) -> Vault:
         """Only the vault; no cluster is asked for."""
         if self.vault_url:
-            return unlock(self._vault_entry(), NoConnections())
+            return unlock(self._bare_entry(), NoConnections())
         return unlock(load_instance(self.folder, name).vault, NoConnections())
+
+    def vault_entry(self, name: str) -> VaultEntry:
+        """Where a vault is: the one given by its url, else the one that clusters.yaml names."""
+        if self.vault_url:
+            return self._bare_entry()
+        known = {entry.name: entry for entry in load_clusters(self.folder).vaults}
+        if name not in known:
+            raise UsageError(
+                f"no vault {name!r} in {self.folder / 'clusters.yaml'}",
+                hint=f"known are {', '.join(sorted(known)) or 'none'}",
+            )
+        entry = known[name]
+        return entry.model_copy(update={"key": self.key}) if self.key else entry
 
     def _target(self) -> ClusterEntry | None:
         if self.kubeconfig:
@@ -66,14 +79,14 @@ class Source:
             )
         return known[self.cluster]
 
-    def _vault_entry(self) -> VaultEntry:
+    def _bare_entry(self) -> VaultEntry:
         if not self.key:
             return VaultEntry(name=BARE_VAULT, url=self.vault_url, encryption="none")
         return VaultEntry(name=BARE_VAULT, url=self.vault_url, key=self.key)
 
     def _from_point(self, name: str) -> Instance:
         """Rebuild the instance from the policy text that every point carries."""
-        entry = self._vault_entry()
+        entry = self._bare_entry()
         vault = unlock(entry, NoConnections())
         newest = catalog.newest(vault, name, complete=False)
         if newest is None:

@@ -49,8 +49,8 @@ class AesGcm:
     name = AES_256_GCM
 
     def __init__(self, data_key: bytes) -> None:
-        self._aes = AESGCM(_derive(data_key, b"lifeboat/1 encrypt"))
-        self._id_key = _derive(data_key, b"lifeboat/1 name")
+        self._aes = AESGCM(derive(data_key, b"lifeboat/1 encrypt"))
+        self._id_key = derive(data_key, b"lifeboat/1 name")
 
     def seal(self, plain: bytes, context: bytes) -> bytes:
         nonce = os.urandom(_NONCE_BYTES)
@@ -75,7 +75,7 @@ class Plain:
     name = NONE
 
     def __init__(self, vault_id: str) -> None:
-        self._id_key = _derive(vault_id.encode(), b"lifeboat/1 name")
+        self._id_key = derive(vault_id.encode(), b"lifeboat/1 name")
 
     def seal(self, plain: bytes, context: bytes) -> bytes:
         return _checksum(plain, context) + plain
@@ -90,7 +90,8 @@ class Plain:
         return _name(content, self._id_key)
 
 
-def _derive(key: bytes, purpose: bytes) -> bytes:
+def derive(key: bytes, purpose: bytes) -> bytes:
+    """A key for one purpose from a random one; keys of other purposes tell nothing of it."""
     return HKDF(hashes.SHA256(), KEY_BYTES, salt=None, info=purpose).derive(key)
 
 
