@@ -6,6 +6,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from lifeboat.errors import UsageError
 from lifeboat.point import catalog
 from lifeboat.point.manifest import Manifest
@@ -80,9 +82,15 @@ class Source:
         return known[self.cluster]
 
     def _bare_entry(self) -> VaultEntry:
-        if not self.key:
-            return VaultEntry(name=BARE_VAULT, url=self.vault_url, encryption="none")
-        return VaultEntry(name=BARE_VAULT, url=self.vault_url, key=self.key)
+        try:
+            if not self.key:
+                return VaultEntry(name=BARE_VAULT, url=self.vault_url, encryption="none")
+            return VaultEntry(name=BARE_VAULT, url=self.vault_url, key=self.key)
+        except ValidationError as error:
+            # `from None`: what was typed may be the secret itself.
+            wrong = error.errors(include_input=False, include_url=False)[0]
+            option = "--key" if wrong["loc"] == ("key",) else "--vault"
+            raise UsageError(f"{option}: expected {wrong['msg']}") from None
 
     def _from_point(self, name: str) -> Instance:
         """Rebuild the instance from the policy text that every point carries."""
