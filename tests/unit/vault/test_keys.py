@@ -187,6 +187,13 @@ class TestWhatLiesBesideAGoodWrapping:
             assert words in wrong.value.message
         assert "\x1b" not in str(wrong.value)
 
+    def test_a_genuine_one_of_a_newer_program_says_so(self, store: MemoryStore, key: str) -> None:
+        newer = _Keeper()
+        newer.method = "kyber"
+        added, _ = open_keyring(store, key).add(newer, "next year", now)
+        assert added.problem == "made by a newer program"
+        assert added.opens is False
+
     def test_it_can_be_removed(self, store: MemoryStore, key: str) -> None:
         name, _ = wrapping_of(store)
         store.put_new(f"{name.rpartition('-')[0]}-broken", b"{")
