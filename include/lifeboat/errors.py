@@ -31,7 +31,8 @@ message never carries a secret: it names the thing, what was found and what woul
        |- Throttled              51   429; retry_after in seconds
        |- Expired                52   410: a continue token grew too old
        |- StoreUnavailable       53   5xx, time-outs, broken connections
-       `- NotReady               54   a wait ran out of time
+       |- NotReady               54   a wait ran out of time
+       `- KeyUnavailable         55   who keeps a vault's key (Azure Key Vault) does not answer
 """
 
 from __future__ import annotations
@@ -244,3 +245,9 @@ class NotReady(Retryable):
     """A wait ran out of time; the message says what it was still waiting for."""
 
     exit_code = 54
+
+
+class KeyUnavailable(Retryable):
+    """Who keeps the vault's key answered 5xx, timed out or broke the connection."""
+
+    exit_code = 55

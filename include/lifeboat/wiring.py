@@ -11,14 +11,17 @@ from pathlib import Path
 from typing import Protocol
 from urllib.parse import urlsplit
 
+from lifeboat.adapters.azure_identity import token_credential
 from lifeboat.adapters.cluster_api import ClusterApi
 from lifeboat.adapters.disks_csi import DisksCsi
+from lifeboat.adapters.key_azure import AzureVaultKey
 from lifeboat.adapters.kubeconfig import Endpoint, from_kubeconfig, from_kubeconfig_text, in_cluster
 from lifeboat.adapters.store_azure import AzureSettings, connect_azure, create_azure
 from lifeboat.adapters.store_local import LocalStore
 from lifeboat.adapters.volumes_folder import FolderVolumes, NoVolumes
 from lifeboat.clock import Clock, utc_now
 from lifeboat.errors import LifeboatError, NotAVault, UsageError
+from lifeboat.policy.fields import key_vault_key
 from lifeboat.policy.instance import Instance
 from lifeboat.policy.load import load_include
 from lifeboat.policy.model import ClusterEntry, VaultEntry
@@ -27,7 +30,9 @@ from lifeboat.ports.volumes import VolumeReader
 from lifeboat.report.fleet import read_status, unreadable
 from lifeboat.report.objectives import InstanceStatus
 from lifeboat.steps.context import Context
-from lifeboat.vault.vault import Vault, create_vault, open_vault
+from lifeboat.vault.keyring import KeyRing
+from lifeboat.vault.keys import VaultKey, key_of
+from lifeboat.vault.vault import Vault, create_vault, open_keyring, open_vault
 
 INCLUDE_VARIABLE = "LIFEBOAT_INCLUDE"
 
@@ -83,7 +88,10 @@ def resolve(reference: str, connections: Connections) -> str:
             raise UsageError(f"cannot read {name}: {error.strerror}") from None
     if kind == "connection":
         return connections.secret(name)
-    raise UsageError("a secret is named by env:NAME, file:/path or connection:ID, not written out")
+    raise UsageError(
+        "a secret is named by env:NAME, file:/path or connection:ID (a key also by"
+        " azurekv:https://HOST/keys/NAME), not written out"
+    )
 
 
 def from_environment(text: str) -> str:
@@ -156,9 +164,9 @@ def unlock(entry: VaultEntry, connections: Connections, *, read_only: bool = Fal
 
     Raises NotAVault, WrongKey, NewerFormat.
     """
-    secret = resolve(entry.key, connections) if entry.key else ""
+    key = vault_key(entry, connections)
     try:
-        return open_vault(open_store(entry, connections), secret)
+        return open_vault(open_store(entry, connections), key)
     except NotAVault:
         if read_only or not entry.create:
             raise
@@ -167,10 +175,28 @@ def unlock(entry: VaultEntry, connections: Connections, *, read_only: bool = Fal
 
 def make_vault(entry: VaultEntry, connections: Connections, clock: Clock = utc_now) -> Vault:
     """Make the place and a new vault in it. Raises BlobExists when one is there."""
-    secret = resolve(entry.key, connections) if entry.key else ""
-    return create_vault(
-        open_store(entry, connections, create=True), secret, clock, entry.encryption
-    )
+    key = vault_key(entry, connections)
+    return create_vault(open_store(entry, connections, create=True), key, clock, entry.encryption)
+
+
+def keyring(entry: VaultEntry, connections: Connections) -> KeyRing:
+    """The vault's wrappings, to list, add and remove. Raises as `unlock`, but makes no vault."""
+    return open_keyring(open_store(entry, connections), vault_key(entry, connections))
+
+
+def vault_key(
+    entry: VaultEntry, connections: Connections, reference: str | None = None
+) -> VaultKey | str:
+    """The entry's key, or one that `reference` names for the same vault; "" when there is none.
+
+    A key of Key Vault may be named outright or lie behind a reference, as all others do.
+    """
+    wanted = entry.key if reference is None else reference
+    if not wanted:
+        return ""
+    text = wanted if key_vault_key(wanted) else resolve(wanted, connections)
+    named = key_vault_key(text)
+    return _key_vault(*named, entry, connections) if named else key_of(text)
 
 
 class Fleet:
@@ -209,6 +235,22 @@ def fleet_reader(include: Path, connections: Connections | None = None) -> Fleet
 
 def _folder(path: Path, *, create: bool) -> LocalStore:
     return LocalStore.create(path) if create else LocalStore(path)
+
+
+def _key_vault(
+    url: str, version: str, entry: VaultEntry, connections: Connections
+) -> AzureVaultKey:
+    """With the Entra identity of the vault's connection. A connection that is none (account key,
+    SAS, connection string) says nothing of Key Vault; then the machine's own identity is taken."""
+    if entry.connection:
+        # The place does not matter: only who the connection is.
+        store = connections.azure(entry.connection, "any", "")
+        identity = store.identity or "default"
+        names = {"client_id": store.client_id, "tenant_id": store.tenant_id}
+        credential = token_credential(identity, client_secret=store.client_secret, **names)
+    else:
+        credential = token_credential("default")
+    return AzureVaultKey(url, version, credential)
 
 
 def _azure(

@@ -10,13 +10,13 @@ The SDK is imported inside functions: it costs more than a second, and most comm
 
 from __future__ import annotations
 
-import logging
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
+from lifeboat.adapters.azure_identity import Identity, quiet_clients, token_credential
 from lifeboat.adapters.store_azure_errors import error_code, retry_after, translate
 from lifeboat.errors import (
     BlobExists,
@@ -27,10 +27,7 @@ from lifeboat.errors import (
 from lifeboat.ports.store import BlobStat, check_key, check_prefix, check_range, is_key
 
 if TYPE_CHECKING:
-    from azure.core.credentials import TokenCredential
     from azure.storage.blob import ContainerClient, ExponentialRetry
-
-Identity = Literal["", "workload-identity", "managed-identity", "default"]
 
 _TOKEN = "lifeboat_write"  # noqa: S105 - the name of the metadata field, not a secret
 _LONGEST_PAUSE = 60.0  # seconds; a longer Retry-After is left to the caller
@@ -101,10 +98,7 @@ def connect_azure(settings: AzureSettings) -> AzureStore:
     """The store; nothing is sent yet. Raises UsageError for malformed settings."""
     from azure.storage.blob import ContainerClient
 
-    # azure logs every request at INFO. urllib3 logs whole URLs, signatures included, at DEBUG.
-    for name in ("azure", "urllib3.connectionpool"):
-        logger = logging.getLogger(name)
-        logger.setLevel(max(logger.level, logging.WARNING))
+    quiet_clients()
     options: dict[str, Any] = {
         "retry_policy": _retry_policy(settings.retries),
         "connection_timeout": _CONNECT_SECONDS,
@@ -141,33 +135,12 @@ def _credential(settings: AzureSettings) -> Any:
         return settings.account_key
     if settings.sas_token:
         return AzureSasCredential(settings.sas_token.removeprefix("?"))
-    return _token_credential(settings)
-
-
-def _token_credential(settings: AzureSettings) -> TokenCredential:
-    import azure.identity as entra
-
-    named = {
-        key: value
-        for key, value in (("client_id", settings.client_id), ("tenant_id", settings.tenant_id))
-        if value
-    }
-    if settings.client_secret:
-        return entra.ClientSecretCredential(client_secret=settings.client_secret, **named)
-    match settings.identity:
-        case "workload-identity":
-            try:
-                return entra.WorkloadIdentityCredential(**named)
-            except ValueError:
-                raise UsageError(
-                    "Azure store: no workload identity here: client id, tenant id or "
-                    "AZURE_FEDERATED_TOKEN_FILE is missing",
-                    hint="Label the pod azure.workload.identity/use=true and name its account.",
-                ) from None
-        case "managed-identity":
-            return entra.ManagedIdentityCredential(client_id=settings.client_id or None)
-        case _:
-            return entra.DefaultAzureCredential()
+    return token_credential(
+        settings.identity,
+        client_id=settings.client_id,
+        tenant_id=settings.tenant_id,
+        client_secret=settings.client_secret,
+    )
 
 
 def _retry_policy(retries: int) -> ExponentialRetry:

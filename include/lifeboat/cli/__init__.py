@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from lifeboat import __version__
-from lifeboat.cli import points, recovery, setup
+from lifeboat.cli import keys, points, recovery, setup
 from lifeboat.cli.output import show_error
 from lifeboat.errors import LifeboatError
 
@@ -32,6 +32,9 @@ app.command()(points.prune)
 app.command()(points.reconcile)
 app.add_typer(setup.policy_app, name="policy")
 app.add_typer(setup.vault_app, name="vault")
+setup.vault_app.command("new-key")(keys.new_key)
+setup.vault_app.command("new-identity")(keys.new_identity)
+setup.vault_app.add_typer(keys.key_app, name="key")
 
 
 def _version(wanted: bool) -> None:

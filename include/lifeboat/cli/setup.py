@@ -1,9 +1,7 @@
-"""Commands that prepare and explain: policy check, policy explain, vault init, vault new-key."""
+"""Commands that prepare and explain: policy check, policy explain, vault init."""
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -11,14 +9,13 @@ import typer
 from lifeboat.cli.options import AsJson, Include, InstanceArg
 from lifeboat.cli.output import show_json, show_lines
 from lifeboat.cli.source import Source
-from lifeboat.errors import PolicyError, UsageError
+from lifeboat.errors import PolicyError
 from lifeboat.policy.explain import describe
-from lifeboat.policy.load import load_clusters, load_include, load_instance
-from lifeboat.vault.keys import generate_key
+from lifeboat.policy.load import load_include, load_instance
 from lifeboat.wiring import NoConnections, make_vault
 
 policy_app = typer.Typer(no_args_is_help=True, help="Check and explain policies.")
-vault_app = typer.Typer(no_args_is_help=True, help="Make a vault, or a key for one.")
+vault_app = typer.Typer(no_args_is_help=True, help="Make a vault, and the keys that open it.")
 
 
 @policy_app.command("check")
@@ -47,40 +44,14 @@ def init(
     as_json: AsJson = False,
 ) -> None:
     """Make a vault in the place that clusters.yaml names."""
-    folder = Source(include=include).folder
-    known = {entry.name: entry for entry in load_clusters(folder).vaults}
-    if name not in known:
-        raise UsageError(
-            f"no vault {name!r} in {folder / 'clusters.yaml'}",
-            hint=f"known are {', '.join(sorted(known)) or 'none'}",
-        )
-    vault = make_vault(known[name], NoConnections())
+    vault = make_vault(Source(include=include).vault_entry(name), NoConnections())
     if as_json:
         show_json(vault.header)
         return
     show_lines(
         [
             f"made vault {vault.header.vault} in {vault.store.describe()}",
-            "keep its key somewhere else too: without it nobody can read the vault",
+            "keep its key somewhere else too: without it nobody can read the vault. Best add a"
+            " second one now: lifeboat vault key add (docs/keys.md)",
         ]
     )
-
-
-@vault_app.command("new-key")
-def new_key(
-    file: Annotated[
-        Path | None, typer.Option("--file", help="write it here (0600) instead of printing it")
-    ] = None,
-) -> None:
-    """Generate a key that no one can guess."""
-    key = generate_key()
-    if file is None:
-        show_lines([key])
-        return
-    try:
-        handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except OSError as error:
-        raise UsageError(f"cannot write {file}: {error.strerror}") from None
-    with os.fdopen(handle, "w", encoding="utf-8") as out:
-        out.write(key + "\n")
-    show_lines([f"wrote {file}; whoever loses it loses the vault"])

@@ -6,6 +6,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from lifeboat.errors import UsageError
 from lifeboat.point import catalog
 from lifeboat.point.manifest import Manifest, read_policy
@@ -48,8 +50,21 @@ class Source:
     def vault(self, name: str) -> Vault:
         """Only the vault; no cluster is asked for."""
         if self.vault_url:
-            return unlock(self._vault_entry(), NoConnections())
+            return unlock(self._bare_entry(), NoConnections())
         return unlock(load_instance(self.folder, name).vault, NoConnections())
+
+    def vault_entry(self, name: str) -> VaultEntry:
+        """Where a vault is: the one given by its url, else the one that clusters.yaml names."""
+        if self.vault_url:
+            return self._bare_entry()
+        known = {entry.name: entry for entry in load_clusters(self.folder).vaults}
+        if name not in known:
+            raise UsageError(
+                f"no vault {name!r} in {self.folder / 'clusters.yaml'}",
+                hint=f"known are {', '.join(sorted(known)) or 'none'}",
+            )
+        entry = known[name]
+        return entry.model_copy(update={"key": self.key}) if self.key else entry
 
     def _target(self) -> ClusterEntry | None:
         if self.kubeconfig:
@@ -66,14 +81,20 @@ class Source:
             )
         return known[self.cluster]
 
-    def _vault_entry(self) -> VaultEntry:
-        if not self.key:
-            return VaultEntry(name=BARE_VAULT, url=self.vault_url, encryption="none")
-        return VaultEntry(name=BARE_VAULT, url=self.vault_url, key=self.key)
+    def _bare_entry(self) -> VaultEntry:
+        try:
+            if not self.key:
+                return VaultEntry(name=BARE_VAULT, url=self.vault_url, encryption="none")
+            return VaultEntry(name=BARE_VAULT, url=self.vault_url, key=self.key)
+        except ValidationError as error:
+            # `from None`: what was typed may be the secret itself.
+            wrong = error.errors(include_input=False, include_url=False)[0]
+            option = "--key" if wrong["loc"] == ("key",) else "--vault"
+            raise UsageError(f"{option}: expected {wrong['msg']}") from None
 
     def _from_point(self, name: str) -> Instance:
         """Rebuild the instance from the policy text that every point carries."""
-        entry = self._vault_entry()
+        entry = self._bare_entry()
         vault = unlock(entry, NoConnections())
         newest = catalog.newest(vault, name, complete=False)
         if newest is None:

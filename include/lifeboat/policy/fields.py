@@ -149,6 +149,10 @@ Switch = Annotated[bool, Field(strict=True)]
 
 _ENV = re.compile(r"env:[A-Za-z_][A-Za-z0-9_]*")
 _CONNECTION = re.compile(r"[A-Za-z0-9_.-]+")
+_KEY_VAULT_KEY = re.compile(
+    r"azurekv:(?P<url>https://[A-Za-z0-9.-]+(?::[0-9]{1,5})?/keys/[A-Za-z0-9-]{1,127})"
+    r"(?:/(?P<version>[0-9a-f]{32}))?"
+)
 HIDDEN = "a value that is not shown here"
 
 
@@ -180,6 +184,28 @@ def _check_secret_ref(text: str) -> str:
 
 SecretRef = Annotated[str, AfterValidator(_check_secret_ref)]
 """Where a secret lies (`env:NAME`, `file:/path`, `connection:id`); never the secret."""
+
+
+def key_vault_key(text: str) -> tuple[str, str] | None:
+    """The url and version ("" for the newest) of `azurekv:https://…/keys/NAME[/VERSION]`; None for
+    any other text."""
+    found = _KEY_VAULT_KEY.fullmatch(text)
+    return (found["url"], found["version"] or "") if found else None
+
+
+def _check_key_ref(text: str) -> str:
+    if text.startswith("azurekv:"):
+        if key_vault_key(text) is None:
+            raise refuse(
+                "azurekv:https://NAME.vault.azure.net/keys/KEY, with or without /VERSION",
+                found=HIDDEN,
+            )
+        return text
+    return _check_secret_ref(text)
+
+
+KeyRef = Annotated[str, AfterValidator(_check_key_ref)]
+"""A SecretRef, or the id of a key that Azure Key Vault keeps, which is no secret."""
 
 
 def _check_kubeconfig(text: str) -> str:

@@ -13,6 +13,7 @@ from pydantic import Field, model_validator
 from lifeboat.policy.fields import (
     ConnectionId,
     Folder,
+    KeyRef,
     Kubeconfig,
     Name,
     SecretRef,
@@ -114,11 +115,12 @@ class VaultEntry(Strict):
         description="How the vault's contents are encrypted. Default aes-256-gcm, because points"
         " hold Secrets; none leaves them readable to whoever can read the store.",
     )
-    key: SecretRef | None = Field(
+    key: KeyRef | None = Field(
         default=None,
         description="Where the vault's key lies: env:NAME, file:/absolute/path or"
-        " connection:<Airflow connection id>. Required unless encryption is none. Keep a"
-        " copy of the key elsewhere: without it no point can be restored.",
+        " connection:<Airflow connection id>; or a key of Azure Key Vault,"
+        " azurekv:https://NAME.vault.azure.net/keys/KEY[/VERSION]. Required unless encryption is"
+        " none. Have a second key elsewhere (docs/keys.md): without any no point can be restored.",
         examples=["env:LIFEBOAT_VAULT_KEY"],
     )
     connection: ConnectionId | None = Field(

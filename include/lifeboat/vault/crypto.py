@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from lifeboat.errors import Damaged
 
 KEY_BYTES = 32
-_CHECK_BYTES = 16
+CHECK_BYTES = 16
 RECORD_ID_BYTES = 8
 _NONCE_BYTES = 12
 
@@ -54,8 +54,8 @@ class AesGcm:
     name = AES_256_GCM
 
     def __init__(self, data_key: bytes) -> None:
-        self._aes = AESGCM(_derive(data_key, b"lifeboat/1 encrypt"))
-        self._id_key = _derive(data_key, b"lifeboat/1 name")
+        self._aes = AESGCM(derive(data_key, b"lifeboat/1 encrypt"))
+        self._id_key = derive(data_key, b"lifeboat/1 name")
 
     def seal(self, plain: bytes, context: bytes) -> bytes:
         nonce = os.urandom(_NONCE_BYTES)
@@ -80,13 +80,13 @@ class Plain:
     name = NONE
 
     def __init__(self, vault_id: str) -> None:
-        self._id_key = _derive(vault_id.encode(), b"lifeboat/1 name")
+        self._id_key = derive(vault_id.encode(), b"lifeboat/1 name")
 
     def seal(self, plain: bytes, context: bytes) -> bytes:
         return _checksum(plain, context) + plain
 
     def open(self, sealed: bytes, context: bytes, what: str) -> bytes:
-        check, plain = sealed[:_CHECK_BYTES], sealed[_CHECK_BYTES:]
+        check, plain = sealed[:CHECK_BYTES], sealed[CHECK_BYTES:]
         if check != _checksum(plain, context):
             raise Damaged(f"{what}: checksum failed, the bytes were changed or cut")
         return plain
@@ -95,7 +95,8 @@ class Plain:
         return _name(content, self._id_key)
 
 
-def _derive(key: bytes, purpose: bytes) -> bytes:
+def derive(key: bytes, purpose: bytes) -> bytes:
+    """A key for one purpose from a random one; keys of other purposes tell nothing of it."""
     return HKDF(hashes.SHA256(), KEY_BYTES, salt=None, info=purpose).derive(key)
 
 
@@ -104,4 +105,4 @@ def _name(content: bytes, key: bytes) -> str:
 
 
 def _checksum(plain: bytes, context: bytes) -> bytes:
-    return hashlib.blake2b(context + b"\0" + plain, digest_size=_CHECK_BYTES).digest()
+    return hashlib.blake2b(context + b"\0" + plain, digest_size=CHECK_BYTES).digest()

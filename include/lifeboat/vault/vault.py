@@ -1,7 +1,7 @@
 """An opened vault: sealed documents, records and packs over one store.
 
 lifeboat.json     the only clear text: format, version, vault id, kind of encryption
-keys/<id>         wrapped data keys
+keys/…            wrapped data keys (vault.keyring)
 packs/…           records
 trees/…           which records a point holds
 instances/…       documents (point.layout spells their keys)
@@ -29,19 +29,25 @@ from lifeboat.ports.store import Store
 from lifeboat.vault.crypto import AES_256_GCM, KEY_BYTES, NONE, AesGcm, Cipher, Plain
 from lifeboat.vault.dictionaries import Dictionaries
 from lifeboat.vault.documents import pack, unpack
-from lifeboat.vault.keys import Wrapping, unwrap, wrap
+from lifeboat.vault.keyring import KeyRing, find_data_key, put_wrapping
+from lifeboat.vault.keys import VaultKey, check_of, key_of
 from lifeboat.vault.packs import PackWriter
 from lifeboat.vault.trees import Trees
 
 HEADER_KEY = "lifeboat.json"
 MAJOR, MINOR = 1, 0
+FIRST_LABEL = "first key"
 _DOCUMENT_MAGIC = b"LBD1"
 
 T = TypeVar("T")
 
 
 class Header(msgspec.Struct, frozen=True):
-    """`lifeboat.json`. Readers refuse a larger major and accept any minor."""
+    """`lifeboat.json`. Readers refuse a larger major and accept any minor.
+
+    `check` tells the data key from any other (empty without encryption). A public key lets anybody
+    make a wrapping, of a data key of their own too; the header, write-once, says which is right.
+    """
 
     format: str
     major: int
@@ -49,6 +55,7 @@ class Header(msgspec.Struct, frozen=True):
     vault: str
     encryption: str
     created: str
+    check: str
 
 
 class Vault:
@@ -103,43 +110,65 @@ class Vault:
         return f"document {self.header.vault} {key}".encode()
 
 
-def create_vault(store: Store, secret: str, clock: Clock, encryption: str = AES_256_GCM) -> Vault:
-    """Make a new vault in an empty place. Raises BlobExists when one is there already."""
+def create_vault(
+    store: Store,
+    secret: str | VaultKey,
+    clock: Clock,
+    encryption: str = AES_256_GCM,
+    label: str = FIRST_LABEL,
+) -> Vault:
+    """Make a new vault in an empty place; `label` says who holds its first key.
+
+    Raises BlobExists when one is there already, UsageError for a weak or broken key.
+    """
     if encryption not in (AES_256_GCM, NONE):
         raise UsageError(f"unknown encryption {encryption!r}, known are {AES_256_GCM} and {NONE}")
     vault_id = secrets.token_hex(16)
-    header = Header("lifeboat-vault", MAJOR, MINOR, vault_id, encryption, rfc3339(clock()))
+    created = rfc3339(clock())
     if store.stat(HEADER_KEY) is not None:
         raise BlobExists(f"{store.describe()} already holds a vault")
     if encryption == NONE:
+        header = Header("lifeboat-vault", MAJOR, MINOR, vault_id, encryption, created, "")
         store.put_new(HEADER_KEY, msgspec.json.encode(header))
         return Vault(store, header, Plain(vault_id))
     data_key = secrets.token_bytes(KEY_BYTES)
-    wrapping = wrap(data_key, secret, vault_id)
+    check = check_of(data_key)
+    header = Header("lifeboat-vault", MAJOR, MINOR, vault_id, encryption, created, check)
     # The key lies there before the header that makes the place a vault.
-    store.put_new(f"keys/{vault_id}-{secrets.token_hex(4)}", msgspec.json.encode(wrapping))
+    put_wrapping(store, vault_id, data_key, _as_key(secret), label, clock)
     store.put_new(HEADER_KEY, msgspec.json.encode(header))
     return Vault(store, header, AesGcm(data_key))
 
 
-def open_vault(store: Store, secret: str) -> Vault:
-    """Open what `create_vault` made. Raises NotAVault, NewerFormat, WrongKey or Damaged."""
+def open_vault(store: Store, secret: str | VaultKey) -> Vault:
+    """Open what `create_vault` made. `secret` is a key, or the text that spells one.
+
+    Raises NotAVault, NewerFormat, WrongKey, Damaged, UsageError for a broken key, and what the
+    key's keeper raises.
+    """
     header = _read_header(store)
     if header.encryption == NONE:
         return Vault(store, header, Plain(header.vault))
+    key = _given(store, secret)
+    return Vault(store, header, AesGcm(find_data_key(store, header.vault, header.check, key)))
+
+
+def open_keyring(store: Store, secret: str | VaultKey) -> KeyRing:
+    """The wrappings of a vault, to list, add and remove. Raises as `open_vault`."""
+    header = _read_header(store)
+    if header.encryption == NONE:
+        raise UsageError(f"{store.describe()} is not encrypted: it has no keys")
+    return KeyRing(store, header.vault, header.check, _given(store, secret))
+
+
+def _given(store: Store, secret: str | VaultKey) -> VaultKey:
     if not secret:
         raise WrongKey(f"{store.describe()} is encrypted and no key was given")
-    tried = 0
-    for stat in store.list("keys/"):
-        wrapping = _read_wrapping(store, stat.key)
-        tried += 1
-        data_key = unwrap(wrapping, secret, header.vault)
-        if data_key is not None:
-            return Vault(store, header, AesGcm(data_key))
-    raise WrongKey(
-        f"the key opens none of the {tried} wrappings of {store.describe()}",
-        hint="check which key this vault was made with; without it nobody can read the vault",
-    )
+    return _as_key(secret)
+
+
+def _as_key(secret: str | VaultKey) -> VaultKey:
+    return key_of(secret) if isinstance(secret, str) else secret
 
 
 def _read_header(store: Store) -> Header:
@@ -161,13 +190,6 @@ def _read_header(store: Store) -> Header:
             hint="update Lifeboat",
         )
     return header
-
-
-def _read_wrapping(store: Store, key: str) -> Wrapping:
-    try:
-        return msgspec.json.decode(store.get(key), type=Wrapping)
-    except msgspec.DecodeError as error:
-        raise Damaged(f"{key}: is not a wrapped key: {error}") from error
 
 
 def _check_document(key: str, stored: bytes) -> None:
