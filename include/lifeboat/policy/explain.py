@@ -6,6 +6,7 @@ The same instance always gives the same text: no clock, no cluster, no vault.
 from __future__ import annotations
 
 import re
+from typing import cast
 
 from cron_descriptor import (
     CasingTypeEnum,
@@ -17,7 +18,9 @@ from cron_descriptor import (
 
 from lifeboat.policy.fields import format_duration
 from lifeboat.policy.instance import Instance
-from lifeboat.policy.model import Policy, Schedule, Select, Volumes
+from lifeboat.policy.model import Policy, Retention, Schedule, Select, Volumes
+from lifeboat.policy.rules import PERIODS, Tier
+from lifeboat.policy.spans import FOREVER, Span
 
 _CHECKS = {
     "workloadsReady": "workloads become ready",
@@ -120,10 +123,32 @@ def _objectives(policy: Policy) -> str:
 
 def _retention(policy: Policy) -> str:
     rules = policy.retention
-    text = f"the newest {rules.keep.last} good points; never fewer than {rules.min_good} good"
+    kept = [_kept(name, amount, rules) for name, amount in rules.keep.amounts.items()]
+    text = ", ".join(kept)
+    if rules.one_tag:
+        text += "; each point in one of these, the longest that fits"
+    text += f"; never fewer than {rules.min_good} good"
     if rules.min_verified:
         text += f" and {rules.min_verified} proven"
+    if rules.on_demand is not None:
+        length = "for ever" if rules.on_demand == FOREVER else f"for {rules.on_demand}"
+        text += f"; points made on demand {length}"
+    if rules.lock is not None:
+        text += f"; **locked** for {rules.lock}: nobody can remove a point before"
+    if rules.keep.tiers:
+        text += f"; periods in {rules.timezone}"
     return text + "; points on hold or in use stay too"
+
+
+def _kept(name: str, amount: int | Span, rules: Retention) -> str:
+    if name == "last":
+        if isinstance(amount, Span):
+            return f"every good point for {amount}"
+        return f"the newest {amount} good points"
+    period = PERIODS[cast("Tier", name)]
+    if isinstance(amount, Span):
+        return f"the {rules.select} good point of each {period} for {amount}"
+    return f"the {rules.select} good point of the newest {amount} {period}s"
 
 
 def _test_restore(policy: Policy) -> str:

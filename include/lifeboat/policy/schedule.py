@@ -40,6 +40,15 @@ class Gap:
     end: datetime
 
 
+def check_zone(timezone: str) -> str:
+    """A validator: returns `timezone` when it is one that the IANA database knows."""
+    try:
+        ZoneInfo(timezone)
+    except (ValueError, OSError, LookupError):
+        raise refuse("an IANA time zone such as UTC or Europe/Berlin") from None
+    return timezone
+
+
 def _check_cron(cron: str) -> str:
     fields = cron.split()
     if cron in _NICKNAMES:
@@ -150,11 +159,7 @@ class Schedule(Strict):
     @field_validator("timezone")
     @classmethod
     def _zone_exists(cls, timezone: str) -> str:
-        try:
-            ZoneInfo(timezone)
-        except (ValueError, OSError, LookupError):
-            raise refuse("an IANA time zone such as UTC or Europe/Berlin") from None
-        return timezone
+        return check_zone(timezone)
 
     @property
     def gap(self) -> Gap:
