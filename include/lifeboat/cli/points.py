@@ -11,7 +11,7 @@ from lifeboat.cli.options import AsJson, Include, InstanceArg, Key, PointArg, Va
 from lifeboat.cli.output import say, show_json, show_lines, show_table, size
 from lifeboat.cli.source import Source
 from lifeboat.point import catalog
-from lifeboat.point.facts import Verdict, read_verdicts
+from lifeboat.point.facts import Hold, Verdict, read_holds, read_verdicts
 from lifeboat.point.manifest import Manifest, Run
 from lifeboat.steps.backup import backup as run_backup
 from lifeboat.steps.commit import ensure_complete
@@ -44,8 +44,12 @@ def points(
     opened = Source(include=include, vault_url=vault, key=key).vault(instance)
     manifests = list(reversed(catalog.manifests(opened, instance)))
     proofs = {verdict.point: verdict for verdict in read_verdicts(opened, instance)}
+    holds = _by_point(read_holds(opened, instance))
     if as_json:
-        rows = [{**_summary(m), "verdict": proofs.get(m.point)} for m in manifests]
+        rows = [
+            {**_summary(m), "verdict": proofs.get(m.point), "holds": holds.get(m.point, [])}
+            for m in manifests
+        ]
         show_json(rows)
         return
     if not manifests:
@@ -53,7 +57,7 @@ def points(
         return
     show_table(
         ("POINT", "CAPTURED", "STATE", "OBJECTS", "VOLUMES", "STORED", "PROVEN"),
-        [_row(manifest, proofs.get(manifest.point)) for manifest in manifests],
+        [_row(m, proofs.get(m.point), held=m.point in holds) for m in manifests],
     )
 
 
@@ -69,10 +73,12 @@ def show(
     opened = Source(include=include, vault_url=vault, key=key).vault(instance)
     manifest = catalog.find(opened, instance, point)
     verdicts = read_verdicts(opened, instance, manifest.point)
+    holds = read_holds(opened, instance, manifest.point)
     if as_json:
-        show_json({"manifest": manifest, "verdicts": verdicts})
+        show_json({"manifest": manifest, "verdicts": verdicts, "holds": holds})
         return
     show_lines(_describe(manifest))
+    show_lines(f"held       since {hold.held}, {hold.id}: {hold.reason}" for hold in holds)
     show_lines(_describe_verdict(verdict) for verdict in verdicts)
 
 
@@ -118,14 +124,21 @@ def _summary(manifest: Manifest) -> dict[str, object]:
     return document
 
 
-def _row(manifest: Manifest, verdict: Verdict | None) -> tuple[str, ...]:
+def _by_point(holds: list[Hold]) -> dict[str, list[Hold]]:
+    found: dict[str, list[Hold]] = {}
+    for hold in holds:
+        found.setdefault(hold.point, []).append(hold)
+    return found
+
+
+def _row(manifest: Manifest, verdict: Verdict | None, *, held: bool) -> tuple[str, ...]:
     proven = "never tested"
     if verdict is not None:
         proven = f"yes, in {verdict.rto_seconds:.0f} s" if verdict.proven else "test failed"
     return (
         manifest.point,
         manifest.captured_to,
-        "complete" if manifest.complete else "INCOMPLETE",
+        ("complete" if manifest.complete else "INCOMPLETE") + (", held" if held else ""),
         str(manifest.objects),
         str(len(manifest.volumes)),
         size(manifest.new_bytes),

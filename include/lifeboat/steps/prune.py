@@ -10,14 +10,15 @@ from __future__ import annotations
 
 import msgspec
 
-from lifeboat.clock import parse_rfc3339, rfc3339
+from lifeboat.clock import rfc3339
 from lifeboat.errors import LifeboatError
 from lifeboat.point import catalog, layout
-from lifeboat.point.facts import Tombstone, read_verdicts, record_tombstone, removed_points
+from lifeboat.point.facts import Tombstone, record_tombstone, removed_points
 from lifeboat.point.manifest import Manifest
-from lifeboat.policy.retention import RetentionPoint, decide
+from lifeboat.policy.retention import decide
 from lifeboat.ports.disks import StoredSnapshot
 from lifeboat.steps.context import Context
+from lifeboat.steps.retained import retention_points
 from lifeboat.steps.scope import Scope
 from lifeboat.vault.packs import pack_key
 
@@ -60,18 +61,8 @@ def plan_prune(context: Context) -> PrunePlan:
     """Reads the catalog only. Points that a run under way builds on are in use."""
     instance = context.instance.id
     manifests = {m.point: m for m in catalog.manifests(context.vault, instance)}
-    verified = {v.point for v in read_verdicts(context.vault, instance) if v.proven}
     in_use = _bases_of_open_runs(context, set(manifests))
-    points = [
-        RetentionPoint(
-            id=manifest.point,
-            captured_at=parse_rfc3339(manifest.captured_to),
-            complete=manifest.complete,
-            verified=manifest.point in verified,
-            in_use=manifest.point in in_use,
-        )
-        for manifest in manifests.values()
-    ]
+    points = retention_points(context.vault, instance, manifests.values(), in_use)
     decision = decide(points, context.instance.policy.retention, context.clock())
     keep = tuple(
         Keeping(kept.id, manifests[kept.id].captured_to, tuple(kept.reasons))
