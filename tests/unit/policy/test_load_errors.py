@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from lifeboat.errors import PolicyError, Problem
-from lifeboat.policy.load import load_clusters, load_policy
+from lifeboat.policy.load import load_clusters, load_policy, parse_policy
 from lifeboat.policy.model import ClustersFile
+from lifeboat.policy.spans import parse_span
 
 CLUSTERS = """\
 clusters:
@@ -148,6 +149,11 @@ REPLACED = {
     "rpo shorter than the schedule": (
         "objectives: {rpo: 3h}", 3, "objectives.rpo", "3h",
         "leaves 4h between two runs (for example Mon 00:00 to Mon 04:00), which is 1h longer",
+    ),
+    "more snapshots than Azure allows": (
+        "retention: {keep: {last: 90d}}", 4, "retention.keep",
+        '540 points at a time, and so snapshots of each disk (last 540, by cron "0 */4 * * *")',
+        "at most 500, which Azure allows a disk (540 > 500, reached 83d8h after the first point;",
     ),
     "retention of 0": (
         "retention: {keep: {last: 0}}", 4, "retention.keep.last", "0", "1 or more",
@@ -312,6 +318,25 @@ def test_on_demand_needs_an_rpo(tmp_path: Path) -> None:
     problem = only(problems(tmp_path, "clusters: [local]\nretention: {keep: {last: 1}}\n"))
     assert problem.field == "objectives.rpo"
     assert "without a schedule" in problem.expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        GOOD.replace("last: 7", "last: 75d"),  # 450
+        GOOD.replace("last: 7", "last: 90d") + "volumes: {snapshot: false}\n",
+    ],
+)
+def test_as_many_snapshots_as_azure_allows(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "shop.yaml"
+    path.write_text(text)
+    assert load_policy(path, clusters(tmp_path))
+
+
+def test_a_point_may_carry_a_policy_that_would_be_refused_today() -> None:
+    """Else the vault alone would no longer be enough to restore it."""
+    text = GOOD.replace("last: 7", "last: 90d")
+    assert parse_policy(text, "point", "shop").retention.keep.last == parse_span("90d")
 
 
 def test_on_demand_expiry_needs_a_schedule(tmp_path: Path) -> None:
