@@ -9,13 +9,15 @@ import typer
 
 from lifeboat.cli.options import AsJson, Include, InstanceArg, Key, PointArg, VaultUrl
 from lifeboat.cli.output import say, show_json, show_lines, show_table, size
+from lifeboat.cli.plans import describe_impact, describe_prune
 from lifeboat.cli.source import Source
 from lifeboat.point import catalog
 from lifeboat.point.facts import Hold, Verdict, read_holds, read_verdicts
 from lifeboat.point.manifest import Manifest, Run
 from lifeboat.steps.backup import backup as run_backup
 from lifeboat.steps.commit import ensure_complete
-from lifeboat.steps.prune import PrunePlan, execute_prune, plan_prune
+from lifeboat.steps.edit import edit_impact
+from lifeboat.steps.prune import execute_prune, plan_prune
 from lifeboat.steps.reconcile import Reconciliation, remove_orphans
 from lifeboat.steps.reconcile import reconcile as find_orphans
 
@@ -91,11 +93,14 @@ def prune(
     """Remove the points that the policy's retention no longer keeps."""
     context = Source(include=include).context(instance)
     plan = plan_prune(context)
+    edit = edit_impact(context.vault, context.instance, context.clock())
     result = None if dry_run else execute_prune(context, plan)
     if as_json:
-        show_json({"plan": plan, "result": result})
+        show_json({"plan": plan, "edit": edit, "result": result})
         return
-    show_lines(_describe_prune(plan, done=not dry_run))
+    show_lines(describe_prune(plan, done=not dry_run))
+    if edit.changed:
+        show_lines(describe_impact(edit))
     if result:
         show_lines(f"  left behind: {leftover}" for leftover in result.leftovers)
 
@@ -171,14 +176,6 @@ def _describe_verdict(verdict: Verdict) -> str:
         return f"proven     {verdict.ended}, recovered in {verdict.rto_seconds:.1f} s"
     failed = [f"{c.name}: {c.detail}" for c in verdict.checks if c.outcome != "passed"]
     return f"NOT proven {verdict.ended}: {'; '.join(failed) or verdict.error}"
-
-
-def _describe_prune(plan: PrunePlan, *, done: bool) -> list[str]:
-    verb = "removed" if done else "would remove"
-    lines = [f"keep    {k.point}  {', '.join(k.reasons)}" for k in plan.keep]
-    lines += [f"{verb} {r.point}  {', '.join(r.reasons)}" for r in plan.remove]
-    lines.append(f"{len(plan.keep)} kept, {len(plan.remove)} {verb.removeprefix('would ')}")
-    return lines
 
 
 def _describe_orphans(found: Reconciliation, removed: list[str]) -> list[str]:

@@ -1,4 +1,4 @@
-"""Commands that prepare and explain: policy check, policy explain, vault init, vault new-key."""
+"""Commands that prepare and explain: policy check, explain, impact; vault init, new-key."""
 
 from __future__ import annotations
 
@@ -10,10 +10,13 @@ import typer
 
 from lifeboat.cli.options import AsJson, Include, InstanceArg
 from lifeboat.cli.output import show_json, show_lines
+from lifeboat.cli.plans import describe_impact
 from lifeboat.cli.source import Source
+from lifeboat.clock import utc_now
 from lifeboat.errors import PolicyError, UsageError
 from lifeboat.policy.explain import describe
 from lifeboat.policy.load import load_clusters, load_include, load_instance
+from lifeboat.steps.edit import edit_impact
 from lifeboat.vault.keys import generate_key
 from lifeboat.wiring import NoConnections, make_vault
 
@@ -38,6 +41,21 @@ def check(include: Include = None, as_json: AsJson = False) -> None:
 def explain(instance: InstanceArg, include: Include = None) -> None:
     """Say in words what a policy protects, how often, and for how long it keeps it."""
     show_lines([describe(load_instance(Source(include=include).folder, instance))])
+
+
+@policy_app.command("impact")
+def impact(
+    instance: InstanceArg,
+    include: Include = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say which points go or stay because the policy was edited since the newest one."""
+    source = Source(include=include)
+    found = edit_impact(source.vault(instance), source.instance(instance), utc_now())
+    if as_json:
+        show_json(found)
+        return
+    show_lines(describe_impact(found))
 
 
 @vault_app.command("init")
