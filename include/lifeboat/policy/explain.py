@@ -21,6 +21,7 @@ from lifeboat.policy.instance import Instance
 from lifeboat.policy.model import Policy, Retention, Schedule, Select, Volumes
 from lifeboat.policy.rules import PERIODS, Tier
 from lifeboat.policy.spans import FOREVER, Span
+from lifeboat.policy.steady import SNAPSHOT_GUARD, SNAPSHOT_LIMIT, steady_state
 
 _CHECKS = {
     "workloadsReady": "workloads become ready",
@@ -66,7 +67,9 @@ def _table(instance: Instance) -> str:
         ("Vault", f"`{instance.vault.name}`, {_encryption(instance)}"),
         ("Backs up", in_words(policy.schedule)),
         ("Objectives", _objectives(policy)),
+        ("RPO against schedule", _feasibility(policy)),
         ("Keeps", _retention(policy)),
+        ("Comes to", _steady(policy)),
         ("Test restores", _test_restore(policy)),
     ]
     lines = [f"| **{name}** | {_cell(text)} |" for name, text in rows if text]
@@ -119,6 +122,35 @@ def _encryption(instance: Instance) -> str:
 def _objectives(policy: Policy) -> str:
     rpo, rto = policy.objectives.rpo, policy.objectives.rto
     return f"RPO {format_duration(rpo)}, RTO {format_duration(rto)}"
+
+
+def _feasibility(policy: Policy) -> str:
+    if policy.schedule is None:
+        return ""
+    gap, rpo = policy.schedule.gap, policy.objectives.rpo
+    longest = f"at most {format_duration(gap.length)} between two runs"
+    if gap.length == rpo:
+        return f"{longest}: **no time to spare**, a run that takes a minute is late"
+    return f"{longest}, {format_duration(rpo - gap.length)} to spare for the run itself"
+
+
+def _steady(policy: Policy) -> str:
+    found = steady_state(policy)
+    if found is None:
+        return ""
+    number = f"{'more than ' if found.capped else ''}{found.points}"
+    text = f"{number} points at a time"
+    parts = [f"{name} {points}" for name, points in found.tiers]
+    if found.others:
+        parts.append(f"{found.others} proven, locked or of minGood")
+    if len(parts) > 1:
+        text += f" ({', '.join(parts)}; one point may count in several)"
+    if not policy.volumes.snapshot:
+        return text
+    text += f", and as many snapshots of each disk: Azure's limit is {SNAPSHOT_LIMIT}"
+    if found.points > SNAPSHOT_GUARD:
+        return f"{text}, and **more than {SNAPSHOT_GUARD} leave little room** for points on demand"
+    return f"{text}, never reached"
 
 
 def _retention(policy: Policy) -> str:

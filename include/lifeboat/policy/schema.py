@@ -160,7 +160,12 @@ def _type(schema: Schema, root: Schema) -> str:
         return "section" if "properties" in schema else "mapping"
     if schema.get("title") == "duration":
         return "duration"
-    return {"string": "text", "integer": "number", "boolean": "`true`, `false`"}[schema["type"]]
+    return {
+        "string": "text",
+        "integer": "number",
+        "number": "number",
+        "boolean": "`true`, `false`",
+    }[schema["type"]]
 
 
 def _default(name: str, field: Schema, parent: Schema) -> str:

@@ -39,11 +39,16 @@ _CENTURY = timedelta(days=36_525)
 
 @dataclass(frozen=True)
 class Steady:
-    """The most points there are at a time. `tiers`: how many each rule keeps then, shortest first;
-    a point that several keep is in several. `capped`: there are more, nobody counted them."""
+    """The most points there are at a time.
+
+    `tiers`: how many each key of `keep` keeps then, shortest period first; a point that several
+    keep is in several. `others` are kept by none of them: proven, locked, or of minGood.
+    `capped`: there are more, nobody counted them.
+    """
 
     points: int
     tiers: tuple[tuple[str, int], ...]
+    others: int
     capped: bool = False
 
 
@@ -78,6 +83,26 @@ def time_until(policy: Policy, points: int) -> timedelta | None:
     return timedelta(hours=high)
 
 
+def first_beyond(
+    policy: Policy, existing: Iterable[RetentionPoint], limit: int, now: datetime
+) -> datetime | None:
+    """The day from which there are more than `limit` points, when every run from now on succeeds
+    and holds stay as they are. None when that does not happen within three years."""
+    if policy.schedule is None:
+        return None
+    simulation, there = Simulation(policy.schedule, policy.retention), list(existing)
+
+    def over(days: int) -> bool:
+        at = now + timedelta(days=days)
+        return len(simulation.decide(at, since=now, existing=there).keep) > limit
+
+    beyond = next((days for days in range(0, 1096, 30) if over(days)), None)
+    if beyond is None:
+        return None
+    first = next(days for days in range(max(0, beyond - 29), beyond + 1) if over(days))
+    return now + timedelta(days=first)
+
+
 @lru_cache(maxsize=256)
 def _steady(schedule: Schedule, rules: Retention, proofs: Schedule | None) -> Steady:
     simulation = Simulation(schedule, rules, proofs)
@@ -90,8 +115,13 @@ def _steady(schedule: Schedule, rules: Retention, proofs: Schedule | None) -> St
             break
     assert fullest is not None
     counted = [rule for kept in fullest.keep for rule in kept.rules]
-    tiers = tuple((name, counted.count(name)) for name in rules.keep.amounts)
-    return Steady(len(fullest.keep), tiers, capped=len(fullest.keep) >= _MOST)
+    names = rules.keep.amounts
+    return Steady(
+        points=len(fullest.keep),
+        tiers=tuple((name, counted.count(name)) for name in names),
+        others=sum(1 for kept in fullest.keep if not names.keys() & set(kept.rules)),
+        capped=len(fullest.keep) >= _MOST,
+    )
 
 
 class Simulation:

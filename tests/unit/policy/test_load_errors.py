@@ -421,6 +421,16 @@ CLUSTER_FILES = {
     "relative folder": (
         "vaults: [{name: a, url: 'file://v', key: env:K}]", "vaults[0].url", "'file'", "file:///",
     ),
+    "price without a date": (
+        "vaults: [{name: a, url: 'file:///v', encryption: none,"
+        " price: {gibMonth: 1, currency: EUR}}]",
+        "vaults[0].price.asOf", "nothing", "YYYY-MM-DD",
+    ),
+    "price in words": (
+        "vaults: [{name: a, url: 'file:///v', encryption: none,"
+        " price: {gibMonth: cheap, currency: EUR, asOf: 2026-08-01}}]",
+        "vaults[0].price.gibMonth", "'cheap'", "a number, such as 0.02",
+    ),
     "wrong scheme": (
         "vaults: [{name: a, url: 's3://b', key: env:K}]", "vaults[0].url", "'s3'", "azure://",
     ),

@@ -13,7 +13,7 @@ from lifeboat.policy import steady
 from lifeboat.policy.load import parse_policy
 from lifeboat.policy.model import Policy
 from lifeboat.policy.retention import RetentionPoint, decide
-from lifeboat.policy.steady import Simulation, Steady, steady_state, time_until
+from lifeboat.policy.steady import Simulation, Steady, first_beyond, steady_state, time_until
 
 NOW = datetime(2027, 6, 17, 17, tzinfo=UTC)
 
@@ -56,7 +56,8 @@ def test_without_a_schedule_nobody_knows() -> None:
 
 def test_a_proven_point_and_locked_ones_are_part_of_it() -> None:
     weekly = "testRestore: {schedule: {cron: '30 5 * * 0'}}"
-    assert told(steady_state(policy("keep: {last: 7}", more=weekly)))[0] == 8
+    proven = steady_state(policy("keep: {last: 7}", more=weekly))
+    assert proven == Steady(points=8, tiers=(("last", 7),), others=1)
     assert told(steady_state(policy("keep: {last: 7}, lock: 5d")))[0] == 30
 
 
@@ -88,6 +89,19 @@ def test_the_few_runs_that_are_looked_at_decide_as_all_of_them_would(cron: str, 
     everything = decide(points, some.retention, NOW)
     few = Simulation(some.schedule, some.retention).decide(NOW)
     assert {(k.id, k.rules) for k in few.keep} == {(k.id, k.rules) for k in everything.keep}
+
+
+def test_the_day_on_which_held_points_reach_the_limit() -> None:
+    """400 held points and 10 a day from now on: the 101st new one comes after ten days."""
+    some = policy("keep: {last: 20d}", "0 0,2,4,6,8,10,12,14,16,18 * * *")
+    now = datetime(2026, 6, 1, 20, tzinfo=UTC)
+    old = [
+        RetentionPoint(str(n), now - timedelta(days=400 + n), True, False, held=True)
+        for n in range(400)
+    ]
+    assert first_beyond(some, old, 500, now) == now + timedelta(days=11)
+    assert first_beyond(some, old[:200], 500, now) is None
+    assert first_beyond(some, [], 500, now) is None
 
 
 def test_it_is_quick_enough_for_a_parse_loop() -> None:
