@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from lifeboat.clock import monotonic
+from lifeboat.policy.load import parse_policy
 from lifeboat.policy.model import Keep, Retention
 from lifeboat.policy.retention import RetentionPoint, decide, lock_ends
 from lifeboat.policy.spans import Span
@@ -232,6 +233,27 @@ def test_removed_points_say_why_for_every_tier() -> None:
         "older than the newest 5 good points", "first of its day, but older than 7d",
         "first of its week, but older than the newest 2 weeks",
     )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("schedule", "retention", "zone"),
+    [
+        ("{cron: '0 2 * * *', timezone: Europe/Berlin}", "{keep: {daily: 1}}", "Europe/Berlin"),
+        ("{cron: '0 2 * * *'}", "{keep: {daily: 1}}", "UTC"),
+        (
+            "{cron: '0 2 * * *', timezone: Europe/Berlin}",
+            "{keep: {daily: 1}, timezone: Asia/Kolkata}",
+            "Asia/Kolkata",
+        ),
+        ("", "{keep: {daily: 1}}", "UTC"),
+    ],
+)
+def test_periods_are_in_the_schedules_zone_unless_told(
+    schedule: str, retention: str, zone: str
+) -> None:
+    when = f"schedule: {schedule}" if schedule else "objectives: {rpo: 1d}"
+    text = f"clusters: [local]\n{when}\nretention: {retention}\n"
+    assert parse_policy(text, "shop.yaml", "shop").retention.timezone == zone
 
 
 def test_thousands_of_points_take_no_time() -> None:
