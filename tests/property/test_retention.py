@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from lifeboat.policy.model import Keep, Retention
 from lifeboat.policy.retention import Decision, RetentionPoint, decide
-from lifeboat.policy.rules import TIERS, WEEKDAYS
+from lifeboat.policy.rules import SHORTEST, TIERS, WEEKDAYS
 from lifeboat.policy.spans import Span
 
 NOW = datetime(2026, 3, 10, 12, tzinfo=UTC)
@@ -35,15 +35,25 @@ spans = st.builds(
 )
 
 
+def spans_of(name: str) -> st.SearchStrategy[Span]:
+    """No shorter than the period."""
+    shortest = SHORTEST.get(name, timedelta(0))  # type: ignore[call-overload]
+    return spans.map(lambda span: Span(span.months, span.rest + shortest))
+
+
 @st.composite
 def tiered(draw: st.DrawFn, *, durations: bool = True) -> Retention:
     """Any rules at all, or those that only count."""
     if durations and draw(st.integers(0, 4)) == 0:
         return draw(one_tagged())
-    amount = st.integers(1, 4) | spans if durations else st.integers(1, 4)
     names = draw(st.sets(st.sampled_from(["last", *TIERS]), min_size=1))
     return Retention(
-        keep=Keep(**{name: draw(amount) for name in sorted(names)}),
+        keep=Keep(
+            **{
+                name: draw(st.integers(1, 4) | spans_of(name) if durations else st.integers(1, 4))
+                for name in sorted(names)
+            }
+        ),
         failed_last=draw(st.integers(0, 3)),
         min_verified=draw(st.integers(0, 2)),
         select=draw(st.sampled_from(["first", "last"])),
@@ -55,10 +65,11 @@ def tiered(draw: st.DrawFn, *, durations: bool = True) -> Retention:
 @st.composite
 def one_tagged(draw: st.DrawFn) -> Retention:
     names = [name for name in ("last", *TIERS) if draw(st.booleans())] or ["last"]
-    lengths = sorted((draw(spans) for _ in names), key=lambda span: span.roughly)
-    return Retention(
-        keep=Keep(**dict(zip(names, lengths, strict=True))), one_tag=True, **draw(calendars())
-    )
+    keep: dict[str, Span] = {}
+    for name in names:
+        longest = max(keep.values(), key=lambda span: span.roughly, default=Span())
+        keep[name] = max(draw(spans_of(name)), longest, key=lambda span: span.roughly)
+    return Retention(keep=Keep(**keep), one_tag=True, **draw(calendars()))
 
 
 @st.composite
@@ -272,3 +283,19 @@ def test_points_of_equal_times_are_kept_by_one_tier_once(
     decision = decide([*some, *twins], rules, NOW)
     for tier, amount in rules.keep.tiers.items():
         assert len([one for one in decision.keep if tier in one.rules]) <= amount  # type: ignore[operator]
+
+
+@given(
+    st.lists(st.tuples(st.integers(1, 60), st.integers(0, 4)), min_size=1, max_size=60),
+    tiered(durations=False),
+)
+def test_pruning_after_every_run_comes_to_the_same_as_pruning_once(
+    runs: list[tuple[int, int]], rules: Retention
+) -> None:
+    """What an early prune removes is never missed later: no tier changes its mind."""
+    moment, made, left = NOW, [], set()
+    for number, (wait, luck) in enumerate(runs):
+        moment += timedelta(hours=wait)
+        made.append(RetentionPoint(f"{number:03}", moment, complete=luck > 0, verified=False))
+        left = kept(decide([*left, made[-1]], rules, moment))
+    assert left == kept(decide(made, rules, moment))

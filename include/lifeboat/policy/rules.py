@@ -5,7 +5,7 @@ Contradictions are refused here, where the file can still be mended.
 
 from __future__ import annotations
 
-from datetime import time
+from datetime import time, timedelta
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, model_validator
@@ -25,6 +25,15 @@ PERIODS: dict[Tier, str] = {
     "monthly": "month",
     "yearly": "year",
 }
+
+SHORTEST: dict[Tier, timedelta] = {
+    "hourly": timedelta(hours=1),
+    "daily": timedelta(days=1),
+    "weekly": timedelta(weeks=1),
+    "monthly": timedelta(days=28),
+    "yearly": timedelta(days=365),
+}
+"""The shortest that each period is."""
 
 Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
 WEEKDAYS: tuple[Weekday, ...] = (
@@ -88,6 +97,16 @@ class Keep(Strict):
                 found="nothing",
                 at=("last",),
             )
+        for tier, amount in self.tiers.items():
+            shortest = SHORTEST[tier]
+            if isinstance(amount, Span) and amount.roughly < shortest:
+                # Else its first point expires before the next is due, and a later one is "first".
+                raise refuse(
+                    f"at least {Span(rest=shortest)}, one {PERIODS[tier]}: a shorter time leaves"
+                    f" the end of each {PERIODS[tier]} without its point",
+                    found=str(amount),
+                    at=(tier,),
+                )
         return self
 
 

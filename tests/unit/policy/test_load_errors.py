@@ -186,6 +186,9 @@ REPLACED = {
     "tier of an age": (
         "retention: {keep: {daily: 101y}}", 4, "retention.keep.daily", "'101y'", "a hundred years",
     ),
+    "tier shorter than its period": (
+        "retention: {keep: {monthly: 7d}}", 4, "retention.keep.monthly", "7d", "at least 28d, one",
+    ),
     "minGood above all tiers": (
         "retention: {keep: {last: 3, daily: 2}, minGood: 6}",
         4, "retention.minGood", "6", "keep.last (3) + keep.daily (2)",
