@@ -8,6 +8,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +66,7 @@ class App:
                 key=f"file:{self.folder / 'key'}",
             ),
             policy_text=text,
-            policy_digest="sha256:test",
+            policy_digest=f"sha256:{sha256(text.encode()).hexdigest()}",
             source="test.yaml",
         )
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import uuid
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 
 from lifeboat.adapters.disks_csi import DisksCsi
 from lifeboat.adapters.volumes_folder import NoVolumes
@@ -72,7 +73,7 @@ class World:
             cluster=ClusterEntry(name="local", in_cluster=True),
             vault=VaultEntry(name="main", url="file:///none", key="env:NONE"),
             policy_text=self.policy,
-            policy_digest="sha256:test",
+            policy_digest=f"sha256:{sha256(self.policy.encode()).hexdigest()}",
             source="shop.yaml",
         )
         cluster: FakeCluster = Fused(self.cluster, fuse) if fuse else self.cluster  # type: ignore[assignment]

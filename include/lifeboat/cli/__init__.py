@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from lifeboat import __version__
-from lifeboat.cli import keys, points, recovery, setup
+from lifeboat.cli import holds, keys, points, recovery, setup
 from lifeboat.cli.output import show_error
 from lifeboat.errors import LifeboatError
 
@@ -28,6 +28,8 @@ app.command()(points.points)
 app.command()(points.show)
 app.command()(recovery.restore)
 app.command("test-restore")(recovery.prove_point)
+app.command()(holds.hold)
+app.command()(holds.release)
 app.command()(points.prune)
 app.command()(points.reconcile)
 app.add_typer(setup.policy_app, name="policy")

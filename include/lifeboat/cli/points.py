@@ -9,14 +9,16 @@ import typer
 
 from lifeboat.cli.options import AsJson, Include, InstanceArg, Key, PointArg, VaultUrl
 from lifeboat.cli.output import say, show_json, show_lines, show_table, size
+from lifeboat.cli.plans import describe_impact, describe_prune
 from lifeboat.cli.source import Source
 from lifeboat.point import catalog
 from lifeboat.point.contents import Contents
-from lifeboat.point.facts import Verdict, read_verdicts
+from lifeboat.point.facts import Hold, Verdict, read_holds, read_verdicts
 from lifeboat.point.manifest import Manifest, Run, open_contents
 from lifeboat.steps.backup import backup as run_backup
 from lifeboat.steps.commit import ensure_complete
-from lifeboat.steps.prune import PrunePlan, execute_prune, plan_prune
+from lifeboat.steps.edit import edit_impact
+from lifeboat.steps.prune import execute_prune, plan_prune
 from lifeboat.steps.reconcile import Reconciliation, remove_orphans
 from lifeboat.steps.reconcile import reconcile as find_orphans
 
@@ -45,8 +47,12 @@ def points(
     opened = Source(include=include, vault_url=vault, key=key).vault(instance)
     manifests = list(reversed(catalog.manifests(opened, instance)))
     proofs = {verdict.point: verdict for verdict in read_verdicts(opened, instance)}
+    holds = _by_point(read_holds(opened, instance))
     if as_json:
-        rows = [{**_summary(m), "verdict": proofs.get(m.point)} for m in manifests]
+        rows = [
+            {**_summary(m), "verdict": proofs.get(m.point), "holds": holds.get(m.point, [])}
+            for m in manifests
+        ]
         show_json(rows)
         return
     if not manifests:
@@ -54,7 +60,7 @@ def points(
         return
     show_table(
         ("POINT", "CAPTURED", "STATE", "OBJECTS", "VOLUMES", "STORED", "PROVEN"),
-        [_row(manifest, proofs.get(manifest.point)) for manifest in manifests],
+        [_row(m, proofs.get(m.point), held=m.point in holds) for m in manifests],
     )
 
 
@@ -70,13 +76,15 @@ def show(
     opened = Source(include=include, vault_url=vault, key=key).vault(instance)
     manifest = catalog.find(opened, instance, point)
     verdicts = read_verdicts(opened, instance, manifest.point)
+    holds = read_holds(opened, instance, manifest.point)
     contents = open_contents(opened, manifest)
     if as_json:
         told = _summary(manifest)
         told |= {"namespaces": contents.namespaces(), "kinds": contents.kinds()}
-        show_json({"manifest": told, "verdicts": verdicts})
+        show_json({"manifest": told, "verdicts": verdicts, "holds": holds})
         return
     show_lines(_describe(manifest, contents))
+    show_lines(f"held       since {hold.held}, {hold.id}: {hold.reason}" for hold in holds)
     show_lines(_describe_verdict(verdict) for verdict in verdicts)
 
 
@@ -89,11 +97,14 @@ def prune(
     """Remove the points that the policy's retention no longer keeps."""
     context = Source(include=include).context(instance)
     plan = plan_prune(context)
+    edit = edit_impact(context.vault, context.instance, context.clock())
     result = None if dry_run else execute_prune(context, plan)
     if as_json:
-        show_json({"plan": plan, "result": result})
+        show_json({"plan": plan, "edit": edit, "result": result})
         return
-    show_lines(_describe_prune(plan, done=not dry_run))
+    show_lines(describe_prune(plan, done=not dry_run))
+    if edit.changed:
+        show_lines(describe_impact(edit))
     if result:
         show_lines(f"  left behind: {leftover}" for leftover in result.leftovers)
 
@@ -121,14 +132,21 @@ def _summary(manifest: Manifest) -> dict[str, object]:
     return document
 
 
-def _row(manifest: Manifest, verdict: Verdict | None) -> tuple[str, ...]:
+def _by_point(holds: list[Hold]) -> dict[str, list[Hold]]:
+    found: dict[str, list[Hold]] = {}
+    for hold in holds:
+        found.setdefault(hold.point, []).append(hold)
+    return found
+
+
+def _row(manifest: Manifest, verdict: Verdict | None, *, held: bool) -> tuple[str, ...]:
     proven = "never tested"
     if verdict is not None:
         proven = f"yes, in {verdict.rto_seconds:.0f} s" if verdict.proven else "test failed"
     return (
         manifest.point,
         manifest.captured_to,
-        "complete" if manifest.complete else "INCOMPLETE",
+        ("complete" if manifest.complete else "INCOMPLETE") + (", held" if held else ""),
         str(manifest.objects),
         str(len(manifest.volumes)),
         size(manifest.new_bytes),
@@ -161,14 +179,6 @@ def _describe_verdict(verdict: Verdict) -> str:
         return f"proven     {verdict.ended}, recovered in {verdict.rto_seconds:.1f} s"
     failed = [f"{c.name}: {c.detail}" for c in verdict.checks if c.outcome != "passed"]
     return f"NOT proven {verdict.ended}: {'; '.join(failed) or verdict.error}"
-
-
-def _describe_prune(plan: PrunePlan, *, done: bool) -> list[str]:
-    verb = "removed" if done else "would remove"
-    lines = [f"keep    {k.point}  {', '.join(k.reasons)}" for k in plan.keep]
-    lines += [f"{verb} {r.point}  {', '.join(r.reasons)}" for r in plan.remove]
-    lines.append(f"{len(plan.keep)} kept, {len(plan.remove)} {verb.removeprefix('would ')}")
-    return lines
 
 
 def _describe_orphans(found: Reconciliation, removed: list[str]) -> list[str]:

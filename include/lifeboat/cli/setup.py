@@ -1,4 +1,4 @@
-"""Commands that prepare and explain: policy check, policy explain, vault init."""
+"""Commands that prepare and explain: policy check, explain, impact; vault init."""
 
 from __future__ import annotations
 
@@ -6,12 +6,22 @@ from typing import Annotated
 
 import typer
 
+from lifeboat.cli.explained import describe_growth, describe_preview
 from lifeboat.cli.options import AsJson, Include, InstanceArg
 from lifeboat.cli.output import show_json, show_lines
+from lifeboat.cli.plans import describe_impact
 from lifeboat.cli.source import Source
+from lifeboat.clock import utc_now
 from lifeboat.errors import PolicyError
+from lifeboat.point import catalog
 from lifeboat.policy.explain import describe
-from lifeboat.policy.load import load_include, load_instance
+from lifeboat.policy.instance import Instance
+from lifeboat.policy.load import load_include
+from lifeboat.policy.steady import steady_state
+from lifeboat.report.growth import Growth, measure_growth
+from lifeboat.steps.edit import edit_impact
+from lifeboat.steps.preview import preview
+from lifeboat.steps.retained import retention_points
 from lifeboat.wiring import NoConnections, make_vault
 
 policy_app = typer.Typer(no_args_is_help=True, help="Check and explain policies.")
@@ -32,9 +42,53 @@ def check(include: Include = None, as_json: AsJson = False) -> None:
 
 
 @policy_app.command("explain")
-def explain(instance: InstanceArg, include: Include = None) -> None:
-    """Say in words what a policy protects, how often, and for how long it keeps it."""
-    show_lines([describe(load_instance(Source(include=include).folder, instance))])
+def explain(
+    instance: InstanceArg,
+    measured: Annotated[
+        bool, typer.Option("--measured", help="with sizes, growth and cost from the vault's points")
+    ] = False,
+    live: Annotated[
+        bool, typer.Option("--live", help="with what the policy selects in the cluster right now")
+    ] = False,
+    include: Include = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say in words what a policy protects, how often, for how long, and what that comes to."""
+    source = Source(include=include)
+    chosen = source.instance(instance)
+    growth = _growth(source, chosen) if measured else None
+    selected = preview(source.context(instance)) if live else None
+    if as_json:
+        state = steady_state(chosen.policy)
+        show_json({"instance": chosen.id, "steady": state, "growth": growth, "live": selected})
+        return
+    show_lines([describe(chosen)])
+    if growth:
+        show_lines(describe_growth(chosen, growth))
+    if selected:
+        show_lines(describe_preview(selected))
+
+
+def _growth(source: Source, instance: Instance) -> Growth:
+    vault = source.vault(instance.id)
+    manifests = catalog.manifests(vault, instance.id)
+    points = retention_points(vault, instance.id, manifests)
+    return measure_growth(vault, instance, manifests, points, utc_now())
+
+
+@policy_app.command("impact")
+def impact(
+    instance: InstanceArg,
+    include: Include = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say which points go or stay because the policy was edited since the newest one."""
+    source = Source(include=include)
+    found = edit_impact(source.vault(instance), source.instance(instance), utc_now())
+    if as_json:
+        show_json(found)
+        return
+    show_lines(describe_impact(found))
 
 
 @vault_app.command("init")

@@ -1,4 +1,5 @@
-"""The small documents that lie beside points and are never edited: verdicts, gaps, tombstones."""
+"""The small documents that lie beside points and are never edited: verdicts, holds and their
+releases, gaps, tombstones."""
 
 from __future__ import annotations
 
@@ -46,6 +47,24 @@ class Verdict(msgspec.Struct, frozen=True):
     error: str = ""
 
 
+class Hold(msgspec.Struct, frozen=True):
+    """Somebody's wish that a point stays, whatever retention says, until a release of this id."""
+
+    id: str
+    point: str
+    held: str
+    reason: str
+
+
+class Release(msgspec.Struct, frozen=True):
+    """The end of one hold; `id` is the hold's."""
+
+    id: str
+    point: str
+    released: str
+    reason: str = ""
+
+
 class Gap(msgspec.Struct, frozen=True):
     """An interval without a point: the tick nobody captured, why, and what was done instead."""
 
@@ -75,6 +94,42 @@ def read_verdicts(vault: Vault, instance: str, point: str = "") -> list[Verdict]
     prefix = layout.verdicts(instance) + (f"{point}/" if point else "")
     found = [vault.get_document(stat.key, Verdict) for stat in vault.store.list(prefix)]
     return sorted(found, key=lambda verdict: verdict.ended)
+
+
+def record_hold(vault: Vault, instance: str, hold: Hold) -> None:
+    vault.put_document(layout.hold(instance, hold.point, hold.id), hold)
+
+
+def record_release(vault: Vault, instance: str, release: Release) -> Release:
+    """Write it, or return the one that ended this hold before."""
+    key = layout.release(instance, release.point, release.id)
+    return vault.settle_document(key, release, Release)
+
+
+def read_holds(vault: Vault, instance: str, point: str = "") -> list[Hold]:
+    """Holds that nobody has released, of an instance or of one point, oldest first."""
+    found = [
+        vault.get_document(layout.hold(instance, *place), Hold)
+        for place in _open_holds(vault, instance, point)
+    ]
+    return sorted(found, key=lambda hold: (hold.held, hold.id))
+
+
+def held_points(vault: Vault, instance: str) -> set[str]:
+    """Ids of the points that somebody holds; two listings, nothing is read."""
+    return {point for point, _ in _open_holds(vault, instance)}
+
+
+def _open_holds(vault: Vault, instance: str, point: str = "") -> list[tuple[str, str]]:
+    """Point and id of each hold without a release."""
+    below = f"{point}/" if point else ""
+    releases, holds = (
+        [stat.key.removeprefix(prefix) for stat in vault.store.list(prefix + below)]
+        for prefix in (layout.releases(instance), layout.holds(instance))
+    )
+    ended = set(releases)
+    places = [tuple(key.split("/", 1)) for key in holds if key not in ended]
+    return [(place[0], place[1]) for place in places]
 
 
 def record_gap(vault: Vault, instance: str, tick: str, gap: Gap) -> Gap:

@@ -62,6 +62,24 @@ def verdict(instance: str, point: str, test: str) -> str:
     return f"{verdicts(instance)}{point}/{test}"
 
 
+def holds(instance: str) -> str:
+    """Prefix of all holds of an instance; the next segment is the point."""
+    return f"{ROOT}{instance}/holds/"
+
+
+def hold(instance: str, point: str, hold_id: str) -> str:
+    return f"{holds(instance)}{point}/{hold_id}"
+
+
+def releases(instance: str) -> str:
+    """Prefix of all releases; a release has the point and the id of the hold that it ends."""
+    return f"{ROOT}{instance}/releases/"
+
+
+def release(instance: str, point: str, hold_id: str) -> str:
+    return f"{releases(instance)}{point}/{hold_id}"
+
+
 def gaps(instance: str) -> str:
     return f"{ROOT}{instance}/gaps/"
 

@@ -45,7 +45,8 @@ class Run(msgspec.Struct, frozen=True):
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """Format 1.0. Times RFC 3339; sizes in bytes; `complete` is False when a LeftOut is a loss.
 
-    `object_bytes` is what all objects are as JSON, `new_bytes` what this point's packs added.
+    Nobody removes the point before `locked_until`, whatever becomes of the policy. `object_bytes`
+    is what all objects are as JSON, `new_bytes` what this point's packs added.
     """
 
     major: int = MAJOR
@@ -70,6 +71,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     new_bytes: int
     policy_digest: str
     previous: str = ""
+    locked_until: str = ""
     digest: str = ""
 
 

@@ -6,6 +6,7 @@ The same instance always gives the same text: no clock, no cluster, no vault.
 from __future__ import annotations
 
 import re
+from typing import cast
 
 from cron_descriptor import (
     CasingTypeEnum,
@@ -17,7 +18,10 @@ from cron_descriptor import (
 
 from lifeboat.policy.fields import format_duration
 from lifeboat.policy.instance import Instance
-from lifeboat.policy.model import Policy, Schedule, Select, Volumes
+from lifeboat.policy.model import Policy, Retention, Schedule, Select, Volumes
+from lifeboat.policy.rules import PERIODS, Tier
+from lifeboat.policy.spans import FOREVER, Span
+from lifeboat.policy.steady import SNAPSHOT_GUARD, SNAPSHOT_LIMIT, steady_state
 
 _CHECKS = {
     "workloadsReady": "workloads become ready",
@@ -63,7 +67,9 @@ def _table(instance: Instance) -> str:
         ("Vault", f"`{instance.vault.name}`, {_encryption(instance)}"),
         ("Backs up", in_words(policy.schedule)),
         ("Objectives", _objectives(policy)),
+        ("RPO against schedule", _feasibility(policy)),
         ("Keeps", _retention(policy)),
+        ("Comes to", _steady(policy)),
         ("Test restores", _test_restore(policy)),
     ]
     lines = [f"| **{name}** | {_cell(text)} |" for name, text in rows if text]
@@ -118,12 +124,63 @@ def _objectives(policy: Policy) -> str:
     return f"RPO {format_duration(rpo)}, RTO {format_duration(rto)}"
 
 
+def _feasibility(policy: Policy) -> str:
+    if policy.schedule is None:
+        return ""
+    gap, rpo = policy.schedule.gap, policy.objectives.rpo
+    longest = f"at most {format_duration(gap.length)} between two runs"
+    if gap.length == rpo:
+        return f"{longest}: **no time to spare**, a run that takes a minute is late"
+    return f"{longest}, {format_duration(rpo - gap.length)} to spare for the run itself"
+
+
+def _steady(policy: Policy) -> str:
+    found = steady_state(policy)
+    if found is None:
+        return ""
+    number = f"{'more than ' if found.capped else ''}{found.points}"
+    text = f"{number} points at a time"
+    parts = [f"{name} {points}" for name, points in found.tiers]
+    if found.others:
+        parts.append(f"{found.others} proven, locked or of minGood")
+    if len(parts) > 1:
+        text += f" ({', '.join(parts)}; one point may count in several)"
+    if not policy.volumes.snapshot:
+        return text
+    text += f", and as many snapshots of each disk: Azure's limit is {SNAPSHOT_LIMIT}"
+    if found.points > SNAPSHOT_GUARD:
+        return f"{text}, and **more than {SNAPSHOT_GUARD} leave little room** for points on demand"
+    return f"{text}, never reached"
+
+
 def _retention(policy: Policy) -> str:
     rules = policy.retention
-    text = f"the newest {rules.keep.last} good points; never fewer than {rules.min_good} good"
+    kept = [_kept(name, amount, rules) for name, amount in rules.keep.amounts.items()]
+    text = ", ".join(kept)
+    if rules.one_tag:
+        text += "; each point in one of these, the longest that fits"
+    text += f"; never fewer than {rules.min_good} good"
     if rules.min_verified:
         text += f" and {rules.min_verified} proven"
+    if rules.on_demand is not None:
+        length = "for ever" if rules.on_demand == FOREVER else f"for {rules.on_demand}"
+        text += f"; points made on demand {length}"
+    if rules.lock is not None:
+        text += f"; **locked** for {rules.lock}: nobody can remove a point before"
+    if rules.keep.tiers:
+        text += f"; periods in {rules.timezone}"
     return text + "; points on hold or in use stay too"
+
+
+def _kept(name: str, amount: int | Span, rules: Retention) -> str:
+    if name == "last":
+        if isinstance(amount, Span):
+            return f"every good point for {amount}"
+        return f"the newest {amount} good points"
+    period = PERIODS[cast("Tier", name)]
+    if isinstance(amount, Span):
+        return f"the {rules.select} good point of each {period} for {amount}"
+    return f"the {rules.select} good point of the newest {amount} {period}s"
 
 
 def _test_restore(policy: Policy) -> str:

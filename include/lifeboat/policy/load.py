@@ -15,10 +15,11 @@ from pydantic import ValidationError
 
 from lifeboat.errors import PolicyError, Problem, UsageError
 from lifeboat.policy.document import Document, parse_document
-from lifeboat.policy.fields import Strict
+from lifeboat.policy.fields import Strict, format_duration
 from lifeboat.policy.instance import Instance
 from lifeboat.policy.model import ClustersFile, Policy
 from lifeboat.policy.problems import closest, problem_at, to_problems
+from lifeboat.policy.steady import SNAPSHOT_GUARD, SNAPSHOT_LIMIT, steady_state, time_until
 
 CLUSTERS_FILE = "clusters.yaml"
 POLICIES_FOLDER = "policies"
@@ -153,7 +154,36 @@ class _PolicyFile:
 
 def _read_policy(path: Path) -> _PolicyFile:
     document = _read(path)
-    return _PolicyFile(path, document, _validated(document, Policy, {"name": path.stem}))
+    policy = _validated(document, Policy, {"name": path.stem})
+    _check_snapshots(document, policy)
+    return _PolicyFile(path, document, policy)
+
+
+def _check_snapshots(document: Document, policy: Policy) -> None:
+    """Raises PolicyError when the policy would come to hold more snapshots of a disk than Azure
+    allows. Only for files: a policy that some point carries must stay readable."""
+    found = steady_state(policy)
+    if found is None or not policy.volumes.snapshot or found.points <= SNAPSHOT_LIMIT:
+        return
+    assert policy.schedule is not None
+    wait = time_until(policy, SNAPSHOT_LIMIT)
+    tiers = " + ".join(f"{name} {points}" for name, points in found.tiers)
+    more = "more than " if found.capped else ""
+    raise PolicyError(
+        [
+            problem_at(
+                document,
+                ("retention", "keep"),
+                f"{more}{found.points} points at a time, and so snapshots of each disk ({tiers}, by"
+                f' cron "{policy.schedule.cron}")',
+                f"at most {SNAPSHOT_LIMIT}, which Azure allows a disk"
+                f" ({found.points} > {SNAPSHOT_LIMIT}, reached"
+                f" {format_duration(wait) if wait else 'late'} after the first point; at most"
+                f" {SNAPSHOT_GUARD} leaves room): keep fewer, run less often, or take no snapshots"
+                " (volumes: {snapshot: false})",
+            )
+        ]
+    )
 
 
 def _placed(file: _PolicyFile, clusters: ClustersFile) -> tuple[Instance, ...]:

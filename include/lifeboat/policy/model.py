@@ -12,7 +12,6 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from lifeboat.policy.fields import (
-    Count,
     Duration,
     Name,
     Strict,
@@ -22,6 +21,7 @@ from lifeboat.policy.fields import (
     unique,
 )
 from lifeboat.policy.places import ClusterEntry, ClustersFile, VaultEntry, VolumeReaderEntry
+from lifeboat.policy.rules import Keep, Retention
 from lifeboat.policy.schedule import Schedule
 from lifeboat.policy.select import SYSTEM_NAMESPACES, KindSelect, NamespaceSelect, Select
 
@@ -131,48 +131,6 @@ class ScaleHook(Strict):
     scale: Scale = Field(description="The workload to stop and start again.")
 
 
-class Keep(Strict):
-    """How many good points to keep."""
-
-    last: Count = Field(
-        ge=1,
-        description="The newest N good (complete) points stay. At least 1: a policy that keeps"
-        " nothing protects nothing.",
-        examples=[7],
-    )
-
-
-class Retention(Strict):
-    """What prune may remove. Points on hold or in use always stay, whatever is written here."""
-
-    keep: Keep = Field(description="The points that stay, by count.")
-    min_good: Count = Field(
-        default=1,
-        ge=1,
-        description="At least this many good points stay, however old. Default 1, so that failing"
-        " backups never use up the last good point.",
-        examples=[1],
-    )
-    min_verified: Count = Field(
-        default=1,
-        ge=0,
-        description="At least this many points that a test restore proved stay, however old."
-        " Default 1; 0 for none.",
-        examples=[1],
-    )
-
-    @model_validator(mode="after")
-    def _floor_below_count(self) -> Retention:
-        if self.min_good > self.keep.last:
-            raise refuse(
-                f"at most keep.last ({self.keep.last}): a minimum above the count overrules"
-                " it; raise keep.last instead",
-                found=str(self.min_good),
-                at=("minGood",),
-            )
-        return self
-
-
 class TestRestore(Strict):
     """Restores the newest good point into scratch namespaces, checks it, and tears it down."""
 
@@ -279,6 +237,22 @@ class Policy(Strict):
                 found=format_duration(rpo),
                 at=("objectives", "rpo"),
             )
+        return self
+
+    @model_validator(mode="after")
+    def _retention_fits_schedule(self) -> Policy:
+        rules = self.retention
+        if rules.on_demand is not None and self.schedule is None:
+            raise refuse(
+                "no onDemand: without a schedule every point is made on demand, and keep says which"
+                " stay",
+                found=str(rules.on_demand),
+                at=("retention", "onDemand"),
+            )
+        if not rules.timezone:
+            zone = self.schedule.timezone if self.schedule else "UTC"
+            settled = rules.model_copy(update={"timezone": zone})
+            object.__setattr__(self, "retention", settled)
         return self
 
     @model_validator(mode="after")

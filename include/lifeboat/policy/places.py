@@ -6,7 +6,7 @@ written in this file, and a value that looks like one is refused without being s
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
@@ -99,6 +99,22 @@ class ClusterEntry(Strict):
         return self
 
 
+class Price(Strict):
+    """What storage costs, as somebody read it on a day. Lifeboat knows no prices of its own."""
+
+    gib_month: Annotated[float, Field(strict=True, gt=0)] = Field(
+        description="The price of one GiB for one month.", examples=[0.0184]
+    )
+    currency: str = Field(
+        pattern=r"^[A-Z]{3}$", description="The currency, by its three letters.", examples=["EUR"]
+    )
+    as_of: str = Field(
+        pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$",
+        description="The day on which the price was read, YYYY-MM-DD; shown beside every cost.",
+        examples=["2026-08-01"],
+    )
+
+
 class VaultEntry(Strict):
     """One place that keeps recovery points."""
 
@@ -134,6 +150,11 @@ class VaultEntry(Strict):
         description="Where an Azure Storage connection string lies: env:NAME, file:/absolute/path"
         " or connection:<id>. Default none. Not together with `connection`.",
         examples=["env:AZURE_STORAGE_CONNECTION_STRING"],
+    )
+    price: Price | None = Field(
+        default=None,
+        description="What the place costs, for the monthly cost that `lifeboat policy explain"
+        " --measured` shows. Default none: no cost is shown.",
     )
     create: Switch = Field(
         default=False,

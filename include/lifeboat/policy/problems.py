@@ -24,6 +24,7 @@ _SENSITIVE = frozenset({"key", "connectionString", "connection", "kubeconfig", "
 _TYPES = {
     "string_type": "text; put numbers and other words in quotes",
     "int_type": "a whole number, such as 7",
+    "float_type": "a number, such as 0.02",
     "bool_type": "a switch: true or false",
     "tuple_type": "a list, such as [a, b]",
     "dict_type": "a mapping of key: value",

@@ -40,6 +40,15 @@ class Gap:
     end: datetime
 
 
+def check_zone(timezone: str) -> str:
+    """A validator: returns `timezone` when it is one that the IANA database knows."""
+    try:
+        ZoneInfo(timezone)
+    except (ValueError, OSError, LookupError):
+        raise refuse("an IANA time zone such as UTC or Europe/Berlin") from None
+    return timezone
+
+
 def _check_cron(cron: str) -> str:
     fields = cron.split()
     if cron in _NICKNAMES:
@@ -85,23 +94,17 @@ def largest_gap(cron: str, timezone: str) -> Gap:
     repeated hour fires once, or twice when the cron names every hour.
     """
     zone = ZoneInfo(timezone)
-    minutes, hours = croniter.expand(cron)[0][:2]
-    times = sorted(
-        time(int(hour), int(minute))
-        for hour in (range(24) if hours == ["*"] else hours)
-        for minute in (range(60) if minutes == ["*"] else minutes)
-    )
+    times, folds = clock_times(cron)
     widest = max(pairwise(times), key=_apart, default=(times[0], times[0]))
-    folds = (0, 1) if hours == ["*"] else (0,)
     waits: list[tuple[datetime, datetime]] = []
     last: datetime | None = None
     for day in _days(cron):
-        if _ordinary(day, zone):
+        if ordinary(day, zone):
             # All such days are alike inside: the first, the last and the widest pair will do.
-            first, low, high, final = _moments(day, (times[0], *widest, times[-1]), zone)
+            first, low, high, final = moments_of(day, (times[0], *widest, times[-1]), zone)
             waits.append((low, high))
         else:
-            moments = sorted({m for fold in folds for m in _moments(day, times, zone, fold)})
+            moments = sorted({m for fold in folds for m in moments_of(day, times, zone, fold)})
             first, final = moments[0], moments[-1]
             waits += pairwise(moments)
         if last is not None:
@@ -111,18 +114,31 @@ def largest_gap(cron: str, timezone: str) -> Gap:
     return Gap(end - begin, begin.astimezone(zone), end.astimezone(zone))
 
 
+def clock_times(cron: str) -> tuple[list[time], tuple[int, ...]]:
+    """The times of day at which `cron` fires, sorted, and in which folds of a repeated hour."""
+    minutes, hours = croniter.expand(cron)[0][:2]
+    times = sorted(
+        time(int(hour), int(minute))
+        for hour in (range(24) if hours == ["*"] else hours)
+        for minute in (range(60) if minutes == ["*"] else minutes)
+    )
+    return times, (0, 1) if hours == ["*"] else (0,)
+
+
 def _apart(pair: tuple[time, time]) -> int:
     first, second = pair
     return (second.hour - first.hour) * 60 + second.minute - first.minute
 
 
-def _ordinary(day: date, zone: ZoneInfo) -> bool:
+def ordinary(day: date, zone: ZoneInfo) -> bool:
+    """Whether the clocks of `zone` do not change on this day."""
     midnight = datetime.combine(day, time(), zone)
     next_midnight = datetime.combine(day + timedelta(days=1), time(), zone)
     return midnight.utcoffset() == next_midnight.utcoffset()
 
 
-def _moments(day: date, times: Iterable[time], zone: ZoneInfo, fold: int = 0) -> list[datetime]:
+def moments_of(day: date, times: Iterable[time], zone: ZoneInfo, fold: int = 0) -> list[datetime]:
+    """Local times of a day, in UTC; one in a skipped hour comes an hour later."""
     return [datetime.combine(day, at, zone).replace(fold=fold).astimezone(UTC) for at in times]
 
 
@@ -150,11 +166,7 @@ class Schedule(Strict):
     @field_validator("timezone")
     @classmethod
     def _zone_exists(cls, timezone: str) -> str:
-        try:
-            ZoneInfo(timezone)
-        except (ValueError, OSError, LookupError):
-            raise refuse("an IANA time zone such as UTC or Europe/Berlin") from None
-        return timezone
+        return check_zone(timezone)
 
     @property
     def gap(self) -> Gap:

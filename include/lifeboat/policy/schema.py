@@ -100,6 +100,7 @@ Completion and checks while you type come from the line `# yaml-language-server:
 samples begin with.
 
 - **Durations** are whole numbers with units, largest first: `90s`, `30m`, `4h30m`, `2d`, `1w`.
+  `retention` also knows calendar months and years, `12mo`, `3y`, `1y6mo`, and ISO 8601: `P12M`.
 - **Label selectors** are Kubernetes' own: `app=web,tier!=db`, `stage in (a,b)`, `team`, `!legacy`.
 - **Secrets** are never written in these files; `env:NAME`, `file:/path` and `connection:<id>` say
   where one lies.
@@ -149,6 +150,8 @@ def _tables(root: Schema, schema: Schema | None = None, path: str = "") -> Itera
 
 
 def _type(schema: Schema, root: Schema) -> str:
+    if "x-type" in schema:
+        return str(schema["x-type"])
     if "enum" in schema:
         return ", ".join(f"`{choice}`" for choice in schema["enum"])
     if schema.get("type") == "array":
@@ -157,7 +160,12 @@ def _type(schema: Schema, root: Schema) -> str:
         return "section" if "properties" in schema else "mapping"
     if schema.get("title") == "duration":
         return "duration"
-    return {"string": "text", "integer": "number", "boolean": "`true`, `false`"}[schema["type"]]
+    return {
+        "string": "text",
+        "integer": "number",
+        "number": "number",
+        "boolean": "`true`, `false`",
+    }[schema["type"]]
 
 
 def _default(name: str, field: Schema, parent: Schema) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from lifeboat.clock import rfc3339
+from lifeboat.clock import parse_rfc3339, rfc3339
 from lifeboat.errors import NotReady, PointIncomplete, UsageError
 from lifeboat.point import layout
 from lifeboat.point.contents import TreeRef
@@ -32,13 +32,15 @@ def commit_point(context: Context, scope: Scope) -> Manifest:
     tree = _tree(context, scope, parts)
     left_out = _merge_left_out(scope, parts, volumes)
     _keep_policy(context)
+    captured_to = max(volumes.captured_to, *(part.captured_to for part in parts), "")
+    lock = context.instance.policy.retention.lock
     manifest = Manifest(
         point=scope.point,
         instance=scope.instance,
         policy=context.instance.policy.name,
         cluster=context.instance.cluster.name,
         captured_from=scope.captured_from,
-        captured_to=max(volumes.captured_to, *(part.captured_to for part in parts), ""),
+        captured_to=captured_to,
         committed=rfc3339(context.clock()),
         complete=not any(entry.severity == "loss" for entry in left_out),
         server_version=scope.server_version,
@@ -53,6 +55,7 @@ def commit_point(context: Context, scope: Scope) -> Manifest:
         new_bytes=sum(part.new_bytes for part in parts),
         policy_digest=context.instance.policy_digest,
         previous=scope.previous,
+        locked_until=rfc3339(lock.after(parse_rfc3339(captured_to))) if lock else "",
     )
     return commit(context.vault, manifest)
 

@@ -58,7 +58,9 @@ def _decide(context: Context, claim: Claim) -> Scope:
     kinds = {kind.resource: kind for kind in discovery.kinds}
     if "namespaces" not in kinds:
         raise ClusterUnreachable(f"{context.cluster.describe()} serves no namespaces")
-    namespaces = select_namespaces(policy.select, _namespaces(context.cluster, kinds["namespaces"]))
+    namespaces = select_namespaces(
+        policy.select, list_namespaces(context.cluster, kinds["namespaces"])
+    )
     chosen = select_kinds(policy.select, discovery.kinds)
     found = find_volumes(context.cluster, context.disks, policy.volumes, namespaces, kinds)
     listings = _namespaced(chosen.kinds, namespaces)
@@ -90,7 +92,8 @@ def _decide(context: Context, claim: Claim) -> Scope:
     )
 
 
-def _namespaces(cluster: Cluster, kind: Kind) -> list[tuple[str, Mapping[str, str]]]:
+def list_namespaces(cluster: Cluster, kind: Kind) -> list[tuple[str, Mapping[str, str]]]:
+    """Every namespace with its labels; `kind` is the discovered one of namespaces."""
     decode = msgspec.json.Decoder(_NamespaceObject).decode
     objects = [decode(raw) for page in cluster.list_pages(kind) for raw in page.items]
     return [(item.metadata.name, item.metadata.labels) for item in objects]

@@ -12,15 +12,16 @@ from datetime import timedelta
 
 import msgspec
 
-from lifeboat.clock import parse_rfc3339, rfc3339
+from lifeboat.clock import rfc3339
 from lifeboat.errors import LifeboatError
 from lifeboat.point import catalog, layout
-from lifeboat.point.facts import Tombstone, read_verdicts, record_tombstone, removed_points
+from lifeboat.point.facts import Tombstone, record_tombstone, removed_points
 from lifeboat.point.liveness import mentioned_by, needed_by
 from lifeboat.point.manifest import Manifest
-from lifeboat.policy.retention import RetentionPoint, decide
+from lifeboat.policy.retention import decide
 from lifeboat.ports.disks import StoredSnapshot
 from lifeboat.steps.context import Context
+from lifeboat.steps.retained import retention_points
 from lifeboat.steps.scope import Claim, Scope
 from lifeboat.vault.packs import pack_key
 from lifeboat.vault.trees import tree_key
@@ -71,8 +72,9 @@ def plan_prune(context: Context) -> PrunePlan:
     instance, vault = context.instance.id, context.vault
     readable, damaged = catalog.readable(vault, instance)
     manifests = {manifest.point: manifest for manifest in readable}
-    rules = context.instance.policy.retention
-    decision = decide(_points(context, manifests), rules, context.clock())
+    in_use = _bases_of_open_runs(context, set(manifests))
+    points = retention_points(vault, instance, readable, in_use)
+    decision = decide(points, context.instance.policy.retention, context.clock())
     keep = tuple(
         Keeping(kept.id, manifests[kept.id].captured_to, tuple(kept.reasons))
         for kept in decision.keep
@@ -128,22 +130,6 @@ def working_documents(context: Context) -> list[str]:
 def _is_over(vault: Vault, key: str, settled: set[str]) -> bool:
     claim = vault.find_document(key, Claim)
     return claim is not None and (not claim.point or claim.point in settled)
-
-
-def _points(context: Context, manifests: dict[str, Manifest]) -> list[RetentionPoint]:
-    instance = context.instance.id
-    verified = {v.point for v in read_verdicts(context.vault, instance) if v.proven}
-    in_use = _bases_of_open_runs(context, set(manifests))
-    return [
-        RetentionPoint(
-            id=manifest.point,
-            captured_at=parse_rfc3339(manifest.captured_to),
-            complete=manifest.complete,
-            verified=manifest.point in verified,
-            in_use=manifest.point in in_use,
-        )
-        for manifest in manifests.values()
-    ]
 
 
 def _freed(vault: Vault, staying: list[Manifest], going: list[Manifest]) -> tuple[str, ...]:

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from lifeboat.errors import PolicyError, Problem
-from lifeboat.policy.load import load_clusters, load_policy
+from lifeboat.policy.load import load_clusters, load_policy, parse_policy
 from lifeboat.policy.model import ClustersFile
+from lifeboat.policy.spans import parse_span
 
 CLUSTERS = """\
 clusters:
@@ -110,8 +111,8 @@ REPLACED = {
         "+test_restore: {}", 5, "test_restore", "unknown key", 'did you mean "testRestore"?',
     ),
     "nested unknown key": (
-        "retention: {keep: {last: 7, daily: 3}}",
-        4, "retention.keep.daily", '"daily"', "one of last",
+        "retention: {keep: {last: 7, dayly: 3}}",
+        4, "retention.keep.dayly", '"dayly"', 'did you mean "daily"?',
     ),
     "no clusters": ("clusters: []", 1, "clusters", "empty list", "at least one"),
     "cluster twice": ("clusters: [local, local]", 1, "clusters[1]", "local twice", "once"),
@@ -149,6 +150,11 @@ REPLACED = {
         "objectives: {rpo: 3h}", 3, "objectives.rpo", "3h",
         "leaves 4h between two runs (for example Mon 00:00 to Mon 04:00), which is 1h longer",
     ),
+    "more snapshots than Azure allows": (
+        "retention: {keep: {last: 90d}}", 4, "retention.keep",
+        '540 points at a time, and so snapshots of each disk (last 540, by cron "0 */4 * * *")',
+        "at most 500, which Azure allows a disk (540 > 500, reached 83d8h after the first point;",
+    ),
     "retention of 0": (
         "retention: {keep: {last: 0}}", 4, "retention.keep.last", "0", "1 or more",
     ),
@@ -163,6 +169,70 @@ REPLACED = {
     ),
     "minGood 0": (
         "retention: {keep: {last: 3}, minGood: 0}", 4, "retention.minGood", "0", "1 or more",
+    ),
+    "tier of 0": (
+        "retention: {keep: {last: 3, yearly: 0}}", 4, "retention.keep.yearly", "0", "leave the key",
+    ),
+    "nothing kept": ("retention: {keep: {}}", 4, "retention.keep.last", "nothing", "keeps nothing"),
+    "tier without unit": (
+        "retention: {keep: {daily: '30 days'}}", 4, "retention.keep.daily", "'30 days'", "30d, 12w",
+    ),
+    "tier as list": (
+        "retention: {keep: {daily: [1]}}", 4, "retention.keep.daily", "a list", "such as 7, or",
+    ),
+    "tier of no time": (
+        "retention: {keep: {daily: P0D}}", 4, "retention.keep.daily", "'P0D'", "longer than 0s",
+    ),
+    "tier of an age": (
+        "retention: {keep: {daily: 101y}}", 4, "retention.keep.daily", "'101y'", "a hundred years",
+    ),
+    "tier shorter than its period": (
+        "retention: {keep: {monthly: 7d}}", 4, "retention.keep.monthly", "7d", "at least 28d, one",
+    ),
+    "minGood above all tiers": (
+        "retention: {keep: {last: 3, daily: 2}, minGood: 6}",
+        4, "retention.minGood", "6", "keep.last (3) + keep.daily (2)",
+    ),
+    "day start": (
+        "retention: {keep: {last: 3}, dayStart: '24:00'}",
+        4, "retention.dayStart", "'24:00'", "HH:MM",
+    ),
+    "week start": (
+        "retention: {keep: {last: 3}, weekStart: mon}",
+        4, "retention.weekStart", "'mon'", "'monday'",
+    ),
+    "month start": (
+        "retention: {keep: {last: 3}, monthStart: 31}", 4, "retention.monthStart", "31", "1 to 28",
+    ),
+    "retention's zone": (
+        "retention: {keep: {last: 3}, timezone: Mars}", 4, "retention.timezone", "'Mars'", "Berlin",
+    ),
+    "one tag with counts": (
+        "retention: {keep: {last: 7d, daily: 30}, oneTag: true}",
+        4, "retention.keep.daily", "30", "a duration such as 30d",
+    ),
+    "one tag that shrinks": (
+        "retention: {keep: {daily: 30d, weekly: 14d}, oneTag: true}",
+        4, "retention.keep.weekly", "14d", "at least 30d, which keep.daily has",
+    ),
+    "one tag for the last": (
+        "retention: {keep: {daily: 30d}, oneTag: true, select: last}",
+        4, "retention.select", "last", "first: with oneTag",
+    ),
+    "lock above keep": (
+        "retention: {keep: {last: 7d, daily: 30d}, lock: 2mo}", 4, "retention.lock", "2mo",
+        "at most 30d, the longest of keep",
+    ),
+    "lock above onDemand": (
+        "retention: {keep: {last: 7}, lock: 9d, onDemand: 1w}", 4, "retention.lock", "9d",
+        "at most 7d, onDemand",
+    ),
+    "lock as number": (
+        "retention: {keep: {last: 7}, lock: 9}", 4, "retention.lock", "9", "with its unit",
+    ),
+    "onDemand as word": (
+        "retention: {keep: {last: 7}, onDemand: always}", 4, "retention.onDemand", "'always'",
+        "forever, or a duration",
     ),
     "no retention": ("retention:", 4, "retention", "nothing", "keys keep"),
     "yes is text": ("+volumes: {snapshot: yes}", 5, "volumes.snapshot", "'yes'", "true or false"),
@@ -253,6 +323,32 @@ def test_on_demand_needs_an_rpo(tmp_path: Path) -> None:
     assert "without a schedule" in problem.expected
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        GOOD.replace("last: 7", "last: 75d"),  # 450
+        GOOD.replace("last: 7", "last: 90d") + "volumes: {snapshot: false}\n",
+    ],
+)
+def test_as_many_snapshots_as_azure_allows(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "shop.yaml"
+    path.write_text(text)
+    assert load_policy(path, clusters(tmp_path))
+
+
+def test_a_point_may_carry_a_policy_that_would_be_refused_today() -> None:
+    """Else the vault alone would no longer be enough to restore it."""
+    text = GOOD.replace("last: 7", "last: 90d")
+    assert parse_policy(text, "point", "shop").retention.keep.last == parse_span("90d")
+
+
+def test_on_demand_expiry_needs_a_schedule(tmp_path: Path) -> None:
+    text = "clusters: [local]\nobjectives: {rpo: 1d}\nretention: {keep: {last: 1}, onDemand: 9d}\n"
+    problem = only(problems(tmp_path, text))
+    assert (problem.line, problem.field, problem.found) == (3, "retention.onDemand", "9d")
+    assert "without a schedule every point is made on demand" in problem.expected
+
+
 def test_all_problems_of_a_file_are_told_in_order(tmp_path: Path) -> None:
     text = "clusters: []\nschedule: {cron: x}\nretention: {keep: {last: 0}}\ncolour: red\n"
     assert [problem.line for problem in problems(tmp_path, text)] == [1, 2, 3, 4]
@@ -327,6 +423,16 @@ CLUSTER_FILES = {
     ),
     "relative folder": (
         "vaults: [{name: a, url: 'file://v', key: env:K}]", "vaults[0].url", "'file'", "file:///",
+    ),
+    "price without a date": (
+        "vaults: [{name: a, url: 'file:///v', encryption: none,"
+        " price: {gibMonth: 1, currency: EUR}}]",
+        "vaults[0].price.asOf", "nothing", "YYYY-MM-DD",
+    ),
+    "price in words": (
+        "vaults: [{name: a, url: 'file:///v', encryption: none,"
+        " price: {gibMonth: cheap, currency: EUR, asOf: 2026-08-01}}]",
+        "vaults[0].price.gibMonth", "'cheap'", "a number, such as 0.02",
     ),
     "wrong scheme": (
         "vaults: [{name: a, url: 's3://b', key: env:K}]", "vaults[0].url", "'s3'", "azure://",
