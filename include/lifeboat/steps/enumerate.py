@@ -22,6 +22,7 @@ from lifeboat.steps.claims import find_volumes
 from lifeboat.steps.context import Context
 from lifeboat.steps.related import Related
 from lifeboat.steps.scope import Claim, Listing, Scope, Shard
+from lifeboat.steps.sparse import sparse_packs
 
 _SHARD_OBJECTS = 5000
 _FEW_NAMESPACES = 8
@@ -78,6 +79,7 @@ def _decide(context: Context, claim: Claim) -> Scope:
         run=claim.run,
         captured_from=rfc3339(context.clock()),
         previous=previous.point if previous else "",
+        sparse=sparse_packs(context, previous) if previous else (),
         server_version=discovery.server_version,
         namespaces=namespaces,
         shards=_shards(context.cluster, listings),
