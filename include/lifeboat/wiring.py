@@ -14,7 +14,8 @@ from urllib.parse import urlsplit
 from lifeboat.adapters.cluster_api import ClusterApi
 from lifeboat.adapters.disks_csi import DisksCsi
 from lifeboat.adapters.kubeconfig import Endpoint, from_kubeconfig, from_kubeconfig_text, in_cluster
-from lifeboat.adapters.store_azure import AzureSettings, connect_azure, create_azure
+from lifeboat.adapters.store_azure import connect_azure, create_azure
+from lifeboat.adapters.store_azure_settings import AzureSettings
 from lifeboat.adapters.store_local import LocalStore
 from lifeboat.adapters.volumes_folder import FolderVolumes, NoVolumes
 from lifeboat.clock import Clock, utc_now

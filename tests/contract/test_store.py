@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from lifeboat.adapters.store_azure import AzureSettings, connect_azure
+from lifeboat.adapters.store_azure import connect_azure
+from lifeboat.adapters.store_azure_settings import AzureSettings
 from lifeboat.adapters.store_local import LocalStore
 from lifeboat.clock import utc_now
 from lifeboat.errors import BlobExists, BlobMissing

@@ -17,7 +17,8 @@ from datetime import timedelta
 import pytest
 from azure.storage.blob import ContainerClient, generate_container_sas
 
-from lifeboat.adapters.store_azure import AzureSettings, AzureStore, connect_azure, create_azure
+from lifeboat.adapters.store_azure import AzureStore, connect_azure, create_azure
+from lifeboat.adapters.store_azure_settings import AzureSettings
 from lifeboat.clock import monotonic, utc_now
 from lifeboat.errors import (
     BlobExists,

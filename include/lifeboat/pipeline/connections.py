@@ -13,7 +13,7 @@ from typing import Any
 from airflow.sdk import Connection
 from airflow.sdk.exceptions import AirflowNotFoundException, AirflowRuntimeError
 
-from lifeboat.adapters.store_azure import AzureSettings
+from lifeboat.adapters.store_azure_settings import AzureSettings
 from lifeboat.errors import UsageError
 
 _BLOB_DOMAIN = "blob.core.windows.net"

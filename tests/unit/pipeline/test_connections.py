@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from lifeboat.adapters.store_azure import AzureSettings
+from lifeboat.adapters.store_azure_settings import AzureSettings
 from lifeboat.errors import UsageError
 from lifeboat.pipeline.connections import AirflowConnections
 
