@@ -75,13 +75,14 @@ class MemoryStore:
     def put_new(self, key: str, data: bytes, *, immutable_until: datetime | None = None) -> None:
         """Create the blob. Raises BlobExists."""
         check_key(key)
+        end = None if immutable_until is None else lock_end(immutable_until)
         with self._called("put_new", key):
             if key in self.blobs:
                 raise BlobExists(f"{key} is already in memory")
             self.blobs[key] = bytes(data)
             self._created[key] = BlobStat(key, len(data), self.clock())
-            if immutable_until is not None:
-                self.locks[key] = lock_end(immutable_until)
+            if end is not None:
+                self.locks[key] = end
 
     def extend_immutability(self, key: str, until: datetime) -> None:
         """Lock until `until`, unless it is locked for longer. Raises BlobMissing."""

@@ -68,7 +68,7 @@ _TAKEN = {
 }
 
 
-def connect_azure(settings: AzureSettings) -> AzureStore:
+def connect_azure(settings: AzureSettings, *, clock: Clock = utc_now) -> AzureStore:
     """The store; nothing is sent yet. Raises UsageError for malformed settings."""
     from azure.storage.blob import ContainerClient
 
@@ -95,7 +95,7 @@ def connect_azure(settings: AzureSettings) -> AzureStore:
             "Azure store: the account URL, connection string or credential is malformed",
             hint="Copy it again from the storage account's page.",
         ) from None
-    return AzureStore(container, settings.prefix)
+    return AzureStore(container, settings.prefix, clock=clock)
 
 
 def create_azure(settings: AzureSettings) -> AzureStore:
@@ -209,9 +209,9 @@ class AzureStore:
         name = self._prefix + check_key(key)
         options: dict[str, Any] = {}
         if immutable_until is not None:
+            options["immutability_policy"] = _policy(immutable_until)
             if not self._locks_proven and self._has_worm() is False:
                 raise self._no_locks(key)
-            options["immutability_policy"] = _policy(immutable_until)
         self._create(key, name, data, options)
         if immutable_until is not None and not self._locks_proven:
             # An emulator, or a proxy that drops headers, takes the request and leaves the lock out.

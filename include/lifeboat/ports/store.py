@@ -3,7 +3,7 @@
 A key is a relative path of `/`-separated segments (`packs/3f/…`); `check_key` is the only judge of
 what a key may look like, and every adapter calls it first, so no name can leave the store's root.
 
-Guarantees every adapter keeps (report/store_check.py holds them against any store, and
+Guarantees every adapter keeps (report/store_promises.py tries them on any store, and
 tests/contract/test_store.py against all of ours):
 - `put_new` is atomic create-if-absent: of two racing writers exactly one returns, the other gets
   `BlobExists`; a crash leaves the whole blob or none; after it returns, `get` and `list` see it.
