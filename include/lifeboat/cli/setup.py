@@ -10,10 +10,10 @@ import typer
 
 from lifeboat.cli.options import AsJson, Include, InstanceArg
 from lifeboat.cli.output import show_json, show_lines
-from lifeboat.cli.source import Source
+from lifeboat.cli.source import Source, vault_entry
 from lifeboat.errors import PolicyError, UsageError
 from lifeboat.policy.explain import describe
-from lifeboat.policy.load import load_clusters, load_include, load_instance
+from lifeboat.policy.load import load_include, load_instance
 from lifeboat.vault.keys import generate_key
 from lifeboat.wiring import NoConnections, make_vault
 
@@ -47,14 +47,7 @@ def init(
     as_json: AsJson = False,
 ) -> None:
     """Make a vault in the place that clusters.yaml names."""
-    folder = Source(include=include).folder
-    known = {entry.name: entry for entry in load_clusters(folder).vaults}
-    if name not in known:
-        raise UsageError(
-            f"no vault {name!r} in {folder / 'clusters.yaml'}",
-            hint=f"known are {', '.join(sorted(known)) or 'none'}",
-        )
-    vault = make_vault(known[name], NoConnections())
+    vault = make_vault(vault_entry(Source(include=include).folder, name), NoConnections())
     if as_json:
         show_json(vault.header)
         return

@@ -82,6 +82,17 @@ class Source:
         return _rebuilt(newest, entry, self._target() or _default_cluster(newest.cluster))
 
 
+def vault_entry(folder: Path, name: str) -> VaultEntry:
+    """The vault of this name in clusters.yaml. Raises UsageError with the names that are there."""
+    known = {entry.name: entry for entry in load_clusters(folder).vaults}
+    if name not in known:
+        raise UsageError(
+            f"no vault {name!r} in {folder / 'clusters.yaml'}",
+            hint=f"known are {', '.join(sorted(known)) or 'none'}",
+        )
+    return known[name]
+
+
 def _default_cluster(name: str) -> ClusterEntry:
     path = os.environ.get("KUBECONFIG") or str(Path.home() / ".kube" / "config")
     return ClusterEntry(name=name, kubeconfig=path)

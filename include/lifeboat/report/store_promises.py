@@ -238,7 +238,7 @@ def _locks(s: Scratch) -> None:
         if not any(_lock_holds(s, seconds) for seconds in _LOCK_SECONDS):
             raise NotOffered("the store is too slow to tell: a lock of a minute ran out meanwhile")
     except Forbidden as error:
-        raise NotOffered(f"this credential may not lock: {error.message}") from None
+        raise NotOffered(f"this credential may not lock, or not delete: {error.message}") from None
 
 
 def _lock_holds(s: Scratch, seconds: int) -> bool:

@@ -323,13 +323,28 @@ CLUSTER_FILES = {
     ),
     "two credentials": (
         "vaults: [{name: a, url: env:U, key: env:K, connection: c, connectionString: env:S}]",
-        "vaults[0].connectionString", "both", "one of",
+        "vaults[0].connectionString", "connection and connectionString", "at most one of",
     ),
     "relative folder": (
         "vaults: [{name: a, url: 'file://v', key: env:K}]", "vaults[0].url", "'file'", "file:///",
     ),
     "wrong scheme": (
-        "vaults: [{name: a, url: 's3://b', key: env:K}]", "vaults[0].url", "'s3'", "azure://",
+        "vaults: [{name: a, url: 'gs://b', key: env:K}]", "vaults[0].url", "'gs'", "azure://",
+    ),
+    "no name of a bucket": (
+        "vaults: [{name: a, url: 's3://b', key: env:K}]", "vaults[0].url", "'s3'", "s3://bucket",
+    ),
+    "half a key": (
+        "vaults: [{name: a, url: 's3://bucket', key: env:K, accessKeyId: env:A}]",
+        "vaults[0]", "one of them", "or neither",
+    ),
+    "a client id of nobody": (
+        "vaults: [{name: a, url: env:U, key: env:K, clientId: c}]",
+        "vaults[0].clientId", "a client id", "managed-identity",
+    ),
+    "a credential in the endpoint": (
+        "vaults: [{name: a, url: env:U, key: env:K, endpoint: 'https://u:p@h'}]",
+        "vaults[0].endpoint", "not shown", "no credential",
     ),
 }  # fmt: skip
 
