@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import datetime
 from typing import Any
 
@@ -237,7 +237,8 @@ class S3Store:
         name = self._prefix + check_key(key)
         with self._errors(f"read {key}"):
             found = self._client.get_object(Bucket=self._bucket, Key=name, **options)
-            with found["Body"] as body:
+            # Not `with body`: that would hand out the bare stream, with errors of its own.
+            with closing(found["Body"]) as body:
                 data: bytes = body.read()
             return data
 
