@@ -11,7 +11,7 @@ from __future__ import annotations
 import msgspec
 
 from lifeboat.clock import parse_rfc3339, rfc3339
-from lifeboat.errors import LifeboatError
+from lifeboat.errors import Conflict, LifeboatError
 from lifeboat.point import catalog, layout
 from lifeboat.point.facts import Tombstone, read_verdicts, record_tombstone, removed_points
 from lifeboat.point.manifest import Manifest
@@ -88,14 +88,20 @@ def plan_prune(context: Context) -> PrunePlan:
 
 def execute_prune(context: Context, plan: PrunePlan) -> PruneResult:
     """Repeated and interrupted runs converge: everything is delete-if-there."""
-    leftovers: list[str] = []
+    removed, leftovers = [], []
     for removal in plan.remove:
         tombstone = Tombstone(removal.point, rfc3339(context.clock()), removal.reasons)
         record_tombstone(context.vault, plan.instance, tombstone)
-        context.vault.store.delete(layout.manifest(plan.instance, removal.point))
+        try:
+            context.vault.store.delete(layout.manifest(plan.instance, removal.point))
+        except Conflict as locked:  # then the point is whole, and stays until a later prune
+            leftovers.append(f"not yet: {locked.message}")
+            continue
+        removed.append(removal.point)
         leftovers += _delete_snapshots(context, removal.snapshots)
         leftovers += _delete_blobs(context, removal)
-    return PruneResult(tuple(r.point for r in plan.remove), len(plan.keep), tuple(leftovers))
+    kept = len(plan.keep) + len(plan.remove) - len(removed)
+    return PruneResult(tuple(removed), kept, tuple(leftovers))
 
 
 def open_scopes(context: Context) -> list[Scope]:
@@ -146,6 +152,8 @@ def _delete_blobs(context: Context, removal: Removal) -> list[str]:
     for key in keys:
         try:
             store.delete(key)
+        except Conflict as locked:
+            leftovers.append(f"not yet: {locked.message}")
         except LifeboatError as error:
             leftovers.append(f"{key}: {error.message}")
     return leftovers
