@@ -9,4 +9,6 @@ pytest_plugins = [
     "tests.support.azurite",
     "tests.support.browser",
     "tests.support.cluster",
+    "tests.support.s3",
+    "tests.support.worm_azurite",
 ]

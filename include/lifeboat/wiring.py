@@ -7,6 +7,7 @@ connections belong to Airflow and come through `Connections`, so that the engine
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 from urllib.parse import urlsplit
@@ -16,8 +17,11 @@ from lifeboat.adapters.cluster_api import ClusterApi
 from lifeboat.adapters.disks_csi import DisksCsi
 from lifeboat.adapters.key_azure import AzureVaultKey
 from lifeboat.adapters.kubeconfig import Endpoint, from_kubeconfig, from_kubeconfig_text, in_cluster
-from lifeboat.adapters.store_azure import AzureSettings, connect_azure, create_azure
+from lifeboat.adapters.store_azure import connect_azure, create_azure
+from lifeboat.adapters.store_azure_settings import AzureSettings
 from lifeboat.adapters.store_local import LocalStore
+from lifeboat.adapters.store_s3 import connect_s3, create_s3
+from lifeboat.adapters.store_s3_settings import S3Settings
 from lifeboat.adapters.volumes_folder import FolderVolumes, NoVolumes
 from lifeboat.clock import Clock, utc_now
 from lifeboat.errors import LifeboatError, NotAVault, UsageError
@@ -44,7 +48,13 @@ class Connections(Protocol):
         """The kubeconfig's text; empty for in-cluster credentials."""
         ...
 
-    def azure(self, connection: str, container: str, prefix: str) -> AzureSettings: ...
+    def azure(
+        self, connection: str, account_url: str, container: str, prefix: str
+    ) -> AzureSettings:
+        """`account_url` is used where the connection names no account of its own."""
+        ...
+
+    def s3(self, connection: str, bucket: str, prefix: str) -> S3Settings: ...
 
     def secret(self, connection: str) -> str:
         """The connection's password."""
@@ -57,8 +67,13 @@ class NoConnections:
     def kubeconfig(self, connection: str) -> str:
         raise self._absent(connection)
 
-    def azure(self, connection: str, container: str, prefix: str) -> AzureSettings:
-        raise self._absent(f"{connection} (container {container}{prefix and '/' + prefix})")
+    def azure(
+        self, connection: str, account_url: str, container: str, prefix: str
+    ) -> AzureSettings:
+        raise self._absent(f"{connection} (for {account_url}/{container}/{prefix})")
+
+    def s3(self, connection: str, bucket: str, prefix: str) -> S3Settings:
+        raise self._absent(f"{connection} (for s3://{bucket}/{prefix})")
 
     def secret(self, connection: str) -> str:
         raise self._absent(connection)
@@ -151,11 +166,14 @@ def open_store(entry: VaultEntry, connections: Connections, *, create: bool = Fa
         return _folder(Path(parts.path), create=create)
     if parts.scheme == "azure" and parts.netloc and parts.path.strip("/"):
         container, _, prefix = parts.path.strip("/").partition("/")
-        settings = _azure(entry, parts.netloc, container, prefix, connections)
-        return create_azure(settings) if create else connect_azure(settings)
+        azure = _azure(entry, parts.netloc, container, prefix, connections)
+        return create_azure(azure) if create else connect_azure(azure)
+    if parts.scheme == "s3" and parts.netloc:
+        s3 = _s3(entry, parts.netloc, parts.path.strip("/"), connections)
+        return create_s3(s3) if create else connect_s3(s3)
     raise UsageError(
         f"{parts.scheme or 'this'} is no vault url",
-        hint="write file:///path/to/folder or azure://account/container/prefix",
+        hint="write file:///path/to/folder, azure://account/container/prefix or s3://bucket/prefix",
     )
 
 
@@ -242,24 +260,51 @@ def _key_vault(
 ) -> AzureVaultKey:
     """With the Entra identity of the vault's connection. A connection that is none (account key,
     SAS, connection string) says nothing of Key Vault; then the machine's own identity is taken."""
-    if entry.connection:
+    if entry.connection and not entry.url.startswith("s3:"):
         # The place does not matter: only who the connection is.
-        store = connections.azure(entry.connection, "any", "")
+        store = connections.azure(entry.connection, "https://any.invalid", "any", "")
         identity = store.identity or "default"
         names = {"client_id": store.client_id, "tenant_id": store.tenant_id}
         credential = token_credential(identity, client_secret=store.client_secret, **names)
     else:
-        credential = token_credential("default")
+        credential = token_credential(entry.identity, client_id=entry.client_id)
     return AzureVaultKey(url, version, credential)
 
 
 def _azure(
     entry: VaultEntry, account: str, container: str, prefix: str, connections: Connections
 ) -> AzureSettings:
+    if entry.access_key_id or entry.region:
+        raise UsageError(f"vault {entry.name}: accessKeyId and region go with an s3:// url")
+    url = f"https://{account}.blob.core.windows.net"
+    if entry.endpoint:
+        url = from_environment(entry.endpoint).rstrip("/")
     if entry.connection:
-        return connections.azure(entry.connection, container, prefix)
+        return connections.azure(entry.connection, url, container, prefix)
     if entry.connection_string:
         text = resolve(entry.connection_string, connections)
         return AzureSettings(container, prefix, connection_string=text)
-    account_url = f"https://{account}.blob.core.windows.net"
-    return AzureSettings(container, prefix, account_url, identity="default")
+    if entry.sas_token:
+        token = resolve(entry.sas_token, connections)
+        return AzureSettings(container, prefix, url, sas_token=token)
+    return AzureSettings(container, prefix, url, identity=entry.identity, client_id=entry.client_id)
+
+
+def _s3(entry: VaultEntry, bucket: str, prefix: str, connections: Connections) -> S3Settings:
+    if entry.connection_string or entry.sas_token or entry.identity != "default":
+        raise UsageError(
+            f"vault {entry.name}: connectionString, sasToken and identity go with an azure:// url"
+        )
+    if entry.connection:
+        settings = connections.s3(entry.connection, bucket, prefix)
+    elif entry.access_key_id and entry.secret_access_key:
+        settings = S3Settings(
+            bucket,
+            prefix,
+            access_key_id=resolve(entry.access_key_id, connections),
+            secret_access_key=resolve(entry.secret_access_key, connections),
+        )
+    else:
+        settings = S3Settings(bucket, prefix)
+    endpoint = from_environment(entry.endpoint) if entry.endpoint else settings.endpoint
+    return replace(settings, endpoint=endpoint, region=entry.region or settings.region)

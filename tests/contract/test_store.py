@@ -1,99 +1,141 @@
 """The promises of lifeboat/ports/store.py, kept by every adapter and by the tests' own fake.
 
-Each test runs on a folder, on a real Azurite over HTTP, and in memory.
+Each is tried on a folder, a real Azurite over HTTP, the same behind a stand-in that locks, S3 with
+and without Object Lock (moto, over HTTP), and in memory. The promises are those that `lifeboat
+vault check` tries on a user's store; below them is what only tests can ask.
 """
 
 from __future__ import annotations
 
-import os
-import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from lifeboat.adapters.store_azure import AzureSettings, connect_azure
+from lifeboat.adapters.store_azure import connect_azure
+from lifeboat.adapters.store_azure_settings import AzureSettings
 from lifeboat.adapters.store_local import LocalStore
-from lifeboat.clock import utc_now
-from lifeboat.errors import BlobExists, BlobMissing
+from lifeboat.adapters.store_s3 import connect_s3
+from lifeboat.adapters.store_s3_settings import S3Settings
+from lifeboat.clock import Clock, pause, utc_now
+from lifeboat.errors import BlobMissing, Conflict, Unsupported
 from lifeboat.ports.store import Store
+from lifeboat.report.store_check import Verdict, check_promise, check_store
+from lifeboat.report.store_promises import PROMISES, Promise, Scratch
 from tests.support.memory_store import MemoryStore
+from tests.support.turned_clock import TurnedClock
+from tests.support.worm_azurite import WormAccount
 
-Opener = Callable[[], Store]
+
+@dataclass
+class Place:
+    """`open` opens the same empty place anew each time, as another process would."""
+
+    open: Callable[[], Store]
+    locks: bool
+    frees: bool = True
+    clock: Clock = utc_now
+    pause: Callable[[float], None] = pause
 
 
-@pytest.fixture(params=["folder", "azure", "memory"])
-def open_store(request: pytest.FixtureRequest, tmp_path: Path) -> Opener:
-    """Opens the same empty place anew each time, as another process would."""
+@pytest.fixture(params=["folder", "azure", "azure-worm", "s3", "s3-locks", "memory"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
+    turned = TurnedClock()
     match request.param:
         case "folder":
-            return lambda: LocalStore(tmp_path)
+            return Place(lambda: LocalStore(tmp_path), locks=False)
         case "azure":
-            settings: AzureSettings = request.getfixturevalue("azure_settings")
-            return lambda: connect_azure(settings)
+            azure: AzureSettings = request.getfixturevalue("azure_settings")
+            return Place(lambda: connect_azure(azure), locks=False, frees=False)
+        case "azure-worm":
+            account: WormAccount = request.getfixturevalue("worm")
+            account.clock = turned
+            worm: AzureSettings = request.getfixturevalue("worm_settings")
+            return Place(
+                lambda: connect_azure(worm, clock=turned),
+                locks=True,
+                frees=False,
+                clock=turned,
+                pause=turned.pause,
+            )
+        case "s3":
+            s3: S3Settings = request.getfixturevalue("s3_settings")
+            return Place(lambda: connect_s3(s3), locks=False)
+        case "s3-locks":
+            locking: S3Settings = request.getfixturevalue("s3_locking")
+            return Place(lambda: connect_s3(locking), locks=True)
         case _:
-            memory = MemoryStore()
-            return lambda: memory
+            memory = MemoryStore(clock=turned)
+            return Place(lambda: memory, locks=True, clock=turned, pause=turned.pause)
 
 
 @pytest.fixture
-def store(open_store: Opener) -> Store:
-    return open_store()
+def store(place: Place) -> Store:
+    return place.open()
 
 
 def keys(store: Store, prefix: str = "") -> list[str]:
     return [found.key for found in store.list(prefix)]
 
 
-def test_what_was_put_is_read_back(store: Store, open_store: Opener) -> None:
-    store.put_new("packs/3f/abc", b"bytes \x00\xff")
-    for reader in (store, open_store()):
-        assert reader.get("packs/3f/abc") == b"bytes \x00\xff"
-        assert keys(reader) == ["packs/3f/abc"]
+# --- what `lifeboat vault check` tries
 
 
-def test_an_empty_blob_is_a_blob(store: Store) -> None:
-    store.put_new("empty", b"")
-    assert store.get("empty") == b""
-    assert store.get_range("empty", 0, 10) == b""
-    found = store.stat("empty")
-    assert found is not None
-    assert found.size == 0
-    assert keys(store) == ["empty"]
+@pytest.mark.parametrize("promise", PROMISES, ids=lambda promise: promise.try_it.__name__)
+def test_promise(place: Place, promise: Promise) -> None:
+    scratch = Scratch(place.open, place.open(), "check/one/", place.clock, place.pause)
+    offered = {"_locks": place.locks, "_frees_at_once": place.frees}
+    found = check_promise(promise, scratch)
+    expected = offered.get(promise.try_it.__name__, True)
+    assert found.verdict == (Verdict.OK if expected else Verdict.NOT_OFFERED), found.detail
+    assert expected or found.detail
 
 
-def test_eight_mebibytes(store: Store) -> None:
-    data = os.urandom(8 << 20)
-    store.put_new("packs/large", data)
-    assert store.get("packs/large") == data
-    assert store.get_range("packs/large", 5 << 20, 4096) == data[5 << 20 :][:4096]
+def test_the_check_removes_its_own_and_nothing_else(place: Place) -> None:
+    store = place.open()
+    store.put_new("points/mine", b"kept")
+    findings = list(check_store(place.open, clock=place.clock, pause=place.pause))
+    assert [found for found in findings if found.fatal] == []
+    assert findings[-1].verdict is Verdict.OK, findings[-1].detail
+    assert keys(store) == ["points/mine"]
 
 
-def test_nothing_is_overwritten(store: Store) -> None:
-    store.put_new("a/b", b"first")
-    for data in (b"second", b"first"):
-        with pytest.raises(BlobExists):
-            store.put_new("a/b", data)
-    assert store.get("a/b") == b"first"
+# --- what only tests ask
 
 
-@pytest.mark.parametrize(
-    ("offset", "length", "expected"),
-    [
-        (0, 3, b"012"),
-        (4, 3, b"456"),
-        (7, 100, b"789"),
-        (10, 5, b""),
-        (99, 5, b""),
-        (3, 0, b""),
-        (0, 10, b"0123456789"),
-    ],
-)
-def test_ranges(store: Store, offset: int, length: int, expected: bytes) -> None:
-    store.put_new("r/digits", b"0123456789")
-    assert store.get_range("r/digits", offset, length) == expected
+def test_locks_are_kept_or_refused_and_never_left_out(place: Place) -> None:
+    store, until = place.open(), place.clock() + timedelta(minutes=1)
+    if place.locks:
+        store.put_new("packs/a", b"x", immutable_until=until)
+        with pytest.raises(Conflict, match="locked until"):
+            place.open().delete("packs/a")
+        with pytest.raises(BlobMissing):
+            store.extend_immutability("packs/b", until)
+        return
+    with pytest.raises(Unsupported, match="cannot lock"):
+        store.put_new("packs/a", b"x", immutable_until=until)
+    assert keys(store) == []
+    store.put_new("packs/a", b"x")
+    with pytest.raises(Unsupported, match="cannot lock"):
+        store.extend_immutability("packs/a", until)
+
+
+def test_a_blob_may_be_locked_later(place: Place) -> None:
+    store, until = place.open(), place.clock() + timedelta(minutes=1)
+    store.put_new("packs/a", b"x")
+    if place.locks:
+        store.extend_immutability("packs/a", until)
+        with pytest.raises(Conflict, match="Not yet"):
+            place.open().delete("packs/a")
+    assert store.get("packs/a") == b"x"
+
+
+def test_a_lock_needs_a_time_zone(store: Store) -> None:
+    with pytest.raises(ValueError, match="time zone"):
+        store.put_new("packs/a", b"x", immutable_until=datetime(2099, 1, 1))  # noqa: DTZ001
+    assert keys(store) == []
 
 
 @pytest.mark.parametrize(("offset", "length"), [(-1, 5), (0, -1)])
@@ -101,51 +143,6 @@ def test_impossible_ranges_are_refused(store: Store, offset: int, length: int) -
     store.put_new("digits", b"0123456789")
     with pytest.raises(ValueError, match="range"):
         store.get_range("digits", offset, length)
-
-
-def test_a_missing_blob(store: Store) -> None:
-    store.put_new("points/one", b"")
-    for key in ("nothing", "points/two", "points", "nowhere/at/all"):
-        with pytest.raises(BlobMissing):
-            store.get(key)
-        with pytest.raises(BlobMissing):
-            store.get_range(key, 0, 0)
-        with pytest.raises(BlobMissing):
-            store.get_range(key, 5, 5)
-        assert store.stat(key) is None
-    assert keys(store, "nowhere/") == []
-
-
-def test_delete_is_idempotent_and_frees_the_name(store: Store) -> None:
-    store.put_new("points/a/manifest", b"old")
-    store.put_new("points/b/manifest", b"other")
-    for _ in range(2):
-        store.delete("points/a/manifest")
-    for never in ("never/was", "points", "points/a", "points/b/manifest/below"):
-        store.delete(never)
-    assert keys(store) == ["points/b/manifest"]
-    store.put_new("points/a/manifest", b"new")
-    assert store.get("points/a/manifest") == b"new"
-
-
-def test_stat_tells_size_and_creation(store: Store) -> None:
-    before = utc_now() - timedelta(seconds=2)  # HTTP dates are whole seconds
-    store.put_new("k/x", b"12345")
-    found = store.stat("k/x")
-    assert found is not None
-    assert (found.key, found.size) == ("k/x", 5)
-    assert before <= found.created <= utc_now() + timedelta(seconds=2)
-    assert found.created.utcoffset() == timedelta(0)
-    assert list(store.list("k/")) == [found]
-
-
-def test_listing_is_ordered_by_key_not_by_folder(store: Store) -> None:
-    # '-' and '.' sort before '/', '0' and letters after it.
-    names = ["a-b", "a-b.c", "a.b", "a/b", "a/b-c/d", "a/b.c", "a/c", "a/c0", "a0", "a=b", "B", "b"]
-    for name in reversed(names):
-        store.put_new(name, b"")
-    assert keys(store) == sorted(names)
-    assert keys(store, "a/") == ["a/b", "a/b-c/d", "a/b.c", "a/c", "a/c0"]
 
 
 def test_a_prefix_is_whole_segments(store: Store) -> None:
@@ -157,67 +154,28 @@ def test_a_prefix_is_whole_segments(store: Store) -> None:
             store.list(prefix)
 
 
-@pytest.mark.parametrize(
-    "key",
-    [
-        *("", "/", ".", "..", "/abs", "../x", "a/../x", "a/./x", "a//b", "a/", ".hidden", "a/.x"),
-        *("a\0b", "a\\b", "a\nb", "a b", "a\n", "ä", "a/\u2215x", "\u202e", "%2e%2e/x", "a?b"),
-        *("a:b", "a*", "~", "x" * 901),
-    ],
-)
-def test_keys_that_are_no_plain_path_are_refused(store: Store, key: str) -> None:
-    calls: list[Callable[[], object]] = [
-        lambda: store.put_new(key, b"x"),
-        lambda: store.get(key),
-        lambda: store.get_range(key, 0, 1),
-        lambda: store.stat(key),
-        lambda: store.delete(key),
+BAD_KEYS = [
+    *("", "/", ".", "..", "/abs", "../x", "a/../x", "a/./x", "a//b", "a/", ".hidden", "a/.x"),
+    *("a\0b", "a\\b", "a\nb", "a b", "a\n", "ä", "a/\u2215x", "\u202e", "%2e%2e/x", "a?b"),
+    *("a:b", "a*", "~", "x" * 901),
+]
+
+
+def test_keys_that_are_no_plain_path_are_refused(store: Store) -> None:
+    calls: list[Callable[[str], object]] = [
+        lambda key: store.put_new(key, b"x"),
+        store.get,
+        lambda key: store.get_range(key, 0, 1),
+        lambda key: store.get_range(key, 0, 0),
+        store.stat,
+        lambda key: store.extend_immutability(key, utc_now()),
+        store.delete,
     ]
-    for call in calls:
-        with pytest.raises(ValueError, match="not a store key"):
-            call()
+    for key in BAD_KEYS:
+        for call in calls:
+            with pytest.raises(ValueError, match="not a store key"):
+                call(key)
     assert keys(store) == []
-
-
-def test_of_racing_writers_exactly_one_wins(open_store: Opener) -> None:
-    writers = 6
-    barrier = threading.Barrier(writers)
-    stores = [open_store() for _ in range(writers)]
-
-    def write(number: int) -> list[str]:
-        won = []
-        for turn in range(8):
-            barrier.wait(timeout=60)
-            try:
-                stores[number].put_new(f"race/{turn}/manifest", f"writer {number}".encode())
-            except BlobExists:
-                continue
-            won.append(f"race/{turn}/manifest")
-        return won
-
-    with ThreadPoolExecutor(writers) as pool:
-        wins = list(pool.map(write, range(writers)))
-    assert sorted(key for won in wins for key in won) == keys(stores[0])
-    assert len(keys(stores[0])) == 8
-    for number, won in enumerate(wins):
-        for key in won:
-            assert stores[0].get(key) == f"writer {number}".encode()
-
-
-def test_writers_and_deleters_of_neighbours_do_not_meet(open_store: Opener) -> None:
-    """A folder emptied by one hand while the other fills it."""
-    rounds = 60
-
-    def churn(name: str) -> None:
-        store = open_store()
-        for _ in range(rounds):
-            store.put_new(f"d/e/f/{name}", name.encode())
-            assert store.get(f"d/e/f/{name}") == name.encode()
-            store.delete(f"d/e/f/{name}")
-
-    with ThreadPoolExecutor(3) as pool:
-        list(pool.map(churn, ["one", "two", "three"]))
-    assert keys(open_store()) == []
 
 
 def test_describe_says_where_without_secrets(store: Store) -> None:

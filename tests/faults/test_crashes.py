@@ -6,7 +6,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -197,11 +197,11 @@ class FailingWrites(MemoryStore):
         self.__dict__.update(behind.__dict__)
         self._at, self._lost_answer, self._writes = at, lost, 0
 
-    def put_new(self, key: str, data: bytes) -> None:
+    def put_new(self, key: str, data: bytes, *, immutable_until: datetime | None = None) -> None:
         mine, self._writes = self._writes, self._writes + 1
         if mine != self._at:
-            super().put_new(key, data)
+            super().put_new(key, data, immutable_until=immutable_until)
             return
         if self._lost_answer:
-            super().put_new(key, data)
+            super().put_new(key, data, immutable_until=immutable_until)
         raise StoreUnavailable("the store did not answer")

@@ -17,7 +17,8 @@ from datetime import timedelta
 import pytest
 from azure.storage.blob import ContainerClient, generate_container_sas
 
-from lifeboat.adapters.store_azure import AzureSettings, AzureStore, connect_azure, create_azure
+from lifeboat.adapters.store_azure import AzureStore, connect_azure, create_azure
+from lifeboat.adapters.store_azure_settings import AzureSettings
 from lifeboat.clock import monotonic, utc_now
 from lifeboat.errors import (
     BlobExists,
@@ -32,6 +33,7 @@ from lifeboat.errors import (
     Unauthorized,
     Unsupported,
 )
+from lifeboat.report.store_check import Verdict, check_store
 from tests.support.azurite import Azurite
 from tests.support.http_faults import LosingProxy, losing_proxy, scripted_server
 
@@ -276,6 +278,15 @@ def test_a_writer_needs_no_right_to_delete_or_overwrite(
         connect_azure(with_sas(azurite, azure_settings, "rl")).put_new("a/new", b"data")
     connect_azure(with_sas(azurite, azure_settings, "rld")).delete("a/b")
     assert store.stat("a/b") is None
+
+
+def test_the_check_of_a_writer_finds_nothing_broken_and_names_what_it_leaves(
+    azurite: Azurite, azure_settings: AzureSettings
+) -> None:
+    settings = with_sas(azurite, azure_settings, "rcl")
+    found = list(check_store(lambda: connect_azure(settings)))
+    assert [finding for finding in found if finding.verdict is Verdict.BROKEN] == []
+    assert "left below check/" in found[-1].detail
 
 
 def test_no_signature_reaches_messages_tracebacks_or_logs(

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from lifeboat.adapters.store_azure import AzureSettings, create_azure
+from lifeboat.adapters.store_azure import create_azure
+from lifeboat.adapters.store_azure_settings import AzureSettings
 from local.node import ensure_azurite, ensure_node
 from local.ports import free_ports
 from local.processes import Child, stop_all

@@ -9,10 +9,19 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from lifeboat.clock import Clock, utc_now
 from lifeboat.errors import BlobExists, BlobMissing
-from lifeboat.ports.store import BlobStat, check_key, check_prefix, check_range
+from lifeboat.ports.store import (
+    BlobStat,
+    Traits,
+    check_key,
+    check_prefix,
+    check_range,
+    lock_end,
+    locked,
+)
 
 
 @dataclass(frozen=True)
@@ -33,11 +42,13 @@ class _Fault:
 
 @dataclass
 class MemoryStore:
-    """`blobs` may be changed by a test, to damage or to look; `calls` is every call in order."""
+    """`blobs` and `locks` may be changed by a test, to damage or to look; `calls` is every call in
+    order."""
 
     clock: Clock = utc_now
     blobs: dict[str, bytes] = field(default_factory=dict)
     calls: list[Call] = field(default_factory=list)
+    locks: dict[str, datetime] = field(default_factory=dict)
     _created: dict[str, BlobStat] = field(default_factory=dict)
     _faults: list[_Fault] = field(default_factory=list)
     _lock: threading.RLock = field(default_factory=threading.RLock)
@@ -57,14 +68,28 @@ class MemoryStore:
         """No place at all."""
         return "memory"
 
-    def put_new(self, key: str, data: bytes) -> None:
+    def traits(self) -> Traits:
+        """It locks by its own clock."""
+        return Traits(immutability=True, keeps_deleted=False)
+
+    def put_new(self, key: str, data: bytes, *, immutable_until: datetime | None = None) -> None:
         """Create the blob. Raises BlobExists."""
         check_key(key)
+        end = None if immutable_until is None else lock_end(immutable_until)
         with self._called("put_new", key):
             if key in self.blobs:
                 raise BlobExists(f"{key} is already in memory")
             self.blobs[key] = bytes(data)
             self._created[key] = BlobStat(key, len(data), self.clock())
+            if end is not None:
+                self.locks[key] = end
+
+    def extend_immutability(self, key: str, until: datetime) -> None:
+        """Lock until `until`, unless it is locked for longer. Raises BlobMissing."""
+        check_key(key)
+        with self._called("extend_immutability", key):
+            self._read(key)
+            self.locks[key] = max(lock_end(until), self.locks.get(key, lock_end(until)))
 
     def get(self, key: str) -> bytes:
         """The whole blob. Raises BlobMissing."""
@@ -93,9 +118,13 @@ class MemoryStore:
         return iter(found)
 
     def delete(self, key: str) -> None:
-        """Remove the blob if it is there."""
+        """Remove the blob if it is there. Raises Conflict while it is locked."""
         check_key(key)
         with self._called("delete", key):
+            until = self.locks.get(key)
+            if key in self.blobs and until is not None and until > self.clock():
+                raise locked(key, until)
+            self.locks.pop(key, None)
             self.blobs.pop(key, None)
             self._created.pop(key, None)
 

@@ -73,11 +73,13 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header(name, value)
         self.send_header("Content-Length", str(len(answer.body)))
         self.end_headers()
-        self.wfile.write(answer.body[: answer.cut])
+        if self.command != "HEAD":
+            self.wfile.write(answer.body[: answer.cut])
         if answer.cut is not None:
             self.close_connection = True
 
-    do_GET = do_PUT = do_POST = do_PATCH = do_DELETE = handle_any  # noqa: N815 - http.server's names
+    do_GET = do_HEAD = do_PUT = do_POST = handle_any  # noqa: N815 - http.server's names
+    do_PATCH = do_DELETE = handle_any  # noqa: N815
 
     def log_message(self, format: str, *args: object) -> None:
         """Quiet."""

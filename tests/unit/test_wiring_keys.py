@@ -27,7 +27,9 @@ class OneConnection(NoConnections):
     def __init__(self, settings: AzureSettings) -> None:
         self._settings = settings
 
-    def azure(self, connection: str, container: str, prefix: str) -> AzureSettings:
+    def azure(
+        self, connection: str, account_url: str, container: str, prefix: str
+    ) -> AzureSettings:
         return self._settings
 
 
@@ -58,7 +60,7 @@ def test_a_key_vault_key_may_be_named_or_lie_behind_a_reference(
     (tmp_path / "key").write_text(KEY + "\n")
     named = f"file:{tmp_path / 'key'}" if reference == "file" else reference
     assert isinstance(vault_key(entry(named), NoConnections()), AzureVaultKey)
-    assert asked == [("default", {})]
+    assert asked == [("default", {"client_id": ""})]
 
 
 def test_every_other_key_is_read_from_where_it_lies(

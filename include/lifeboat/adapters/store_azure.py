@@ -2,8 +2,13 @@
 
 Must keep: `If-None-Match: *` decides who created a blob; a 409 is ours when the blob carries the
 token of this very call, since a PUT whose answer got lost is sent again by the SDK's retry. Must
-not: need an account key, need more rights than read, create, list (and delete for prune), or let
-anything of Azure's own exceptions out, since they hold request URLs and with them SAS signatures.
+not: need an account key, need more rights than read, create, list (and delete for prune; more for
+locks: docs/stores.md), or let anything of Azure's own exceptions out, since they hold request URLs
+and with them SAS signatures.
+
+Locks are version-level WORM policies, in the state Locked: nobody shortens them. Versions come with
+it, and then a delete without a version id merely hides a blob, even a locked one. So `delete` looks
+at the lock first, and removes the hidden version itself where the credential may.
 
 The SDK is imported inside functions: it costs more than a second, and most commands need none.
 """
@@ -12,22 +17,42 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from contextlib import contextmanager, suppress
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from lifeboat.adapters.azure_identity import Identity, quiet_clients, token_credential
+from lifeboat.adapters.azure_identity import quiet_clients
 from lifeboat.adapters.store_azure_errors import error_code, retry_after, translate
+from lifeboat.adapters.store_azure_settings import AzureSettings, credential
+from lifeboat.clock import Clock, utc_now
 from lifeboat.errors import (
     BlobExists,
     BlobMissing,
+    Conflict,
+    Forbidden,
+    Invalid,
     StoreUnavailable,
+    Unsupported,
     UsageError,
 )
-from lifeboat.ports.store import BlobStat, check_key, check_prefix, check_range, is_key
+from lifeboat.ports.store import (
+    BlobStat,
+    Traits,
+    check_key,
+    check_prefix,
+    check_range,
+    is_key,
+    lock_end,
+    locked,
+)
 
 if TYPE_CHECKING:
-    from azure.storage.blob import ContainerClient, ExponentialRetry
+    from azure.storage.blob import (
+        BlobProperties,
+        ContainerClient,
+        ExponentialRetry,
+        ImmutabilityPolicy,
+    )
 
 _TOKEN = "lifeboat_write"  # noqa: S105 - the name of the metadata field, not a secret
 _LONGEST_PAUSE = 60.0  # seconds; a longer Retry-After is left to the caller
@@ -43,58 +68,7 @@ _TAKEN = {
 }
 
 
-@dataclass(frozen=True)
-class AzureSettings:
-    """Where the container is and the one credential that opens it.
-
-    Exactly one of connection_string, account_key, sas_token, client_secret, identity; UsageError
-    otherwise. `account_url` (`https://NAME.blob.core.windows.net`) is needed with all but a
-    connection string. `retries`: how often one request is repeated before StoreUnavailable.
-
-    From an Airflow connection of type `wasb`, an allow-list (nothing else of extra is read), the
-    first that is set decides:
-
-    | field of the connection | field here |
-    |---|---|
-    | extra.connection_string | connection_string, alone |
-    | host, or extra.account_host; or login alone, as account name | account_url |
-    | extra.tenant_id + login + password | tenant_id, client_id, client_secret |
-    | extra.shared_access_key, password, extra.account_key | account_key |
-    | extra.sas_token | sas_token; of a whole URL, account_url before and sas_token after the `?` |
-    | extra.workload_identity_tenant_id, …_client_id | tenant_id, client_id, "workload-identity" |
-    | extra.managed_identity_client_id | client_id, identity="managed-identity" |
-    | none of them | identity="default" |
-    """
-
-    container: str
-    prefix: str = ""
-    account_url: str = ""
-    connection_string: str = field(default="", repr=False)
-    account_key: str = field(default="", repr=False)
-    sas_token: str = field(default="", repr=False)
-    client_secret: str = field(default="", repr=False)
-    identity: Identity = ""
-    client_id: str = ""
-    tenant_id: str = ""
-    retries: int = 5
-
-    def __post_init__(self) -> None:
-        kinds = ("connection_string", "account_key", "sas_token", "client_secret", "identity")
-        given = [kind for kind in kinds if getattr(self, kind)]
-        if len(given) != 1:
-            found = " and ".join(given) or "none"
-            raise UsageError(f"Azure store: found {found}; give exactly one of {', '.join(kinds)}")
-        if not self.container:
-            raise UsageError("Azure store: container is empty; name the vault's container")
-        if bool(self.account_url) == bool(self.connection_string):
-            raise UsageError("Azure store: give account_url, or a connection_string that holds it")
-        if "?" in self.account_url:
-            raise UsageError("Azure store: account_url has a query; a SAS belongs in sas_token")
-        if self.client_secret and not (self.client_id and self.tenant_id):
-            raise UsageError("Azure store: client_secret needs client_id and tenant_id")
-
-
-def connect_azure(settings: AzureSettings) -> AzureStore:
+def connect_azure(settings: AzureSettings, *, clock: Clock = utc_now) -> AzureStore:
     """The store; nothing is sent yet. Raises UsageError for malformed settings."""
     from azure.storage.blob import ContainerClient
 
@@ -111,14 +85,14 @@ def connect_azure(settings: AzureSettings) -> AzureStore:
             )
         else:
             container = ContainerClient(
-                settings.account_url, settings.container, _credential(settings), **options
+                settings.account_url, settings.container, credential(settings), **options
             )
     except ValueError:
         raise UsageError(
             "Azure store: the account URL, connection string or credential is malformed",
             hint="Copy it again from the storage account's page.",
         ) from None
-    return AzureStore(container, settings.prefix)
+    return AzureStore(container, settings.prefix, clock=clock)
 
 
 def create_azure(settings: AzureSettings) -> AzureStore:
@@ -126,21 +100,6 @@ def create_azure(settings: AzureSettings) -> AzureStore:
     store = connect_azure(settings)
     store.make_container()
     return store
-
-
-def _credential(settings: AzureSettings) -> Any:
-    from azure.core.credentials import AzureSasCredential
-
-    if settings.account_key:
-        return settings.account_key
-    if settings.sas_token:
-        return AzureSasCredential(settings.sas_token.removeprefix("?"))
-    return token_credential(
-        settings.identity,
-        client_id=settings.client_id,
-        tenant_id=settings.tenant_id,
-        client_secret=settings.client_secret,
-    )
 
 
 def _retry_policy(retries: int) -> ExponentialRetry:
@@ -169,7 +128,12 @@ class AzureStore:
     """The store port on one container, below a prefix. `page` is the blobs per listing request."""
 
     def __init__(
-        self, container: ContainerClient, prefix: str = "", *, page: int | None = None
+        self,
+        container: ContainerClient,
+        prefix: str = "",
+        *,
+        page: int | None = None,
+        clock: Clock = utc_now,
     ) -> None:
         stripped = prefix.strip("/")
         try:
@@ -178,6 +142,8 @@ class AzureStore:
             raise UsageError(f"Azure store: prefix {prefix!r} is not a path of names") from error
         self._container = container
         self._page = page
+        self._clock = clock
+        self._locks_proven = False
 
     def describe(self) -> str:
         """The container's URL and prefix, any signature cut off."""
@@ -194,15 +160,72 @@ class AzureStore:
                 if error_code(error) != "ContainerAlreadyExists":
                     raise
 
-    def put_new(self, key: str, data: bytes) -> None:
-        """Create the blob with If-None-Match: *. Raises BlobExists when somebody else has."""
+    def traits(self) -> Traits:
+        """Asks the container whether it has version-level WORM, the account how it is made."""
+        worm = self._has_worm()
+        flat = self._is_flat()
+        notes = []
+        if flat is False:
+            notes.append(
+                "the account has a hierarchical namespace, which rules version-level immutability "
+                "out; a vault with locks needs an account without it"
+            )
+        elif worm is False:
+            notes.append("the container was made without version-level immutability")
+        if worm:
+            notes.append(
+                "deleted blobs stay as previous versions, unless the credential may delete "
+                "versions; a lifecycle rule removes the rest"
+            )
+        if worm is None:
+            notes.append("the credential may not read the container's properties")
+        return Traits(immutability=worm, keeps_deleted=worm or None, notes=tuple(notes))
+
+    def _has_worm(self) -> bool | None:
+        try:
+            with self._errors("look at the container"):
+                found = self._container.get_container_properties()
+        except Forbidden:
+            return None
+        return bool(found.immutable_storage_with_versioning_enabled)
+
+    def _is_flat(self) -> bool | None:
+        try:
+            with self._errors("look at the account"):
+                found = self._container.get_account_information()
+        except (Forbidden, Invalid, Unsupported, BlobMissing):
+            return None
+        hierarchical = found.get("is_hns_enabled")  # None from services older than 2019
+        return None if hierarchical is None else not hierarchical
+
+    def put_new(self, key: str, data: bytes, *, immutable_until: datetime | None = None) -> None:
+        """Create the blob with If-None-Match: *. Raises BlobExists when somebody else has.
+
+        Raises Unsupported when it should be locked and the container has no version-level WORM.
+        """
+        name = self._prefix + check_key(key)
+        options: dict[str, Any] = {}
+        if immutable_until is not None:
+            options["immutability_policy"] = _policy(immutable_until)
+            if not self._locks_proven and self._has_worm() is False:
+                raise self._no_locks(key)
+        self._create(key, name, data, options)
+        if immutable_until is not None and not self._locks_proven:
+            # An emulator, or a proxy that drops headers, takes the request and leaves the lock out.
+            found = self._properties(key, name)
+            if found is None or found.immutability_policy.expiry_time is None:
+                raise self._no_locks(key)
+            self._locks_proven = True
+
+    def _create(self, key: str, name: str, data: bytes, options: dict[str, Any]) -> None:
         from azure.core.exceptions import HttpResponseError
 
-        name = self._prefix + check_key(key)
         token = secrets.token_hex(16)
         with self._errors(f"write {key}"):
             try:
-                self._container.upload_blob(name, data, overwrite=False, metadata={_TOKEN: token})
+                self._container.upload_blob(
+                    name, data, overwrite=False, metadata={_TOKEN: token}, **options
+                )
             except HttpResponseError as error:
                 if error_code(error) not in _TAKEN:
                     raise
@@ -217,6 +240,27 @@ class AzureStore:
             raise StoreUnavailable(f"{key} was deleted while it was being written")
         if writer != token:
             raise BlobExists(f"{key} is already in {self.describe()}")
+
+    def extend_immutability(self, key: str, until: datetime) -> None:
+        """Lock until `until`, unless it is locked for longer. Raises BlobMissing, Unsupported."""
+        name = self._prefix + check_key(key)
+        end = lock_end(until)
+        if self._has_worm() is False:
+            raise self._no_locks(key)
+        with self._errors(f"lock {key}"):
+            blob = self._container.get_blob_client(name)
+            now = blob.get_blob_properties().immutability_policy
+            mode = str(now.policy_mode or "").lower()
+            if mode == "locked" and now.expiry_time is not None and now.expiry_time >= end:
+                return
+            # A policy that somebody left unlocked is locked here, never for shorter than it was.
+            blob.set_immutability_policy(_policy(max(end, now.expiry_time or end)))
+
+    def _no_locks(self, key: str) -> Unsupported:
+        return Unsupported(
+            f"cannot lock {key}: {self.describe()} has no version-level immutability",
+            hint="docs/stores.md says how to make a container that has it.",
+        )
 
     def _writer(self, name: str) -> str | None:
         """The token of the call that wrote a blob ("" for a foreign one); None without a blob."""
@@ -253,13 +297,15 @@ class AzureStore:
 
     def stat(self, key: str) -> BlobStat | None:
         """None when there is no such blob."""
-        name = self._prefix + check_key(key)
+        found = self._properties(key, self._prefix + check_key(key))
+        return None if found is None else BlobStat(key, found.size, found.creation_time)
+
+    def _properties(self, key: str, name: str) -> BlobProperties | None:
         try:
             with self._errors(f"look at {key}"):
-                found = self._container.get_blob_client(name).get_blob_properties()
+                return self._container.get_blob_client(name).get_blob_properties()
         except BlobMissing:
             return None
-        return BlobStat(key, found.size, found.creation_time)
 
     def list(self, prefix: str) -> Iterator[BlobStat]:
         """All blobs below `prefix` in ascending order of key, page by page (5,000 by default)."""
@@ -277,11 +323,21 @@ class AzureStore:
     def delete(self, key: str) -> None:
         """Remove the blob if it is there. Raises Conflict while it is immutable or leased."""
         name = self._prefix + check_key(key)
-        try:
-            with self._errors(f"delete {key}"):
-                self._container.delete_blob(name)
-        except BlobMissing:
+        found = self._properties(key, name)
+        if found is None:
             return
+        until = found.immutability_policy.expiry_time
+        if until is not None and until > self._clock():
+            raise locked(key, until)
+        if found.has_legal_hold:
+            raise Conflict(f"{key} has a legal hold", hint="Not yet: somebody must clear it first.")
+        with suppress(BlobMissing), self._errors(f"delete {key}"):
+            self._container.delete_blob(name)
+        if found.version_id:
+            # Where the credential may not delete versions, a lifecycle rule does (`traits`).
+            with suppress(BlobMissing, Forbidden), self._errors(f"delete the version of {key}"):
+                blob = self._container.get_blob_client(name, version_id=found.version_id)
+                blob.delete_blob()
 
     @contextmanager
     def _errors(self, doing: str) -> Iterator[None]:
@@ -292,3 +348,11 @@ class AzureStore:
         except AzureError as error:
             # `from None`: a traceback with Azure's exception would print the signed URL.
             raise translate(error, f"cannot {doing} in {self.describe()}") from None
+
+
+def _policy(until: datetime) -> ImmutabilityPolicy:
+    from azure.storage.blob import BlobImmutabilityPolicyMode, ImmutabilityPolicy
+
+    return ImmutabilityPolicy(
+        expiry_time=lock_end(until), policy_mode=BlobImmutabilityPolicyMode.LOCKED
+    )

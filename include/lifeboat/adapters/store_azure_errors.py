@@ -35,6 +35,9 @@ _BAD_CREDENTIAL = {
 def error_code(error: HttpResponseError) -> str:
     """Azure's own error code (`BlobNotFound`), "" when the answer carried none."""
     code = getattr(error, "error_code", None)
+    response: Any = error.response
+    if code is None and response is not None:  # not every call of the SDK reads it
+        code = response.headers.get("x-ms-error-code")
     return str(getattr(code, "value", code) or "")
 
 

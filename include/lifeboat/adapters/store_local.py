@@ -33,7 +33,15 @@ from lifeboat.errors import (
     StoreUnavailable,
     Unsupported,
 )
-from lifeboat.ports.store import BlobStat, check_key, check_prefix, check_range, is_key
+from lifeboat.ports.store import (
+    BlobStat,
+    Traits,
+    check_key,
+    check_prefix,
+    check_range,
+    is_key,
+    lock_end,
+)
 
 _INCOMING = ".incoming"
 _ABANDONED_AFTER = 24 * 3600.0  # seconds; no live writer needs a day for one blob
@@ -70,12 +78,23 @@ class LocalStore:
         """The folder's absolute path."""
         return str(self._root)
 
-    def put_new(self, key: str, data: bytes) -> None:
+    def traits(self) -> Traits:
+        """Neither: whoever may write a folder may delete from it."""
+        return Traits(
+            immutability=False,
+            keeps_deleted=False,
+            notes=("a folder locks nothing: whoever can write to it can delete from it",),
+        )
+
+    def put_new(self, key: str, data: bytes, *, immutable_until: datetime | None = None) -> None:
         """Create the blob durably: bytes synced, then linked to its name, then folders synced.
 
-        Raises BlobExists, StoreFull, StoreReadOnly, Forbidden, Unsupported (no hard links here).
+        Raises BlobExists, StoreFull, StoreReadOnly, Forbidden, Unsupported (no hard links here, or
+        a lock was asked for).
         """
         *folders, name = check_key(key).split("/")
+        if immutable_until is not None:
+            raise self._no_locks(key, immutable_until)
         with self._errors(f"write {key}"), self._open_root() as root, ExitStack() as stack:
             incoming = stack.enter_context(_made_folder(root, _INCOMING))
             self._sweep(incoming)
@@ -88,6 +107,10 @@ class LocalStore:
             finally:
                 with suppress(FileNotFoundError):
                     os.unlink(temporary, dir_fd=incoming)
+
+    def extend_immutability(self, key: str, until: datetime) -> None:
+        """Raises Unsupported."""
+        raise self._no_locks(check_key(key), until)
 
     def get(self, key: str) -> bytes:
         """The whole blob. Raises BlobMissing."""
@@ -147,6 +170,12 @@ class LocalStore:
             # Order matters to prune: the manifest's end must be durable before a pack's.
             os.fsync(opened[-1])
             _prune_empty(opened, folders)
+
+    def _no_locks(self, key: str, until: datetime) -> Unsupported:
+        return Unsupported(
+            f"cannot lock {key} in {self._root} until {lock_end(until):%Y-%m-%d}: it is a folder",
+            hint="Keep the vault in Azure or S3 for locks, or take the lock out of the policy.",
+        )
 
     def _publish(
         self, root: int, folders: Sequence[str], name: str, incoming: int, temporary: str

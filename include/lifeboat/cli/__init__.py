@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from lifeboat import __version__
-from lifeboat.cli import holds, keys, points, recovery, setup
+from lifeboat.cli import holds, keys, points, recovery, setup, vault_check
 from lifeboat.cli.output import show_error
 from lifeboat.errors import LifeboatError
 
@@ -33,6 +33,7 @@ app.command()(holds.release)
 app.command()(points.prune)
 app.command()(points.reconcile)
 app.add_typer(setup.policy_app, name="policy")
+setup.vault_app.command("check")(vault_check.check)
 app.add_typer(setup.vault_app, name="vault")
 setup.vault_app.command("new-key")(keys.new_key)
 setup.vault_app.command("new-identity")(keys.new_identity)

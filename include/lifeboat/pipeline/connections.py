@@ -13,7 +13,8 @@ from typing import Any
 from airflow.sdk import Connection
 from airflow.sdk.exceptions import AirflowNotFoundException, AirflowRuntimeError
 
-from lifeboat.adapters.store_azure import AzureSettings
+from lifeboat.adapters.store_azure_settings import AzureSettings
+from lifeboat.adapters.store_s3_settings import S3Settings
 from lifeboat.errors import UsageError
 
 _BLOB_DOMAIN = "blob.core.windows.net"
@@ -44,15 +45,48 @@ class AirflowConnections:
         context = extra.get("cluster_context")
         return _at_context(connection, text, str(context)) if context else text
 
-    def azure(self, connection: str, container: str, prefix: str) -> AzureSettings:
-        """From type `wasb`; AzureSettings says which fields, and which comes first."""
-        found = _find(connection, "wasb")
-        extra = _extra(found, "wasb")
+    def azure(
+        self, connection: str, account_url: str, container: str, prefix: str
+    ) -> AzureSettings:
+        """From type `wasb`; AzureSettings says which fields, and which comes first. From type
+        `azure`: tenantId with login and password, or the same identities as in `wasb`."""
+        found = _find(connection, "wasb", "azure")
+        extra = _extra(found, str(found.conn_type))
+        if found.conn_type == "azure":
+            credential = _entra_credential(connection, found, extra)
+            return AzureSettings(container, prefix, account_url, **credential)
         text = extra.get("connection_string")
         if text:
             return AzureSettings(container, prefix, connection_string=text)
         url, credential = _azure_credential(found, extra)
-        return AzureSettings(container, prefix, _account_url(found, extra, url), **credential)
+        named = _account_url(found, extra, url, account_url)
+        return AzureSettings(container, prefix, named, **credential)
+
+    def s3(self, connection: str, bucket: str, prefix: str) -> S3Settings:
+        """From type `aws`: login and password as keys (or aws_access_key_id and
+        aws_secret_access_key), aws_session_token, profile_name, region_name, endpoint_url."""
+        found = _find(connection, "aws")
+        extra = _extra(found, "aws")
+        if found.extra_dejson.get("verify") in (False, "false", "False"):
+            raise UsageError(
+                f"connection {connection} turns certificate checks off (verify)",
+                hint="name the certificate authority in AWS_CA_BUNDLE instead",
+            )
+        if extra.get("role_arn"):
+            raise UsageError(
+                f"connection {connection} assumes a role (role_arn), which Lifeboat does not",
+                hint="put role_arn into a profile of ~/.aws/config and name it as profile_name",
+            )
+        return S3Settings(
+            bucket,
+            prefix,
+            endpoint=str(extra.get("endpoint_url", "")),
+            region=str(extra.get("region_name", "")),
+            access_key_id=found.login or extra.get("aws_access_key_id", ""),
+            secret_access_key=found.password or extra.get("aws_secret_access_key", ""),
+            session_token=extra.get("aws_session_token", ""),
+            profile=str(extra.get("profile_name", "")),
+        )
 
     def secret(self, connection: str) -> str:
         """The password of a connection of any type."""
@@ -62,7 +96,7 @@ class AirflowConnections:
         return str(password)
 
 
-def _find(connection: str, kind: str = "") -> Connection:
+def _find(connection: str, *kinds: str) -> Connection:
     try:
         found: Connection = Connection.get(connection)
     except (AirflowNotFoundException, AirflowRuntimeError):
@@ -70,8 +104,10 @@ def _find(connection: str, kind: str = "") -> Connection:
             f"Airflow has no connection {connection}",
             hint="make it under Admin, Connections, or as AIRFLOW_CONN_… in the environment",
         ) from None
-    if kind and found.conn_type != kind:
-        raise UsageError(f"connection {connection} is of type {found.conn_type}, not {kind}")
+    if kinds and found.conn_type not in kinds:
+        raise UsageError(
+            f"connection {connection} is of type {found.conn_type}, not {' or '.join(kinds)}"
+        )
     return found
 
 
@@ -123,6 +159,23 @@ def _azure_credential(found: Connection, extra: dict[str, Any]) -> tuple[str, di
     return "", _azure_identity(extra)
 
 
+def _entra_credential(connection: str, found: Connection, extra: dict[str, Any]) -> dict[str, Any]:
+    """Of the connection type of Azure Resource Manager, which knows no storage account."""
+    if not found.login and not found.password:
+        return _azure_identity(extra)
+    if not (found.login and found.password and extra.get("tenantId")):
+        raise UsageError(
+            f"connection {connection}: login (client id), password (secret) and tenantId are not"
+            " all there",
+            hint="give all three, or none and an identity",
+        )
+    return {
+        "tenant_id": str(extra["tenantId"]),
+        "client_id": found.login,
+        "client_secret": found.password,
+    }
+
+
 def _azure_identity(extra: dict[str, Any]) -> dict[str, Any]:
     if extra.get("workload_identity_tenant_id") or extra.get("workload_identity_client_id"):
         return {
@@ -138,8 +191,11 @@ def _azure_identity(extra: dict[str, Any]) -> dict[str, Any]:
     return {"identity": "default"}
 
 
-def _account_url(found: Connection, extra: dict[str, Any], brought: str) -> str:
+def _account_url(found: Connection, extra: dict[str, Any], brought: str, otherwise: str) -> str:
+    """With tenant_id the login is a client id and names no account."""
     host = str(brought or found.host or extra.get("account_host") or "")
-    if not host:
+    if not host and found.login and not extra.get("tenant_id"):
         host = f"{found.login}.{_BLOB_DOMAIN}"
+    if not host:
+        return otherwise
     return host if "://" in host else f"https://{host}"

@@ -244,16 +244,20 @@ _AZURE = re.compile(
     r"azure://(?P<account>[a-z0-9]{3,24})/(?P<container>[a-z0-9](?:-?[a-z0-9]){2,62})"
     r"(?:/(?P<prefix>[A-Za-z0-9._-]+(?:/[A-Za-z0-9._-]+)*))?"
 )
+_S3 = re.compile(
+    r"s3://(?P<bucket>[a-z0-9][a-z0-9.-]{1,61}[a-z0-9])"
+    r"(?:/(?P<prefix>[A-Za-z0-9._-]+(?:/[A-Za-z0-9._-]+)*))?"
+)
 
 
 def _check_vault_url(text: str) -> str:
     file_path = text.removeprefix("file://")
     good_file = file_path != text and file_path.startswith("/") and file_path.isprintable()
-    if not (is_env(text) or good_file or _AZURE.fullmatch(text)):
+    if not (is_env(text) or good_file or _AZURE.fullmatch(text) or _S3.fullmatch(text)):
         scheme = text.partition("://")[0] if "://" in text else ""
         raise refuse(
-            "file:///absolute/path, azure://account/container[/prefix] (no signature, no key), or"
-            " env:NAME",
+            "file:///absolute/path, azure://account/container[/prefix], s3://bucket[/prefix] (no"
+            " signature, no key), or env:NAME",
             found=f"a URL of the scheme {scheme!r}" if scheme.isalnum() else HIDDEN,
         )
     return text
@@ -261,3 +265,17 @@ def _check_vault_url(text: str) -> str:
 
 VaultUrl = Annotated[str, AfterValidator(_check_vault_url)]
 """Where a vault lies."""
+
+_ENDPOINT = re.compile(r"https?://[A-Za-z0-9.-]+(?::[0-9]{1,5})?(?:/[A-Za-z0-9._-]+)*/?")
+
+
+def _check_endpoint(text: str) -> str:
+    if not (is_env(text) or _ENDPOINT.fullmatch(text)):
+        raise refuse(
+            "https://host[:port][/path] (no credential, no signature), or env:NAME", found=HIDDEN
+        )
+    return text
+
+
+Endpoint = Annotated[str, AfterValidator(_check_endpoint)]
+"""The URL of a storage service, or `env:NAME`."""

@@ -12,6 +12,7 @@ from pydantic import Field, model_validator
 
 from lifeboat.policy.fields import (
     ConnectionId,
+    Endpoint,
     Folder,
     KeyRef,
     Kubeconfig,
@@ -122,8 +123,9 @@ class VaultEntry(Strict):
         description="What policies call this vault: 1 to 40 of a-z, 0-9 and -.", examples=["main"]
     )
     url: VaultUrl = Field(
-        description="Where it lies: file:///absolute/path, azure://account/container[/prefix], or"
-        " env:NAME for such a URL in an environment variable. Never a signature or a key.",
+        description="Where it lies: file:///absolute/path, azure://account/container[/prefix],"
+        " s3://bucket[/prefix], or env:NAME for such a URL in an environment variable. Never a"
+        " signature or a key.",
         examples=["azure://contosobackup/lifeboat"],
     )
     encryption: Literal["aes-256-gcm", "none"] = Field(
@@ -139,22 +141,66 @@ class VaultEntry(Strict):
         " none. Have a second key elsewhere (docs/keys.md): without any no point can be restored.",
         examples=["env:LIFEBOAT_VAULT_KEY"],
     )
+    endpoint: Endpoint | None = Field(
+        default=None,
+        description="The URL of the storage service where it is not the usual one: a server that"
+        " speaks S3, the blob endpoint of an Azure cloud of its own or of a private link."
+        " Default none: AWS, or https://<account>.blob.core.windows.net.",
+        examples=["https://minio.example.org:9000"],
+    )
+    region: str = Field(
+        default="",
+        pattern=r"^[a-z0-9-]*$",
+        description="The region of an S3 bucket. Default empty: what the environment says, else"
+        " us-east-1.",
+        examples=["eu-central-1"],
+    )
     connection: ConnectionId | None = Field(
         default=None,
-        description="The Airflow connection (type wasb) with the store's credential. Default none:"
-        " the identity of the machine (Entra workload identity, managed identity, az login).",
+        description="The Airflow connection with the store's credential: of type wasb or azure, or"
+        " aws for S3. Default none: the identity of the machine (Entra workload identity, managed"
+        " identity, az login; for S3 the environment, a profile, the role of the machine).",
         examples=["azure_backup"],
     )
     connection_string: SecretRef | None = Field(
         default=None,
         description="Where an Azure Storage connection string lies: env:NAME, file:/absolute/path"
-        " or connection:<id>. Default none. Not together with `connection`.",
+        " or connection:<id>. It may hold a SAS or an account key. Default none.",
         examples=["env:AZURE_STORAGE_CONNECTION_STRING"],
     )
     price: Price | None = Field(
         default=None,
         description="What the place costs, for the monthly cost that `lifeboat policy explain"
         " --measured` shows. Default none: no cost is shown.",
+    )
+    sas_token: SecretRef | None = Field(
+        default=None,
+        description="Where an Azure SAS token lies: env:NAME, file:/absolute/path or"
+        " connection:<id>. Default none.",
+        examples=["file:/run/secrets/vault-sas"],
+    )
+    identity: Literal["default", "workload-identity", "managed-identity"] = Field(
+        default="default",
+        description="Which Entra identity opens an Azure container when no credential is named."
+        " Default default: the first that the Azure SDK finds; the others ask for exactly that.",
+    )
+    client_id: str = Field(
+        default="",
+        description="The client id of the workload or managed identity. Default empty: the only"
+        " one that the pod or machine has.",
+        examples=["11111111-2222-3333-4444-555555555555"],
+    )
+    access_key_id: SecretRef | None = Field(
+        default=None,
+        description="Where the access key id for S3 lies: env:NAME, file:/absolute/path or"
+        " connection:<id>. Together with `secretAccessKey`. Default none.",
+        examples=["env:VAULT_ACCESS_KEY_ID"],
+    )
+    secret_access_key: SecretRef | None = Field(
+        default=None,
+        description="Where the secret access key for S3 lies. Together with `accessKeyId`. Default"
+        " none.",
+        examples=["env:VAULT_SECRET_ACCESS_KEY"],
     )
     create: Switch = Field(
         default=False,
@@ -175,9 +221,29 @@ class VaultEntry(Strict):
                 found="no key",
                 at=("key",),
             )
-        if self.connection is not None and self.connection_string is not None:
+        return self
+
+    @model_validator(mode="after")
+    def _one_credential(self) -> VaultEntry:
+        if (self.access_key_id is None) != (self.secret_access_key is None):
+            raise refuse("accessKeyId and secretAccessKey, or neither", found="one of them")
+        ways = {
+            "connection": self.connection is not None,
+            "connectionString": self.connection_string is not None,
+            "sasToken": self.sas_token is not None,
+            "identity": self.identity != "default",
+            "accessKeyId": self.access_key_id is not None,
+        }
+        chosen = [way for way, used in ways.items() if used]
+        if len(chosen) > 1:
             raise refuse(
-                "one of connection and connectionString", found="both", at=("connectionString",)
+                f"at most one of {', '.join(ways)}", found=" and ".join(chosen), at=(chosen[-1],)
+            )
+        if self.client_id and self.identity == "default":
+            raise refuse(
+                "no clientId, which goes with identity: workload-identity or managed-identity",
+                found="a client id",
+                at=("clientId",),
             )
         return self
 

@@ -3,11 +3,15 @@
 A key is a relative path of `/`-separated segments (`packs/3f/…`); `check_key` is the only judge of
 what a key may look like, and every adapter calls it first, so no name can leave the store's root.
 
-Guarantees every adapter keeps (tests/contract/test_store.py runs on all of them):
+Guarantees every adapter keeps (report/store_promises.py tries them on any store, and
+tests/contract/test_store.py against all of ours):
 - `put_new` is atomic create-if-absent: of two racing writers exactly one returns, the other gets
   `BlobExists`; a crash leaves the whole blob or none; after it returns, `get` and `list` see it.
 - nothing ever overwrites: there is no other way to write.
-- `delete` of a missing blob is not an error; of an immutable one it raises `Conflict`.
+- `delete` of a missing blob is not an error; of an immutable one it raises `Conflict`, which means
+  "not yet", and the blob stays in its place.
+- immutability is an offer, not a duty: `traits` says whether it is made, and who asks for it where
+  it is not gets `Unsupported`. A lock that was asked for is never silently left out.
 - errors are of lifeboat.errors: StoreUnavailable (retryable), StoreReadOnly, StoreFull, Forbidden,
   Unauthorized, BlobMissing, BlobExists, NotAVault (the root itself does not exist).
 """
@@ -17,8 +21,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
+
+from lifeboat.clock import rfc3339
+from lifeboat.errors import Conflict
 
 _SEGMENT = re.compile(r"[A-Za-z0-9_@=+-][A-Za-z0-9._@=+-]*")
 _LONGEST_KEY = 900  # Azure allows blob names of 1,024 characters; the rest is for the user's prefix
@@ -51,6 +58,22 @@ def check_range(offset: int, length: int) -> None:
         raise ValueError(f"not a byte range: offset {offset}, length {length}")
 
 
+def lock_end(until: datetime) -> datetime:
+    """`until` in UTC, up to a whole second as HTTP's dates are; ValueError without a time zone."""
+    if until.tzinfo is None:
+        raise ValueError(f"not a moment: {until} has no time zone")
+    whole = until.astimezone(UTC).replace(microsecond=0)
+    return whole + timedelta(seconds=1) if until.microsecond else whole
+
+
+def locked(key: str, until: datetime) -> Conflict:
+    """The error for deleting what is immutable; the same words from every adapter."""
+    return Conflict(
+        f"{key} is locked until {rfc3339(until)}",
+        hint="Not yet: it can be deleted when its lock has run out.",
+    )
+
+
 @dataclass(frozen=True)
 class BlobStat:
     """One stored blob: its key, size in bytes and the moment the store created it (UTC)."""
@@ -60,6 +83,20 @@ class BlobStat:
     created: datetime
 
 
+@dataclass(frozen=True)
+class Traits:
+    """What a store offers beyond the guarantees. None: the credential may not ask.
+
+    `immutability`: it keeps single blobs from everybody until a date. `keeps_deleted`: it keeps
+    what was deleted for a while (versions, soft delete), so deleting frees no space at once.
+    `notes`: what a person should know about them, a sentence each.
+    """
+
+    immutability: bool | None
+    keeps_deleted: bool | None
+    notes: tuple[str, ...] = ()
+
+
 class Store(Protocol):
     """A flat, write-once key space."""
 
@@ -67,8 +104,24 @@ class Store(Protocol):
         """The place as a person would write it, without credentials."""
         ...
 
-    def put_new(self, key: str, data: bytes) -> None:
-        """Create the blob. Raises BlobExists when there is one already."""
+    def traits(self) -> Traits:
+        """What it offers beyond the guarantees, as the place itself answers."""
+        ...
+
+    def put_new(self, key: str, data: bytes, *, immutable_until: datetime | None = None) -> None:
+        """Create the blob. Raises BlobExists when there is one already.
+
+        Until `immutable_until` (aware, in the future; whole seconds, rounded up) nobody can delete
+        it. Raises Unsupported where that is not offered: then the blob was not written, or, if the
+        store took the request and left the lock out, is there without its lock.
+        """
+        ...
+
+    def extend_immutability(self, key: str, until: datetime) -> None:
+        """Nobody can delete the blob before `until`; a later date that it has already stays.
+
+        Raises BlobMissing, Unsupported.
+        """
         ...
 
     def get(self, key: str) -> bytes:
@@ -89,5 +142,5 @@ class Store(Protocol):
         ...
 
     def delete(self, key: str) -> None:
-        """Remove the blob if it is there. Raises Conflict while it is immutable."""
+        """Remove the blob if it is there. Raises Conflict while it is immutable: not yet."""
         ...

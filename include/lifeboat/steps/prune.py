@@ -13,11 +13,11 @@ from datetime import timedelta
 import msgspec
 
 from lifeboat.clock import rfc3339
-from lifeboat.errors import LifeboatError
+from lifeboat.errors import Conflict, LifeboatError
 from lifeboat.point import catalog, layout
 from lifeboat.point.facts import Tombstone, record_tombstone, removed_points
 from lifeboat.point.liveness import mentioned_by, needed_by
-from lifeboat.point.manifest import Manifest
+from lifeboat.point.manifest import Manifest, read_manifest
 from lifeboat.policy.retention import decide
 from lifeboat.ports.disks import StoredSnapshot
 from lifeboat.steps.context import Context
@@ -97,14 +97,32 @@ def plan_prune(context: Context) -> PrunePlan:
 
 def execute_prune(context: Context, plan: PrunePlan) -> PruneResult:
     """Repeated and interrupted runs converge: everything is delete-if-there."""
-    leftovers: list[str] = []
+    removed, leftovers = [], []
     for removal in plan.remove:
         tombstone = Tombstone(removal.point, rfc3339(context.clock()), removal.reasons)
         record_tombstone(context.vault, plan.instance, tombstone)
-        context.vault.store.delete(layout.manifest(plan.instance, removal.point))
+        try:
+            context.vault.store.delete(layout.manifest(plan.instance, removal.point))
+        except Conflict as locked:  # then the point is whole, and stays until a later prune
+            leftovers.append(f"not yet: {locked.message}")
+            continue
+        removed.append(removal.point)
         leftovers += _delete_snapshots(context, removal.snapshots)
-    leftovers += _delete_blobs(context, [*plan.blobs, *working_documents(context)])
-    return PruneResult(tuple(r.point for r in plan.remove), len(plan.keep), tuple(leftovers))
+    blobs = _freed_in_fact(context, plan, removed)
+    leftovers += _delete_blobs(context, [*blobs, *working_documents(context)])
+    kept = len(plan.keep) + len(plan.remove) - len(removed)
+    return PruneResult(tuple(removed), kept, tuple(leftovers))
+
+
+def _freed_in_fact(context: Context, plan: PrunePlan, removed: list[str]) -> list[str]:
+    """The blobs of the plan, but not those of a point that would not go yet."""
+    locked = [removal.point for removal in plan.remove if removal.point not in removed]
+    if not locked:
+        return list(plan.blobs)
+    vault, instance = context.vault, plan.instance
+    needed = needed_by(vault, [read_manifest(vault, instance, point) for point in locked])
+    keys = {*map(pack_key, needed.packs), *map(tree_key, needed.trees)}
+    return [key for key in plan.blobs if key not in keys]
 
 
 def working_documents(context: Context) -> list[str]:
@@ -112,8 +130,8 @@ def working_documents(context: Context) -> list[str]:
     committed a day ago, and the claims of such runs. A task of such a run that is cleared later
     finds no claim and captures a new point."""
     instance, vault = context.instance.id, context.vault
-    removed = removed_points(vault, instance)
     committed = set(catalog.point_ids(vault, instance))
+    removed = removed_points(vault, instance) - committed  # a locked point outlives its tombstone
     old = context.clock() - _SETTLED_AFTER
     found = []
     for prefix in (layout.scope(instance, ""), layout.all_parts(instance)):
@@ -174,6 +192,8 @@ def _delete_blobs(context: Context, keys: list[str]) -> list[str]:
     for key in keys:
         try:
             context.vault.store.delete(key)
+        except Conflict as locked:
+            leftovers.append(f"not yet: {locked.message}")
         except LifeboatError as error:
             leftovers.append(f"{key}: {error.message}")
     return leftovers

@@ -10,7 +10,7 @@ from datetime import timedelta
 import msgspec
 
 from lifeboat.clock import parse_rfc3339
-from lifeboat.errors import LifeboatError
+from lifeboat.errors import Conflict, LifeboatError
 from lifeboat.point import catalog, layout
 from lifeboat.point.liveness import needed_by
 from lifeboat.ports.disks import StoredSnapshot
@@ -69,7 +69,10 @@ def remove_orphans(context: Context, found: Reconciliation) -> list[str]:
         if orphan.snapshot is not None:
             context.disks.delete_snapshot(orphan.snapshot)
         else:
-            context.vault.store.delete(orphan.key)
+            try:
+                context.vault.store.delete(orphan.key)
+            except Conflict:  # locked: not yet
+                continue
         removed.append(orphan.what)
     return removed
 

@@ -10,7 +10,8 @@ from typing import Any
 import azure.identity
 import pytest
 
-from lifeboat.adapters.store_azure import AzureSettings, connect_azure
+from lifeboat.adapters.store_azure import connect_azure
+from lifeboat.adapters.store_azure_settings import AzureSettings
 from lifeboat.errors import UsageError
 
 URL = "https://example.blob.core.windows.net"

@@ -9,12 +9,14 @@ from typing import Any
 import pytest
 import yaml
 
-from lifeboat.adapters.store_azure import AzureSettings
+from lifeboat.adapters.store_azure_settings import AzureSettings
+from lifeboat.adapters.store_s3_settings import S3Settings
 from lifeboat.errors import UsageError
 from lifeboat.pipeline.connections import AirflowConnections
 
 KUBECONFIG = "apiVersion: v1\nkind: Config\ncurrent-context: a\n"
 URL = "https://contoso.blob.core.windows.net"
+OTHER = "https://entry.blob.core.windows.net"  # of the vault's own entry
 
 
 class Keeper:
@@ -106,9 +108,90 @@ def test_a_key_is_the_password_of_any_connection(keeper: Keeper) -> None:
             AzureSettings("c", "p", URL, identity="workload-identity", tenant_id="t"),
         ),
         ({"host": URL}, AzureSettings("c", "p", URL, identity="default")),
+        ({}, AzureSettings("c", "p", OTHER, identity="default")),
+        (
+            {"login": "id", "password": "pw", "extra": {"tenant_id": "t"}},
+            AzureSettings("c", "p", OTHER, tenant_id="t", client_id="id", client_secret="pw"),
+        ),
     ],
 )
 def test_every_way_into_blob_storage(
     keeper: Keeper, fields: dict[str, Any], expected: AzureSettings
 ) -> None:
-    assert keeper.put(conn_type="wasb", **fields).azure("one", "c", "p") == expected
+    assert keeper.put(conn_type="wasb", **fields).azure("one", OTHER, "c", "p") == expected
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        (
+            {"login": "id", "password": "pw", "extra": {"tenantId": "t"}},
+            AzureSettings("c", "p", OTHER, tenant_id="t", client_id="id", client_secret="pw"),
+        ),
+        (
+            {"extra": {"workload_identity_client_id": "w", "workload_identity_tenant_id": "t"}},
+            AzureSettings(
+                "c", "p", OTHER, identity="workload-identity", client_id="w", tenant_id="t"
+            ),
+        ),
+        (
+            {"extra": {"managed_identity_client_id": "m"}},
+            AzureSettings("c", "p", OTHER, identity="managed-identity", client_id="m"),
+        ),
+        ({}, AzureSettings("c", "p", OTHER, identity="default")),
+    ],
+)
+def test_a_connection_to_azure_itself_opens_the_account_of_the_vault(
+    keeper: Keeper, fields: dict[str, Any], expected: AzureSettings
+) -> None:
+    assert keeper.put(conn_type="azure", **fields).azure("one", OTHER, "c", "p") == expected
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        (
+            {"login": "id", "password": "key"},
+            S3Settings("b", "p", access_key_id="id", secret_access_key="key"),
+        ),
+        (
+            {
+                "extra": {
+                    "aws_access_key_id": "id",
+                    "aws_secret_access_key": "key",
+                    "aws_session_token": "t",
+                    "region_name": "eu-central-1",
+                    "endpoint_url": "https://s3.example.org",
+                }
+            },
+            S3Settings(
+                "b", "p", "https://s3.example.org", "eu-central-1", "id", "key", session_token="t"
+            ),
+        ),
+        ({"extra": {"profile_name": "backup"}}, S3Settings("b", "p", profile="backup")),
+        ({}, S3Settings("b", "p")),
+    ],
+)
+def test_every_way_into_s3(keeper: Keeper, fields: dict[str, Any], expected: S3Settings) -> None:
+    assert keeper.put(conn_type="aws", **fields).s3("one", "b", "p") == expected
+
+
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        ({"conn_type": "http"}, "is of type http, not aws"),
+        ({"conn_type": "aws", "extra": {"verify": False}}, "certificate checks"),
+        ({"conn_type": "aws", "extra": {"role_arn": "arn:aws:iam::1:role/r"}}, "profile"),
+        ({"conn_type": "aws", "login": "id"}, "or neither"),
+    ],
+)
+def test_wrong_aws_connections_are_named(keeper: Keeper, fields: dict[str, Any], told: str) -> None:
+    with pytest.raises(UsageError, match=told):
+        keeper.put(**fields).s3("one", "b", "p")
+
+
+def test_half_a_service_principal_is_named(keeper: Keeper) -> None:
+    with pytest.raises(UsageError, match="tenantId"):
+        keeper.put(conn_type="azure", login="id", password="pw").azure("one", OTHER, "c", "p")
+    with pytest.raises(UsageError, match="is of type http, not wasb or azure"):
+        keeper.put(conn_type="http").azure("one", OTHER, "c", "p")

@@ -419,7 +419,7 @@ CLUSTER_FILES = {
     ),
     "two credentials": (
         "vaults: [{name: a, url: env:U, key: env:K, connection: c, connectionString: env:S}]",
-        "vaults[0].connectionString", "both", "one of",
+        "vaults[0].connectionString", "connection and connectionString", "at most one of",
     ),
     "relative folder": (
         "vaults: [{name: a, url: 'file://v', key: env:K}]", "vaults[0].url", "'file'", "file:///",
@@ -435,7 +435,22 @@ CLUSTER_FILES = {
         "vaults[0].price.gibMonth", "'cheap'", "a number, such as 0.02",
     ),
     "wrong scheme": (
-        "vaults: [{name: a, url: 's3://b', key: env:K}]", "vaults[0].url", "'s3'", "azure://",
+        "vaults: [{name: a, url: 'gs://b', key: env:K}]", "vaults[0].url", "'gs'", "azure://",
+    ),
+    "no name of a bucket": (
+        "vaults: [{name: a, url: 's3://b', key: env:K}]", "vaults[0].url", "'s3'", "s3://bucket",
+    ),
+    "half a key": (
+        "vaults: [{name: a, url: 's3://bucket', key: env:K, accessKeyId: env:A}]",
+        "vaults[0]", "one of them", "or neither",
+    ),
+    "a client id of nobody": (
+        "vaults: [{name: a, url: env:U, key: env:K, clientId: c}]",
+        "vaults[0].clientId", "a client id", "managed-identity",
+    ),
+    "a credential in the endpoint": (
+        "vaults: [{name: a, url: env:U, key: env:K, endpoint: 'https://u:p@h'}]",
+        "vaults[0].endpoint", "not shown", "no credential",
     ),
 }  # fmt: skip
 
