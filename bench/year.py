@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import asdict
 from datetime import timedelta
+from operator import itemgetter
 from pathlib import Path
 
 from bench.bars import Bar
@@ -48,9 +49,13 @@ class _Floor(PackWriter):
 
 
 def floor(items: list[Item], versions: Iterable[Version]) -> int:
-    """Bytes of these versions (position in `items`, revision), each once."""
+    """Bytes of these versions (position in `items`, revision), each once.
+
+    Compressed as records are: in full frames of neighbours, which are other objects of the kind and
+    never another version of the same one.
+    """
     writers: dict[str, _Floor] = {}
-    for position, revision in versions:
+    for position, revision in sorted(versions, key=itemgetter(1, 0)):
         item = items[position]
         then = Item(item.kind, item.namespace, item.name, item.seed, revision)
         writers.setdefault(item.kind.kind, _Floor()).add(strip(item.kind, then.raw()).content)
@@ -150,11 +155,11 @@ def main(churn: float, hours: int, folder: Path) -> None:
         for bar in _reading(year):
             _tell(bar)
         return
-    _tell(Bar(f"{name}-unpruned", stored / floor(year.items, sorted(year.versions())), 1.4, "x", 2))
+    _tell(Bar(f"{name}-unpruned", stored / floor(year.items, year.versions()), 1.4, "x", 2))
     engine.now += timedelta(minutes=1)
     _tell(_timed("prune-plan", 2, lambda: plan_prune(engine.context)))
     execute_prune(engine.context, plan_prune(engine.context))
-    left = floor(year.items, sorted(year.versions()))
+    left = floor(year.items, year.versions())
     _tell(Bar(f"{name}-pruned", engine.stored() / left, 1.4, "x", 2))
 
 

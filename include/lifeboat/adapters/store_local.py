@@ -231,15 +231,17 @@ class LocalStore:
     @contextmanager
     def _open_blob(self, key: str) -> Iterator[int]:
         *folders, name = check_key(key).split("/")
-        with self._open_root() as root, ExitStack() as stack:
+        with self._open_root() as root:
             try:
-                opened = stack.enter_context(_walk(root, folders))
-                fd = stack.enter_context(_opened(name, _READ, opened[-1]))
+                fd = _open_below(root, folders, name)
             except _ABSENT as error:
                 raise BlobMissing(f"{key} is not in {self._root}") from error
-            if not stat.S_ISREG(os.fstat(fd).st_mode):
-                raise BlobMissing(f"{key} in {self._root} is not a file")
-            yield fd
+            try:
+                if not stat.S_ISREG(os.fstat(fd).st_mode):
+                    raise BlobMissing(f"{key} in {self._root} is not a file")
+                yield fd
+            finally:
+                os.close(fd)
 
     @contextmanager
     def _errors(self, doing: str) -> Iterator[None]:
@@ -271,14 +273,34 @@ def _translate(error: OSError, message: str) -> LifeboatError:
             return StoreUnavailable(reason)
 
 
-@contextmanager
-def _opened(name: str, flags: int, folder: int) -> Iterator[int]:
+def _open_below(root: int, folders: Sequence[str], name: str) -> int:
+    """A blob for reading, no link followed on the way. A catalog reads thousands of small blobs:
+    folders are closed as the next one is open, without a context for each."""
+    folder = root
     try:
-        fd = os.open(name, flags, 0o600, dir_fd=folder)
+        for part in folders:
+            below = _open(part, _FOLDER, folder)
+            if folder != root:
+                os.close(folder)
+            folder = below
+        return _open(name, _READ, folder)
+    finally:
+        if folder != root:
+            os.close(folder)
+
+
+def _open(name: str, flags: int, folder: int) -> int:
+    try:
+        return os.open(name, flags, 0o600, dir_fd=folder)
     except NotADirectoryError:
         # Linux reports a link under O_DIRECTORY|O_NOFOLLOW as ENOTDIR; tell the two apart.
         _refuse_link(os.stat(name, dir_fd=folder, follow_symlinks=False), name)
         raise
+
+
+@contextmanager
+def _opened(name: str, flags: int, folder: int) -> Iterator[int]:
+    fd = _open(name, flags, folder)
     try:
         yield fd
     finally:

@@ -38,7 +38,7 @@ def mentioned_by(vault: Vault, manifests: Iterable[Manifest]) -> Named:
             layers.add(manifest.tree.layer)
         named.packs |= _packs_of(decode_changes(manifest.tree))
     for base in bases:
-        named.packs.update(entry.place.pack for entry in vault.trees.open_base(base))
+        named.packs |= vault.trees.open_base(base).packs()
     for layer in layers:
         named.packs |= _packs_of(vault.trees.read_layer(layer))
     return named

@@ -22,7 +22,15 @@ from lifeboat.errors import Damaged
 from lifeboat.ports.store import Store
 from lifeboat.vault.crypto import Cipher
 from lifeboat.vault.dictionaries import Dictionaries
-from lifeboat.vault.rows import Entry, Key, Places, Rows, decode_rows, encode_rows
+from lifeboat.vault.rows import (
+    Entry,
+    Key,
+    Places,
+    Rows,
+    decode_rows,
+    encode_rows,
+    pack_names,
+)
 
 MAGIC = b"LBT1"
 ROOT = "trees/"
@@ -119,12 +127,12 @@ class Trees:
         root = self._open(ref.name, ref.root, held[ref.root - start :], _Root)
         return Base(self, ref, root.leaves, root.dictionaries, b"" if start else held)
 
-    def read_leaf(self, name: str, offset: int, length: int, held: bytes) -> list[Entry]:
+    def read_leaf(self, name: str, offset: int, length: int, held: bytes) -> Rows:
         """The rows of a leaf, from the bytes at hand or by one request."""
         sealed = held[offset : offset + length]
         if not held:
             sealed = self._store.get_range(tree_key(name), offset, length)
-        return decode_rows(self._open(name, offset, sealed, Rows), f"tree {name}")
+        return self._open(name, offset, sealed, Rows)
 
     def _seal(self, name: str, offset: int, part: object) -> bytes:
         packed = zstandard.ZstdCompressor(level=_LEVEL).compress(msgspec.msgpack.encode(part))
@@ -170,6 +178,14 @@ class Base:
         for index in range(len(self._leaves)):
             yield from self._leaf(index)[0]
 
+    def packs(self) -> set[str]:
+        """The packs of all rows; takes no row apart."""
+        named: set[str] = set()
+        for _, offset, length, _ in self._leaves:
+            rows = self._trees.read_leaf(self.ref.name, offset, length, self._held)
+            named.update(pack_names(rows.places))
+        return named
+
     def row(self, ordinal: int) -> Entry:
         """One row by its position."""
         index = bisect_right(self._starts, ordinal) - 1
@@ -188,7 +204,8 @@ class Base:
             self._kept.move_to_end(index)
             return self._rows[index], self._kept[index]
         _, offset, length, _ = self._leaves[index]
-        rows = self._trees.read_leaf(self.ref.name, offset, length, self._held)
+        stored = self._trees.read_leaf(self.ref.name, offset, length, self._held)
+        rows = decode_rows(stored, f"tree {self.ref.name}")
         self._rows[index] = rows
         self._kept[index] = {entry.key: place for place, entry in enumerate(rows)}
         if len(self._kept) > _LEAVES_KEPT:
