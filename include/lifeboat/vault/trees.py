@@ -10,7 +10,7 @@ from __future__ import annotations
 import secrets
 from bisect import bisect_right
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice, pairwise
 from operator import itemgetter
 from typing import TypeVar
@@ -169,6 +169,14 @@ class Base:
         """All rows, in order, a leaf at a time."""
         for index in range(len(self._leaves)):
             yield from self._leaf(index)[0]
+
+    def among(self, may_lie: Callable[[Key, Key | None], bool]) -> Iterator[tuple[int, Entry]]:
+        """Rows with their positions, in order, of the leaves that may hold what is sought: asked
+        with the key of a leaf's first row and that of the next leaf's (None after the last)."""
+        for index, leaf in enumerate(self._leaves):
+            following = self._leaves[index + 1 : index + 2]
+            if may_lie(leaf[0], following[0][0] if following else None):
+                yield from enumerate(self._leaf(index)[0], start=self._starts[index])
 
     def row(self, ordinal: int) -> Entry:
         """One row by its position."""
