@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from lifeboat import __version__
-from lifeboat.cli import contents, points, recovery, setup
+from lifeboat.cli import contents, diff, points, recovery, setup
 from lifeboat.cli.output import show_error
 from lifeboat.errors import LifeboatError
 
@@ -28,6 +28,7 @@ app.command()(points.points)
 app.command()(points.show)
 app.command()(contents.contents)
 app.command()(contents.get)
+app.command()(diff.diff)
 app.command()(recovery.restore)
 app.command("test-restore")(recovery.prove_point)
 app.command()(points.prune)

@@ -59,8 +59,13 @@ def hide(body: Json) -> Json:
 
 def masked(body: Json) -> Json:
     """As `hide`, with `<12 bytes>` in place of each value: plain JSON, to be shown."""
-    shown: Json = msgspec.to_builtins(hide(body), enc_hook=_size_alone)
+    shown: Json = plain(hide(body))
     return shown
+
+
+def plain(value: Any) -> Any:
+    """JSON with each Hidden in it as `<12 bytes>`."""
+    return msgspec.to_builtins(value, enc_hook=_size_alone)
 
 
 def _size_alone(value: Any) -> str:
