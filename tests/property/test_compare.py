@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from lifeboat.point.compare import compare
 from lifeboat.point.contents import Contents
 from lifeboat.point.wanted import Wanted
+from lifeboat.vault.records import Place
 from lifeboat.vault.rows import Key
 from tests.support.generations import Model, at, fresh_vault, key, step
 from tests.support.memory_store import MemoryStore
@@ -40,6 +41,10 @@ def applied(before: Contents, after: Contents, wanted: Wanted, start: Model) -> 
     return result
 
 
+def moved(found: tuple[str, Place], offset: int) -> tuple[str, Place]:
+    return found[0], found[1]._replace(offset=offset)
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.sets(st.integers(0, 200), max_size=150), _changes)
 def test_the_differences_of_two_points_lead_from_one_to_the_other(
@@ -55,7 +60,7 @@ def test_the_differences_of_two_points_lead_from_one_to_the_other(
             now.pop(key(number), None)
         # Half of the steps go back to records of before: equal ids at other places.
         if generation % 2:
-            now.update({key(n): at(0, n) for n in sorted(first)[:20]})
+            now.update({key(n): moved(at(0, n), generation) for n in sorted(first)[:20]})
         trees.append(step(vault, Contents(vault, trees[-1]), models[-1], now, ()))
         models.append(now)
     points = [Contents(vault, tree) for tree in trees]
@@ -83,3 +88,19 @@ def test_points_that_share_a_base_read_nothing_but_what_differs() -> None:
     assert len(store.calls) == calls
     assert not list(compare(after, Contents(vault, second, beside=after)))
     assert len(store.calls) == calls
+
+
+def test_a_change_of_what_a_layer_added_is_told() -> None:
+    vault = fresh_vault()
+    models: list[Model] = [{key(n): at(0, n) for n in range(100)}]
+    models.append(models[0] | {key(n): at(1, n) for n in range(200, 240)})
+    models.append(models[1] | {key(203): at(2, 203)})
+    trees = [step(vault, None, {}, models[0], ())]
+    for was, now in pairwise(models):
+        trees.append(step(vault, Contents(vault, trees[-1]), was, now, ()))
+    points = [Contents(vault, tree) for tree in trees]
+    assert trees[1].layer is not None
+    assert trees[0].base == trees[2].base
+    for one, other in product(range(3), repeat=2):
+        after = applied(points[one], points[other], Wanted(), models[one])
+        assert after == ids(models[other])

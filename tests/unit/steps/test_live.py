@@ -68,6 +68,9 @@ def test_every_change_is_told_and_nothing_is_stored(world: World) -> None:
         ("removed", "Secret shop/login"),
     ]
     assert b"red" in (found.differences[1].after or b"")
+    labels = {"metadata": {"labels": {"lifeboat.dev/exclude": "true"}}}
+    world.cluster.patch(STORAGE_CLASS, None, "fast", labels)
+    assert ("removed", "StorageClass /fast") in told(compared(world))
     assert told(compared(world, Wanted(("secrets",)))) == [("removed", "Secret shop/login")]
     assert told(compared(world, Wanted((), ("other",)))) == []
 
