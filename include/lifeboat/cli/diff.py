@@ -117,9 +117,7 @@ def _with_live(
     contents = open_contents(context.vault, manifest)
     found = compare_live(context, contents, wanted)
     changes = _since(contents, found, look_into)
-    return _Compared(
-        manifest.point, f"{LIVE} ({context.cluster.describe()})", changes, found.not_compared
-    )
+    return _Compared(manifest.point, LIVE, changes, found.not_compared)
 
 
 def _since(contents: Contents, found: LiveComparison, look_into: bool) -> Iterator[ObjectChange]:
