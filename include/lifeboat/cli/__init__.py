@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from lifeboat import __version__
-from lifeboat.cli import holds, keys, points, recovery, setup, vault_check
+from lifeboat.cli import contents, diff, holds, keys, points, recovery, setup, vault_check
 from lifeboat.cli.output import show_error
 from lifeboat.errors import LifeboatError
 
@@ -26,6 +26,9 @@ app = typer.Typer(
 app.command()(points.backup)
 app.command()(points.points)
 app.command()(points.show)
+app.command()(contents.contents)
+app.command()(contents.get)
+app.command()(diff.diff)
 app.command()(recovery.restore)
 app.command("test-restore")(recovery.prove_point)
 app.command()(holds.hold)

@@ -9,6 +9,14 @@ import typer
 
 InstanceArg = Annotated[str, typer.Argument(help="<policy>.<cluster>, for example shop.local")]
 PointArg = Annotated[str, typer.Argument(help="a point's id, or `latest`")]
+PointOption = Annotated[str, typer.Option("--point", help="a point's id, or `latest`")]
+Kinds = Annotated[
+    list[str] | None,
+    typer.Option("--kind", help="only this kind: deployment, Deployment.apps (repeatable)"),
+]
+Namespaces = Annotated[
+    list[str] | None, typer.Option("--namespace", "-n", help="only this namespace (repeatable)")
+]
 Include = Annotated[
     Path | None,
     typer.Option("--include", help="folder of clusters.yaml and policies/ [$LIFEBOAT_INCLUDE]"),

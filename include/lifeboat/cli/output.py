@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterable, Sequence
 
 import msgspec
+import yaml
 from rich.console import Console
 from rich.table import Table
 
@@ -24,6 +25,31 @@ def show_json(document: object) -> None:
     """The document as indented JSON, alone on stdout."""
     text = msgspec.json.format(msgspec.json.encode(document), indent=2)
     sys.stdout.write(text.decode() + "\n")
+
+
+def stream_json(documents: Iterable[object]) -> None:
+    """A JSON list, a document a line, printed as the documents come."""
+    separator = "[\n"
+    for document in documents:
+        sys.stdout.write(separator + msgspec.json.encode(document).decode())
+        separator = ",\n"
+    sys.stdout.write("[]\n" if separator == "[\n" else "\n]\n")
+
+
+class _Yaml(yaml.SafeDumper):
+    """Texts of several lines as blocks, as people write them in manifests."""
+
+    def represent_str(self, data: str) -> yaml.ScalarNode:
+        style = "|" if "\n" in data else None
+        return self.represent_scalar("tag:yaml.org,2002:str", data, style=style)
+
+
+_Yaml.add_representer(str, _Yaml.represent_str)
+
+
+def show_yaml(document: object) -> None:
+    """The document as YAML, its fields in the order they have."""
+    yaml.dump(document, sys.stdout, _Yaml, sort_keys=False, allow_unicode=True)
 
 
 def show_lines(lines: Iterable[str]) -> None:

@@ -13,7 +13,11 @@ from lifeboat.vault.vault import Vault
 
 
 def instances(vault: Vault) -> list[str]:
-    """Every instance that ever wrote a point into this vault."""
+    """Every instance that ever wrote a point into this vault.
+
+    Lists every document of every instance, since the store port knows no folders; asked for by
+    reconcile and by error messages alone, which is not worth a method of the port.
+    """
     names: set[str] = set()
     for stat in vault.store.list(layout.ROOT):
         names.add(stat.key.removeprefix(layout.ROOT).split("/", 1)[0])

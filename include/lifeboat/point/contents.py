@@ -16,6 +16,7 @@ from operator import attrgetter
 import msgspec
 
 from lifeboat.errors import Damaged
+from lifeboat.point.wanted import EVERYTHING, Wanted
 from lifeboat.vault.packs import PackReader
 from lifeboat.vault.records import Place
 from lifeboat.vault.rows import Entry, Key, decode_places, decode_rows, encode_places, encode_rows
@@ -89,9 +90,11 @@ class Overlay:
 class Contents:
     """The opened contents of one point: `lower` shows base and layer, `overlay` the whole."""
 
-    def __init__(self, vault: Vault, ref: TreeRef) -> None:
+    def __init__(self, vault: Vault, ref: TreeRef, beside: Contents | None = None) -> None:
+        """`beside` is another point's: what the two share is not read again."""
         self.ref = ref
-        self.base: Base = vault.trees.open_base(ref.base)
+        shared = beside is not None and beside.ref.base == ref.base
+        self.base: Base = beside.base if beside and shared else vault.trees.open_base(ref.base)
         self.lower = Overlay(len(self.base))
         if ref.layer:
             self.lower.put(vault.trees.read_layer(ref.layer), f"tree {ref.layer.name}")
@@ -115,8 +118,14 @@ class Contents:
 
     def __iter__(self) -> Iterator[Entry]:
         """Every entry, in ascending order of key."""
-        shown = (self.overlay.seen(o, entry) for o, entry in enumerate(self.base))
-        added = sorted((entry for _, entry in self.overlay.additions()), key=attrgetter("key"))
+        return self.select(EVERYTHING)
+
+    def select(self, wanted: Wanted) -> Iterator[Entry]:
+        """The wanted entries, in ascending order of key; leaves without any are not read."""
+        rows = ((o, e) for o, e in self.base.among(wanted.may_lie) if wanted.matches(e.key))
+        shown = (self.overlay.seen(ordinal, entry) for ordinal, entry in rows)
+        added = [e for _, e in self.overlay.additions() if wanted.matches(e.key)]
+        added.sort(key=attrgetter("key"))
         return heapq.merge((e for e in shown if e is not None), added, key=attrgetter("key"))
 
     def find(self, key: Key) -> tuple[int, Entry] | None:

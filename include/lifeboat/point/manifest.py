@@ -103,9 +103,10 @@ def read_manifest(vault: Vault, instance: str, point: str) -> Manifest:
     return manifest
 
 
-def open_contents(vault: Vault, manifest: Manifest) -> Contents:
-    """What the point holds, opened. Raises Damaged or BlobMissing."""
-    return Contents(vault, manifest.tree)
+def open_contents(vault: Vault, manifest: Manifest, beside: Contents | None = None) -> Contents:
+    """What the point holds, opened; `beside` spares reading again what another point shares with
+    it. Raises Damaged or BlobMissing."""
+    return Contents(vault, manifest.tree, beside)
 
 
 def read_policy(vault: Vault, manifest: Manifest) -> str:

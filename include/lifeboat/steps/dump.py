@@ -11,7 +11,7 @@ from __future__ import annotations
 import secrets
 from array import array
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from contextlib import closing
 from dataclasses import dataclass, field
 from operator import itemgetter
@@ -25,6 +25,7 @@ from lifeboat.point.contents import Contents
 from lifeboat.point.manifest import LeftOut, open_contents, read_manifest
 from lifeboat.policy.model import Select
 from lifeboat.policy.selection import object_selected, opted_out
+from lifeboat.ports.cluster import Kind
 from lifeboat.ports.marks import MANAGED
 from lifeboat.steps.context import Context
 from lifeboat.steps.listing import Arrived, Failed, list_all, worth_retrying
@@ -94,14 +95,14 @@ class _Dump:
 
     def take(self, listing: Listing, raw: bytes) -> None:
         item = strip(listing.kind, raw)
-        if not self._wanted(listing, item):
+        if not belongs(self._select, self._namespaces, listing, item):
             return
         caught = self._caught.setdefault(listing, _Caught())
         if opted_out(item.labels):
             caught.opted_out.append(f"{item.namespace}/{item.name}".lstrip("/"))
             return
         kind = listing.kind
-        key = (kind.group, kind.version, kind.kind, item.namespace, item.name)
+        key = key_of(kind, item)
         record = self._vault.cipher.record_id(item.content)
         caught.objects += 1
         caught.object_bytes += len(item.content)
@@ -116,13 +117,6 @@ class _Dump:
         self._held += 1
         if self._held >= _SPILL_ROWS:
             self._spill()
-
-    def _wanted(self, listing: Listing, item: Stripped) -> bool:
-        if item.labels.get(MANAGED) == "true":
-            return False
-        if not listing.kind.namespaced:
-            return listing.only is None or item.name in listing.only
-        return item.namespace in self._namespaces and object_selected(self._select, item.labels)
 
     def _spill(self) -> None:
         """Put all rows held into documents, one a listing: a listing can still be voided."""
@@ -172,6 +166,20 @@ class _Dump:
             self.left_out.append(LeftOut(what, "carries an exclude label", severity="note"))
 
 
+def belongs(select: Select, namespaces: Collection[str], listing: Listing, item: Stripped) -> bool:
+    """Whether a listed object is one that the policy selects and not one of ours."""
+    if item.labels.get(MANAGED) == "true":
+        return False
+    if not listing.kind.namespaced:
+        return listing.only is None or item.name in listing.only
+    return item.namespace in namespaces and object_selected(select, item.labels)
+
+
+def key_of(kind: Kind, item: Stripped) -> Key:
+    """The key of a listed object's row."""
+    return (kind.group, kind.version, kind.kind, item.namespace, item.name)
+
+
 def dump_shard(context: Context, scope: Scope, shard_id: str) -> Part:
     """Capture one shard; a second attempt returns what the first one stored.
 
@@ -205,10 +213,15 @@ def _judge(dump: _Dump, failed: Failed) -> None:
     if worth_retrying(failed.error):
         raise failed.error
     dump.restart(failed.listing)
+    dump.left_out.append(refusal(failed))
+
+
+def refusal(failed: Failed) -> LeftOut:
+    """What a listing that was refused leaves out, and why."""
     reason = str(failed.error).splitlines()[0]
     if isinstance(failed.error, Forbidden):
         reason = f"may not be listed: {reason}"
-    dump.left_out.append(LeftOut(failed.listing.title, reason))
+    return LeftOut(failed.listing.title, reason)
 
 
 def _stored(rows: Iterable[_Row]) -> StoredRows:

@@ -50,10 +50,11 @@ def enumerate_scope(context: Context, run: Run) -> Scope:
     known = context.vault.find_document(key, Scope)
     if known is not None:
         return known
-    return context.vault.settle_document(key, _decide(context, claim), Scope)
+    return context.vault.settle_document(key, decide_scope(context, claim), Scope)
 
 
-def _decide(context: Context, claim: Claim) -> Scope:
+def decide_scope(context: Context, claim: Claim) -> Scope:
+    """What a run of this claim captures now; reads only."""
     policy = context.instance.policy
     discovery = context.cluster.discover()
     kinds = {kind.resource: kind for kind in discovery.kinds}

@@ -10,7 +10,7 @@ from __future__ import annotations
 import secrets
 from bisect import bisect_right
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice, pairwise
 from operator import itemgetter
 from typing import TypeVar
@@ -185,6 +185,14 @@ class Base:
             rows = self._trees.read_leaf(self.ref.name, offset, length, self._held)
             named.update(pack_names(rows.places))
         return named
+
+    def among(self, may_lie: Callable[[Key, Key | None], bool]) -> Iterator[tuple[int, Entry]]:
+        """Rows with their positions, in order, of the leaves that may hold what is sought: asked
+        with the key of a leaf's first row and that of the next leaf's (None after the last)."""
+        for index, leaf in enumerate(self._leaves):
+            following = self._leaves[index + 1 : index + 2]
+            if may_lie(leaf[0], following[0][0] if following else None):
+                yield from enumerate(self._leaf(index)[0], start=self._starts[index])
 
     def row(self, ordinal: int) -> Entry:
         """One row by its position."""

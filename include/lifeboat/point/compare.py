@@ -1,0 +1,82 @@
+"""What differs between two points, object by object, by the ids of their records.
+
+No record is read. Points that share a base are told apart by their layers and changes, and only
+leaves with a differing row are read; points on different bases are merged row by row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from lifeboat.point.contents import Contents, Overlay
+from lifeboat.point.wanted import EVERYTHING, Wanted
+from lifeboat.vault.rows import Entry, Key
+
+
+class Difference(NamedTuple):
+    """An object that is only in one of two points, or has another record in each; None is where it
+    is not."""
+
+    key: Key
+    before: Entry | None
+    after: Entry | None
+
+
+def compare(before: Contents, after: Contents, wanted: Wanted = EVERYTHING) -> Iterator[Difference]:
+    """What differs of the wanted objects, in ascending order of key."""
+    if before.ref == after.ref:
+        return iter(())
+    if before.ref.base == after.ref.base:
+        return _compare_overlays(before, after, wanted)
+    return _merge(before.select(wanted), after.select(wanted))
+
+
+def _compare_overlays(before: Contents, after: Contents, wanted: Wanted) -> Iterator[Difference]:
+    rows: list[dict[Key, Entry]] = [{}, {}]
+    overlays = (before.overlay, after.overlay)
+    for ordinal in _differing(*overlays):
+        entry = before.base.row(ordinal)
+        for overlay, found in zip(overlays, rows, strict=True):
+            seen = overlay.seen(ordinal, entry)
+            if seen is not None:
+                found[seen.key] = seen
+    for overlay, found in zip(overlays, rows, strict=True):
+        found.update((entry.key, entry) for _, entry in overlay.additions())
+    for key in sorted(rows[0].keys() | rows[1].keys()):
+        if wanted.matches(key):
+            yield from _told(key, rows[0].get(key), rows[1].get(key))
+
+
+def _differing(one: Overlay, other: Overlay) -> list[int]:
+    """Rows of the base that the two show differently, as far as can be told without it."""
+    touched = one.changed.keys() | other.changed.keys() | one.gone | other.gone
+    return sorted(
+        ordinal
+        for ordinal in touched
+        if ordinal < one.rows
+        and (
+            (ordinal in one.gone) != (ordinal in other.gone)
+            or one.changed.get(ordinal) != other.changed.get(ordinal)
+        )
+    )
+
+
+def _merge(before: Iterator[Entry], after: Iterator[Entry]) -> Iterator[Difference]:
+    left, right = next(before, None), next(after, None)
+    while left is not None or right is not None:
+        if right is None or (left is not None and left.key < right.key):
+            assert left is not None  # one of the two is there
+            yield Difference(left.key, left, None)
+            left = next(before, None)
+        elif left is None or right.key < left.key:
+            yield Difference(right.key, None, right)
+            right = next(after, None)
+        else:
+            yield from _told(left.key, left, right)
+            left, right = next(before, None), next(after, None)
+
+
+def _told(key: Key, before: Entry | None, after: Entry | None) -> Iterator[Difference]:
+    if (before and before.record) != (after and after.record):
+        yield Difference(key, before, after)

@@ -1,0 +1,167 @@
+"""Compares a point with the cluster as it is now. Reads only: nothing is stored in the vault.
+
+What is listed and what of it counts is decided as for a backup (`decide_scope`, `belongs`), so an
+object is "removed" when a backup of now would not hold it: it is gone, or no longer selected. Where
+a backup would not even look, or is refused, nothing is said but that it was not compared.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections import Counter
+from contextlib import closing
+from dataclasses import dataclass, field
+from operator import attrgetter
+from typing import NamedTuple
+
+from lifeboat.clock import rfc3339
+from lifeboat.point.contents import Contents
+from lifeboat.point.ident import new_point_id
+from lifeboat.point.manifest import LeftOut, Run
+from lifeboat.point.wanted import EVERYTHING, Wanted
+from lifeboat.policy.selection import opted_out
+from lifeboat.steps.context import Context
+from lifeboat.steps.dump import belongs, key_of, refusal
+from lifeboat.steps.enumerate import decide_scope
+from lifeboat.steps.listing import Arrived, Failed, list_all, worth_retrying
+from lifeboat.steps.scope import Claim, Listing, Scope
+from lifeboat.steps.strip import strip
+from lifeboat.vault.rows import Entry, Key
+
+_NOT_LOOKED_AT = "a backup of now would not look at them: not selected, or nothing needs them"
+
+
+class LiveDifference(NamedTuple):
+    """An object that the point (`before`, its row) and the cluster (`after`, the record that a
+    backup would store) do not hold alike; None where there is none."""
+
+    key: Key
+    before: Entry | None
+    after: bytes | None
+
+
+@dataclass(frozen=True)
+class LiveComparison:
+    """`differences` in ascending order of key; `not_compared` names what could not be listed."""
+
+    differences: list[LiveDifference]
+    not_compared: tuple[LeftOut, ...]
+
+
+@dataclass
+class _Seen:
+    """What came of one listing: ordinals of the point's rows that were met, and what differs."""
+
+    ordinals: array[int] = field(default_factory=lambda: array("L"))
+    differing: list[LiveDifference] = field(default_factory=list)
+
+
+def compare_live(
+    context: Context, contents: Contents, wanted: Wanted = EVERYTHING
+) -> LiveComparison:
+    """List what a backup would and compare it with the point. Raises what a retry may cure."""
+    now = context.clock()
+    scope = decide_scope(context, Claim(new_point_id(now), Run("", "cli"), rfc3339(now)))
+    listings = [one for shard in scope.shards for one in shard.listings if _asked(wanted, one)]
+    comparison = _Comparison(context, scope, contents, wanted)
+    with closing(list_all(context.cluster, listings)) as arrivals:
+        for arrived in arrivals:
+            comparison.take(arrived)
+    return comparison.finish(listings)
+
+
+def _asked(wanted: Wanted, listing: Listing) -> bool:
+    if not wanted.names(listing.kind.group, listing.kind.kind):
+        return False
+    if not wanted.namespaces:
+        return True
+    return listing.kind.namespaced and listing.namespace in (None, *wanted.namespaces)
+
+
+class _Comparison:
+    def __init__(self, context: Context, scope: Scope, contents: Contents, wanted: Wanted) -> None:
+        self._context, self._contents, self._wanted = context, contents, wanted
+        self._namespaces = frozenset(scope.namespaces)
+        self._seen: dict[Listing, _Seen] = {}
+        self._failed: dict[Listing, LeftOut] = {}
+
+    def take(self, arrived: Arrived | Failed) -> None:
+        listing = arrived.listing
+        if isinstance(arrived, Failed):
+            if worth_retrying(arrived.error):
+                raise arrived.error
+            self._failed[listing] = refusal(arrived)
+            self._seen.pop(listing, None)
+        elif arrived.restarted:
+            self._seen.pop(listing, None)
+        else:
+            for raw in arrived.items:
+                self._compare(listing, raw)
+
+    def _compare(self, listing: Listing, raw: bytes) -> None:
+        item = strip(listing.kind, raw)
+        key = key_of(listing.kind, item)
+        select = self._context.instance.policy.select
+        if not belongs(select, self._namespaces, listing, item) or opted_out(item.labels):
+            return
+        if not self._wanted.matches(key):
+            return
+        seen = self._seen.setdefault(listing, _Seen())
+        known = self._contents.find(key)
+        if known is not None:
+            seen.ordinals.append(known[0])
+        if known is None or known[1].record != self._context.vault.cipher.record_id(item.content):
+            seen.differing.append(LiveDifference(key, known and known[1], item.content))
+
+    def finish(self, listings: list[Listing]) -> LiveComparison:
+        met = bytearray(self._contents.overlay.space)
+        differing: dict[Key, LiveDifference] = {}
+        for seen in self._seen.values():
+            differing.update((one.key, one) for one in seen.differing)
+            for ordinal in seen.ordinals:
+                met[ordinal] = 1
+        judge = _Judge(self._context, listings, self._failed)
+        untold: Counter[tuple[str, str]] = Counter()
+        for ordinal, entry in self._contents.rows():
+            if met[ordinal] or not self._wanted.matches(entry.key):
+                continue
+            reason = judge.why_unknown(entry)
+            if reason:
+                untold[entry.group_kind, reason] += 1
+            else:
+                differing[entry.key] = LiveDifference(entry.key, entry, None)
+        not_compared = [
+            LeftOut(f"{number} {kind} of the point", reason)
+            for (kind, reason), number in sorted(untold.items())
+        ]
+        differences = sorted(differing.values(), key=attrgetter("key"))
+        return LiveComparison(differences, (*self._failed.values(), *not_compared))
+
+
+class _Judge:
+    """Tells an object that is gone from one that could not be looked for."""
+
+    def __init__(
+        self, context: Context, listings: list[Listing], failed: dict[Listing, LeftOut]
+    ) -> None:
+        discovery = context.cluster.discover()
+        self._failures = discovery.failures
+        self._served = {(kind.group, kind.kind) for kind in discovery.kinds}
+        self._listed = {(one.kind.group, one.kind.kind) for one in listings}
+        self._failed = {
+            (one.kind.group, one.kind.kind, one.namespace): left.reason
+            for one, left in failed.items()
+        }
+
+    def why_unknown(self, entry: Entry) -> str:
+        """Why nobody can say whether the object is still there; empty when it is gone."""
+        version = f"{entry.group}/{entry.version}" if entry.group else entry.version
+        if version in self._failures:
+            return f"cannot be discovered: {self._failures[version]}"
+        kind = (entry.group, entry.kind)
+        for namespace in (None, entry.namespace):
+            if (*kind, namespace) in self._failed:
+                return self._failed[(*kind, namespace)]
+        if not entry.namespace and kind in self._served and kind not in self._listed:
+            return _NOT_LOOKED_AT
+        return ""
