@@ -27,6 +27,7 @@ clusters: [east, west]
 schedule: {cron: "0 */4 * * *", timezone: Europe/Berlin}
 retention: {keep: {last: 3}}
 testRestore: {schedule: {cron: "30 5 * * 0"}}
+upkeep: {scrub: 25%}
 """
 
 HOOKED = """\
@@ -72,6 +73,9 @@ def test_every_instance_has_its_dags_and_nothing_else_is_there(parsed: Parsed) -
         "restore",
         "test_restore.shop.east",
         "test_restore.shop.west",
+        "upkeep.hooked.east",
+        "upkeep.shop.east",
+        "upkeep.shop.west",
     ]
 
 
@@ -118,6 +122,24 @@ def test_a_test_restore_is_torn_down_whatever_happens(parsed: Parsed) -> None:
     assert tasks["verdict"]["rule"] == tasks["report"]["rule"] == "all_done"
 
 
+def test_upkeep_scrubs_whatever_was_found_and_prunes_only_a_sound_vault(parsed: Parsed) -> None:
+    assert parsed.graph("upkeep.shop.east") == {
+        "reconcile": ["prune", "scrub"],
+        "scrub": ["prune"],
+        "prune": [],
+    }
+    dag = parsed.dags["upkeep.shop.east"]
+    tasks = dag["tasks"]
+    assert tasks["scrub"]["rule"] == "all_done"
+    assert tasks["reconcile"]["rule"] == tasks["prune"]["rule"] == "all_success"
+    assert (dag["schedule"], dag["timezone"], dag["catchup"]) == ("30 3 * * 0", "UTC", False)
+    assert (dag["paused"], dag["max_active_runs"]) == (False, 1)
+    assert dag["tags"] == ["cluster:east", "lifeboat", "policy:shop", "upkeep"]
+    assert dag["run_types"] == ["manual", "operator_triggered", "scheduled"]
+    share = dag["params"]["share"]
+    assert (share["minimum"], share["maximum"], dag["defaults"]["share"]) == (1, 100, 25)
+
+
 def test_the_restore_form_offers_what_there_is(parsed: Parsed) -> None:
     dag = parsed.dags["restore"]
     assert dag["params"]["instance"]["enum"] == ["hooked.east", "shop.east", "shop.west"]
@@ -158,7 +180,12 @@ def test_every_edit_is_a_new_version_and_nothing_else_is(include: Callable[..., 
         d: again.dags[d]["version"] for d in again.dags
     }
     edited = parse_dags(include(shop=SHOP.replace("last: 3", "last: 4")))
-    for dag in ("backup.shop.east", "backup.shop.west", "test_restore.shop.east"):
+    for dag in (
+        "backup.shop.east",
+        "backup.shop.west",
+        "test_restore.shop.east",
+        "upkeep.shop.east",
+    ):
         assert edited.dags[dag]["version"] != first.dags[dag]["version"]
     for dag in ("backup.hooked.east", "restore"):
         assert edited.dags[dag]["version"] == first.dags[dag]["version"]
@@ -176,5 +203,5 @@ def test_a_tasks_start_builds_its_own_dag_from_its_own_policy(include: Callable[
 def test_fifty_policies_parse_in_seconds(include: Callable[..., Path]) -> None:
     """Airflow gives a file 30 s; generous, since other work may hold the processor."""
     found = parse_dags(include(**{f"p{n:02}": SHOP for n in range(50)}))
-    assert len(found.dags) == 201
+    assert len(found.dags) == 301
     assert found.seconds < 20

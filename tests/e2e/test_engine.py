@@ -25,7 +25,7 @@ from lifeboat.steps.commit import ensure_complete
 from lifeboat.steps.context import Context
 from lifeboat.steps.prune import execute_prune, plan_prune
 from lifeboat.steps.quiesce import REPLICAS_ANNOTATION, quiesce, unquiesce
-from lifeboat.steps.reconcile import reconcile, remove_orphans
+from lifeboat.steps.reconcile import Reconciliation, reconcile, remove_orphans
 from lifeboat.steps.settle import wait
 from lifeboat.vault.dictionaries import Dictionaries
 from tests.support.app import (
@@ -299,8 +299,10 @@ def test_reconcile_finds_what_a_dead_run_left_behind(app: App) -> None:
     reasons = {orphan.reason for orphan in found.orphans}
     assert reasons == {"no point needs it", "no point names it"}
     assert len(found.orphans) == 2
-    assert len(remove_orphans(context, found)) == 2
-    assert reconcile(context, grace=timedelta(0)).orphans == ()
+    assert remove_orphans(context, found) == [], "the first look only puts them on record"
+    again = reconcile(context, grace=timedelta(seconds=-5))
+    assert len(remove_orphans(context, again)) == 2
+    assert reconcile(context, grace=timedelta(0)) == Reconciliation((), {})
     app.lose()
     assert restored(context, manifest).ok
 

@@ -19,7 +19,7 @@ from lifeboat.restore.run import restore
 from lifeboat.steps.backup import backup
 from lifeboat.steps.context import Context
 from lifeboat.steps.prune import execute_prune, plan_prune
-from lifeboat.steps.reconcile import reconcile, remove_orphans
+from lifeboat.steps.reconcile import GRACE, Reconciliation, reconcile, remove_orphans
 from tests.support.crash import Fuse, Killed
 from tests.support.kinds import CONFIG_MAP, CONTENT, NAMESPACE, SECRET
 from tests.support.memory_store import MemoryStore
@@ -91,6 +91,21 @@ def test_a_backup_survives_death_at_every_call(after: bool) -> None:
         _assert_reconciled(world)
 
 
+def put_in_order(world: World, grace: timedelta = GRACE) -> None:
+    """Reconcile as upkeep does: the first look only puts orphans on record, a later one deletes."""
+    context = world.context()
+    found = reconcile(context, grace)
+    assert not found.damaged
+    assert remove_orphans(context, found) == []
+    if grace > timedelta():
+        assert remove_orphans(context, reconcile(context, grace)) == [], "removed before its time"
+        world.tick(days=2)
+    found = reconcile(context, grace)
+    assert len(remove_orphans(context, found)) == len(found.orphans)
+    assert reconcile(context, grace) == Reconciliation((), {}), "left something, or a record of it"
+    assert list(world.store.list("instances/shop.local/orphans/")) == []
+
+
 def assert_nothing_left(world: World) -> None:
     """Packs and trees in the store are exactly those that some point needs."""
     vault = world.context().vault
@@ -102,9 +117,7 @@ def assert_nothing_left(world: World) -> None:
 def _assert_reconciled(world: World) -> None:
     """Reconcile finds exactly what no point names, and nothing that one does."""
     context = world.context()
-    found = reconcile(context, grace=AT_ONCE)
-    assert not found.damaged
-    remove_orphans(context, found)
+    put_in_order(world, grace=AT_ONCE)
     points = catalog.manifests(context.vault, "shop.local")
     assert_nothing_left(world)
     for point in points:
@@ -115,8 +128,8 @@ def _assert_reconciled(world: World) -> None:
 def test_a_run_that_is_never_retried_leaves_only_what_reconcile_removes(after: bool) -> None:
     for at, world in deaths(prepared, make, after=after):
         world.tick(days=2)
+        put_in_order(world)
         context = world.context()
-        remove_orphans(context, reconcile(context))
         points = catalog.manifests(context.vault, "shop.local")
         assert_nothing_left(world)
         handles = {volume.handle for point in points for volume in point.volumes}
@@ -147,11 +160,47 @@ def test_prune_survives_death_at_every_call(after: bool) -> None:
         context = world.context()
         assert catalog.point_ids(context.vault, "shop.local") == points, at
         world.tick(days=2)
-        remove_orphans(context, reconcile(context))
+        put_in_order(world)
         for point in points:
             assert_whole(context, point)
         world.forget_deleted_snapshots()
         assert len(world.handles) == 2, f"a snapshot leaked after dying at {at}"
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+def test_reconcile_survives_death_at_every_call(after: bool) -> None:
+    def abandoned() -> World:
+        """Died when all but the manifest was there, and on record for two days."""
+        world = prepared()
+        with contextlib.suppress(Killed):
+            make(world.context(Fuse(_last_write(), after=False)))
+        world.tick(days=2)
+        context = world.context()
+        found = reconcile(context)
+        assert len(found.orphans) == 2, "a pack and a snapshot"
+        remove_orphans(context, found)
+        world.tick(days=2)
+        return world
+
+    def look(context: Context) -> object:
+        return remove_orphans(context, reconcile(context))
+
+    for _, world in deaths(abandoned, look, after=after):
+        (earlier,) = catalog.point_ids(world.context().vault, "shop.local")
+        look(world.context())
+        assert reconcile(world.context()) == Reconciliation((), {})
+        assert_nothing_left(world)
+        assert_whole(world.context(), earlier)
+
+
+def _last_write() -> int:
+    """The number of the call by which a backup writes its manifest."""
+    world, fuse = prepared(), Fuse()
+    before = len(world.store.calls)
+    make(world.context(fuse))
+    writes = [call for call in world.store.calls[before:] if call.method == "put_new"]
+    assert "/points/" in writes[-1].key
+    return fuse.calls - 2  # after it there is only the look whether it is there
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])

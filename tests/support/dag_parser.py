@@ -103,6 +103,11 @@ def _describe(dag: Any) -> dict[str, Any]:
         "tags": sorted(dag.tags),
         "doc": dag.doc_md,
         "params": {name: dag.params.get_param(name).schema for name in dag.params},
+        "defaults": {
+            name: value
+            for name in dag.params
+            if isinstance(value := dag.params.get_param(name).value, int | str)
+        },
         "max_active_runs": dag.max_active_runs,
         "catchup": dag.catchup,
         "limit": dag.dagrun_timeout.total_seconds() if dag.dagrun_timeout else None,

@@ -13,7 +13,17 @@ from typing import Annotated
 import typer
 
 from lifeboat import __version__
-from lifeboat.cli import contents, diff, holds, keys, points, recovery, setup, vault_check
+from lifeboat.cli import (
+    contents,
+    diff,
+    holds,
+    keys,
+    points,
+    recovery,
+    setup,
+    upkeep,
+    vault_check,
+)
 from lifeboat.cli.output import show_error
 from lifeboat.errors import LifeboatError
 
@@ -33,8 +43,9 @@ app.command()(recovery.restore)
 app.command("test-restore")(recovery.prove_point)
 app.command()(holds.hold)
 app.command()(holds.release)
-app.command()(points.prune)
-app.command()(points.reconcile)
+app.command()(upkeep.prune)
+app.command()(upkeep.reconcile)
+app.command()(upkeep.scrub)
 app.add_typer(setup.policy_app, name="policy")
 setup.vault_app.command("check")(vault_check.check)
 app.add_typer(setup.vault_app, name="vault")

@@ -15,6 +15,7 @@ from lifeboat.pipeline.backup_dag import backup_dag
 from lifeboat.pipeline.frame import RESTORE_DAG
 from lifeboat.pipeline.proof_dag import test_restore_dag
 from lifeboat.pipeline.restore_dag import restore_dag
+from lifeboat.pipeline.upkeep_dag import upkeep_dag
 from lifeboat.policy.instance import Instance
 from lifeboat.policy.load import load_include, load_instance
 from lifeboat.wiring import include_folder
@@ -37,6 +38,11 @@ def test_restore_dags() -> Dags:
 
 
 test_restore_dags.__test__ = False  # type: ignore[attr-defined]  # no test case, whatever its name
+
+
+def upkeep_dags() -> Dags:
+    """One for each instance."""
+    return _each(_instances("upkeep."), upkeep_dag)
 
 
 def restore_dags() -> Dags:

@@ -78,7 +78,7 @@ def run_limit(objective: timedelta) -> timedelta:
 
 
 def tags(instance: Instance, kind: str) -> list[str]:
-    """`kind` is backup or test-restore."""
+    """`kind` is backup, test-restore or upkeep."""
     return [
         "lifeboat",
         kind,

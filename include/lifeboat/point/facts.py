@@ -3,11 +3,12 @@ releases, gaps, tombstones."""
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Literal
 
 import msgspec
 
-from lifeboat.errors import BlobExists
+from lifeboat.errors import BlobExists, BlobMissing, Damaged, NewerFormat
 from lifeboat.point import layout
 from lifeboat.vault.vault import Vault
 
@@ -91,7 +92,7 @@ def record_verdict(vault: Vault, verdict: Verdict) -> Verdict:
 
 def read_verdicts(vault: Vault, instance: str, point: str = "") -> list[Verdict]:
     """All verdicts of an instance, or of one point, oldest first."""
-    prefix = layout.verdicts(instance) + (f"{point}/" if point else "")
+    prefix = _verdicts_of(instance, point)
     found = [vault.get_document(stat.key, Verdict) for stat in vault.store.list(prefix)]
     return sorted(found, key=lambda verdict: verdict.ended)
 
@@ -130,6 +131,20 @@ def _open_holds(vault: Vault, instance: str, point: str = "") -> list[tuple[str,
     ended = set(releases)
     places = [tuple(key.split("/", 1)) for key in holds if key not in ended]
     return [(place[0], place[1]) for place in places]
+
+
+def _verdicts_of(instance: str, point: str) -> str:
+    return layout.verdicts(instance) + (f"{point}/" if point else "")
+
+
+def readable_verdicts(vault: Vault, instance: str, point: str = "") -> list[Verdict]:
+    """As `read_verdicts`, without those that cannot be read (scrub names them): a damaged verdict
+    proves nothing, and hides no other."""
+    found = []
+    for stat in vault.store.list(_verdicts_of(instance, point)):
+        with suppress(Damaged, NewerFormat, BlobMissing):
+            found.append(vault.get_document(stat.key, Verdict))
+    return sorted(found, key=lambda verdict: verdict.ended)
 
 
 def record_gap(vault: Vault, instance: str, tick: str, gap: Gap) -> Gap:

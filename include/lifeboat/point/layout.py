@@ -7,6 +7,11 @@ import hashlib
 ROOT = "instances/"
 
 
+def instance_root(instance: str) -> str:
+    """Prefix of every document of an instance."""
+    return f"{ROOT}{instance}/"
+
+
 def points(instance: str) -> str:
     """Prefix of an instance's manifests."""
     return f"{ROOT}{instance}/points/"
@@ -94,6 +99,15 @@ def tombstones(instance: str) -> str:
 
 def tombstone(instance: str, point: str) -> str:
     return f"{tombstones(instance)}{point}"
+
+
+def orphans(instance: str) -> str:
+    return f"{ROOT}{instance}/orphans/"
+
+
+def orphan(instance: str, what: str) -> str:
+    """When something that no point names was first seen."""
+    return f"{orphans(instance)}{hashlib.sha256(what.encode()).hexdigest()[:32]}"
 
 
 def restore_plan(instance: str, restore: str) -> str:

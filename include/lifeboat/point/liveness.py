@@ -7,14 +7,19 @@ than its own changes.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
 
+from lifeboat.errors import BlobMissing, Damaged, NewerFormat
 from lifeboat.point.contents import Overlay, decode_changes
 from lifeboat.point.manifest import Manifest
+from lifeboat.ports.store import BlobStat
+from lifeboat.vault.packs import ROOT as PACKS
+from lifeboat.vault.packs import pack_key
 from lifeboat.vault.rows import pack_names
-from lifeboat.vault.trees import BlobRef, Layer
+from lifeboat.vault.trees import ROOT as TREES
+from lifeboat.vault.trees import BlobRef, Layer, tree_key
 from lifeboat.vault.vault import Vault
 
 
@@ -24,6 +29,38 @@ class Named:
 
     packs: set[str] = field(default_factory=set)
     trees: set[str] = field(default_factory=set)
+
+    @property
+    def keys(self) -> set[str]:
+        """Their keys in the store."""
+        return {*map(pack_key, self.packs), *map(tree_key, self.trees)}
+
+
+def stored_blobs(vault: Vault) -> dict[str, BlobStat]:
+    """Every pack and tree of the vault by key; two listings."""
+    return {stat.key: stat for root in (PACKS, TREES) for stat in vault.store.list(root)}
+
+
+def bereft(
+    vault: Vault, manifests: Sequence[Manifest], stored: Collection[str]
+) -> dict[str, tuple[str, ...]]:
+    """Points whose data is gone, and which blobs of it, given the keys of all stored packs and
+    trees. Finds what is missing or a tree that cannot be read; a damaged pack finds scrub."""
+    try:
+        if needed_by(vault, manifests).keys.issubset(stored):
+            return {}
+    except (BlobMissing, Damaged, NewerFormat):
+        pass  # whose it is, is told one by one
+    found = {}
+    for manifest in manifests:
+        try:
+            gone = needed_by(vault, [manifest]).keys.difference(stored)
+            what = tuple(f"{key} is missing" for key in sorted(gone))
+        except (BlobMissing, Damaged, NewerFormat) as error:
+            what = (error.message,)
+        if what:
+            found[manifest.point] = what
+    return found
 
 
 def mentioned_by(vault: Vault, manifests: Iterable[Manifest]) -> Named:

@@ -71,6 +71,7 @@ def _table(instance: Instance) -> str:
         ("Keeps", _retention(policy)),
         ("Comes to", _steady(policy)),
         ("Test restores", _test_restore(policy)),
+        ("Upkeep", f"{in_words(policy.upkeep.schedule)}; reads {policy.upkeep.scrub} again"),
     ]
     lines = [f"| **{name}** | {_cell(text)} |" for name, text in rows if text]
     return "\n".join(["| | |", "|---|---|", *lines])

@@ -36,3 +36,8 @@ class Instance:
     def test_restore_dag(self) -> str:
         """The id of the Airflow DAG that test-restores this instance."""
         return f"test_restore.{self.id}"
+
+    @property
+    def upkeep_dag(self) -> str:
+        """The id of the Airflow DAG that keeps this instance's part of the vault in order."""
+        return f"upkeep.{self.id}"

@@ -42,6 +42,7 @@ __all__ = [
     "Schedule",
     "Select",
     "TestRestore",
+    "Upkeep",
     "VaultEntry",
     "VolumeReaderEntry",
     "Volumes",
@@ -160,6 +161,29 @@ class TestRestore(Strict):
         return unique(checks)
 
 
+class Upkeep(Strict):
+    """Keeps the instance's part of the vault in order: removes what crashes left behind, reads
+    points again to find damage, removes expired points."""
+
+    schedule: Schedule = Field(
+        default=Schedule(cron="30 3 * * 0"),
+        description="When it runs by itself. Default once a week, in the night to Sunday at 03:30"
+        " UTC.",
+    )
+    scrub: str = Field(
+        default="10%",
+        pattern=r"^([1-9][0-9]?|100)%$",
+        description="How much of the stored data each run reads again, 1% to 100%. Runs in a row"
+        " read different parts: with 10%, ten of them read everything. Default 10%.",
+        examples=["25%"],
+    )
+
+    @property
+    def scrub_percent(self) -> int:
+        """`scrub` as a number from 1 to 100."""
+        return int(self.scrub.removesuffix("%"))
+
+
 class Policy(Strict):
     """One backup policy: a file in include/policies/. Each cluster it names becomes one instance,
     called `<policy>.<cluster>`."""
@@ -210,6 +234,11 @@ class Policy(Strict):
     test_restore: TestRestore | None = Field(
         default=None,
         description="How points are proven. Default none: points of this policy are hopes.",
+    )
+    upkeep: Upkeep = Field(
+        default_factory=Upkeep,
+        description="How often the vault is put in order and read again. Default once a week, a"
+        " tenth of the data each time.",
     )
 
     @model_validator(mode="after")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from lifeboat.clock import parse_rfc3339, rfc3339
-from lifeboat.errors import NotReady, PointIncomplete, UsageError
+from lifeboat.errors import Damaged, NotReady, PointIncomplete, UsageError
 from lifeboat.point import layout
 from lifeboat.point.contents import TreeRef
 from lifeboat.point.manifest import LeftOut, Manifest, commit, open_contents, read_manifest
@@ -14,6 +14,7 @@ from lifeboat.steps.context import Context
 from lifeboat.steps.gather import gather
 from lifeboat.steps.scope import VOLUMES_PART, Part, Scope, VolumesPart
 from lifeboat.vault.dictionaries import train
+from lifeboat.vault.packs import pack_key
 
 
 def commit_point(context: Context, scope: Scope) -> Manifest:
@@ -29,6 +30,7 @@ def commit_point(context: Context, scope: Scope) -> Manifest:
         raise UsageError(f"point {scope.point} was removed on purpose; trigger a new run")
     parts = [_part(context, scope, shard.id) for shard in scope.shards]
     volumes = _volumes(context, scope)
+    _ensure_packs(context, scope, parts)
     tree = _tree(context, scope, parts)
     left_out = _merge_left_out(scope, parts, volumes)
     _keep_policy(context)
@@ -76,6 +78,17 @@ def _part(context: Context, scope: Scope, shard: str) -> Part:
     if part is None:
         raise NotReady(f"{shard} of point {scope.point} has not been dumped")
     return part
+
+
+def _ensure_packs(context: Context, scope: Scope, parts: Sequence[Part]) -> None:
+    """A run that goes on after days may find that reconcile has removed what it had stored (I1)."""
+    for part in parts:
+        for pack in part.packs:
+            if context.vault.store.stat(pack_key(pack)) is None:
+                raise Damaged(
+                    f"point {scope.point} cannot be made: pack {pack} of {part.shard} is gone",
+                    hint="was the run given up long ago, or the vault damaged? Trigger a new run",
+                )
 
 
 def _volumes(context: Context, scope: Scope) -> VolumesPart:

@@ -151,6 +151,7 @@ class _Dump:
             left_out=tuple(self.left_out),
             captured_to=now,
             samples=tuple(self._samples.records),
+            packs=tuple(self._writer.packs),
         )
 
     def _kept(self) -> list[int]:

@@ -12,7 +12,7 @@ import msgspec
 
 from lifeboat.clock import rfc3339
 from lifeboat.errors import ClusterUnreachable, LifeboatError
-from lifeboat.point import catalog, layout
+from lifeboat.point import layout
 from lifeboat.point.ident import new_point_id
 from lifeboat.point.manifest import LeftOut, Run
 from lifeboat.policy.model import Select
@@ -20,6 +20,7 @@ from lifeboat.policy.selection import KindSelection, select_kinds, select_namesp
 from lifeboat.ports.cluster import Cluster, Discovery, Kind
 from lifeboat.steps.claims import find_volumes
 from lifeboat.steps.context import Context
+from lifeboat.steps.footing import find_footing
 from lifeboat.steps.related import Related
 from lifeboat.steps.scope import Claim, Listing, Scope, Shard
 from lifeboat.steps.sparse import sparse_packs
@@ -73,14 +74,13 @@ def decide_scope(context: Context, claim: Claim) -> Scope:
         listings.append(Listing(kinds["namespaces"], only=namespaces))
     else:
         listings += related.listings(found.claims, chosen.kinds)
-    previous = catalog.newest(context.vault, context.instance.id)
+    previous = find_footing(context.vault, context.instance.id)
     return Scope(
         point=claim.point,
         instance=context.instance.id,
         run=claim.run,
         captured_from=rfc3339(context.clock()),
-        previous=previous.point if previous else "",
-        sparse=sparse_packs(context, previous) if previous else (),
+        previous=previous.point,
         server_version=discovery.server_version,
         namespaces=namespaces,
         shards=_shards(context.cluster, listings),
@@ -91,7 +91,8 @@ def decide_scope(context: Context, claim: Claim) -> Scope:
             *related.left_out,
             *found.left_out,
         ),
-        warnings=_warnings(policy.select, namespaces, chosen.unmatched),
+        warnings=(*_warnings(policy.select, namespaces, chosen.unmatched), *previous.warnings),
+        sparse=tuple(sorted({*previous.sparse, *sparse_packs(context, previous.point)})),
     )
 
 

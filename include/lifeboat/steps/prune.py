@@ -13,7 +13,7 @@ from datetime import timedelta
 import msgspec
 
 from lifeboat.clock import rfc3339
-from lifeboat.errors import Conflict, LifeboatError
+from lifeboat.errors import Conflict, Damaged, LifeboatError
 from lifeboat.point import catalog, layout
 from lifeboat.point.facts import Tombstone, record_tombstone, removed_points
 from lifeboat.point.liveness import mentioned_by, needed_by
@@ -146,7 +146,10 @@ def working_documents(context: Context) -> list[str]:
 
 
 def _is_over(vault: Vault, key: str, settled: set[str]) -> bool:
-    claim = vault.find_document(key, Claim)
+    try:
+        claim = vault.find_document(key, Claim)
+    except Damaged:
+        return True  # it keeps its own run from going on, and is no use to any other
     return claim is not None and (not claim.point or claim.point in settled)
 
 

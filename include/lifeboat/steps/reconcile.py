@@ -1,129 +1,226 @@
 """Finds what a crash left behind, on both sides: blobs nobody names, snapshots without a point, and
-points whose data is gone. Deletes orphans only when told to, and only after a grace age, so that a
-run under way is never robbed of what it just wrote.
+points whose data is gone.
+
+What nobody names is put on record first and deleted by a later look: only when it has been on
+record for the grace age and still nobody names it. So a run under way is never robbed of what it
+just wrote, and no single wrong listing or time costs anything.
 """
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections.abc import Iterator
+from datetime import datetime, timedelta
 
 import msgspec
 
-from lifeboat.clock import parse_rfc3339
-from lifeboat.errors import Conflict, LifeboatError
+from lifeboat.clock import parse_rfc3339, rfc3339
+from lifeboat.errors import (
+    BlobExists,
+    BlobMissing,
+    Conflict,
+    Damaged,
+    LifeboatError,
+    NewerFormat,
+)
 from lifeboat.point import catalog, layout
-from lifeboat.point.liveness import needed_by
+from lifeboat.point.liveness import bereft, needed_by, stored_blobs
+from lifeboat.point.manifest import Manifest
 from lifeboat.ports.disks import StoredSnapshot
+from lifeboat.ports.store import BlobStat
 from lifeboat.steps.context import Context
 from lifeboat.steps.prune import open_scopes
 from lifeboat.vault.packs import ROOT as PACKS
-from lifeboat.vault.packs import pack_key
-from lifeboat.vault.trees import ROOT as TREES
-from lifeboat.vault.trees import tree_key
 
 GRACE = timedelta(hours=24)
 
 
 class Orphan(msgspec.Struct, frozen=True):
-    """Something nobody names. `ripe` once it is older than the grace age."""
+    """Something nobody names: `since` when that was first put on record (empty: not yet), `ripe`
+    once it may be deleted."""
 
     what: str
     reason: str
     ripe: bool
+    since: str = ""
     key: str = ""
     snapshot: StoredSnapshot | None = None
 
 
+class OrphanSeen(msgspec.Struct, frozen=True):
+    """The record of an orphan: what, why, and when it was first seen. It goes with the orphan."""
+
+    what: str
+    reason: str
+    seen: str
+
+
 class Reconciliation(msgspec.Struct, frozen=True):
-    """`damaged` maps a point to what is missing of it; such points are shown, never dropped."""
+    """`damaged` maps a point to what is missing of it; such points are shown, never dropped.
+    `settled` are keys of records of what is no orphan any more."""
 
     orphans: tuple[Orphan, ...]
     damaged: dict[str, tuple[str, ...]]
+    settled: tuple[str, ...] = ()
+
+
+class _Records:
+    """What is on record, and whether it has been for long enough."""
+
+    def __init__(self, context: Context, grace: timedelta) -> None:
+        self._vault, self._instance = context.vault, context.instance.id
+        self._now, self._grace = context.clock(), grace
+        prefix = layout.orphans(self._instance)
+        self._stats = {stat.key: stat for stat in context.vault.store.list(prefix)}
+        self._met: set[str] = set()
+
+    def seen(self, what: str) -> tuple[str, bool]:
+        """When it was first seen, and whether that is the grace age ago by the record and by the
+        store, whose clocks may differ."""
+        key = layout.orphan(self._instance, what)
+        self._met.add(key)
+        if key not in self._stats:
+            return "", False
+        try:
+            record = self._vault.get_document(key, OrphanSeen)
+        except (Damaged, NewerFormat, BlobMissing):
+            return "", False  # as if it had never been seen: it stays
+        long_ago = self.old(parse_rfc3339(record.seen)) and self.old(self._stats[key].created)
+        return record.seen, long_ago
+
+    def old(self, moment: datetime) -> bool:
+        return self._now - moment > self._grace
+
+    def settled(self) -> tuple[str, ...]:
+        """Records of nothing that was asked for."""
+        return tuple(sorted(self._stats.keys() - self._met))
 
 
 def reconcile(context: Context, grace: timedelta = GRACE) -> Reconciliation:
-    """Compare vault and cluster. Reads only."""
-    vault, now = context.vault, context.clock()
-    orphans: list[Orphan] = []
-    needed, damaged = _needed(context)
-    present: set[str] = set()
-    all_read = not damaged  # what cannot be read may need any blob: then none is deleted
-    for prefix, what in ((PACKS, "pack"), (TREES, "tree")):
-        for stat in vault.store.list(prefix):
-            present.add(stat.key)
-            if stat.key not in needed:
-                title = f"{what} {layout.last_segment(stat.key)}"
-                ripe = all_read and now - stat.created > grace
-                orphans.append(Orphan(title, "no point needs it", ripe, key=stat.key))
-    damaged.update(_missing(context, present, set(damaged)))
-    orphans += _orphan_snapshots(context, grace)
-    return Reconciliation(tuple(orphans), damaged)
+    """Compare vault and cluster. Reads only; `remove_orphans` acts on what it finds."""
+    records = _Records(context, grace)
+    manifests, unreadable = catalog.readable(context.vault, context.instance.id)
+    stored, marked = stored_blobs(context.vault), context.disks.list_marked(context.instance.id)
+    damaged: dict[str, tuple[str, ...]] = {point: (why,) for point, why in unreadable.items()}
+    for found in (bereft(context.vault, manifests, stored), _gone(manifests, marked)):
+        for point, what in found.items():
+            damaged[point] = (*damaged.get(point, ()), *what)
+    orphans = [
+        *_orphan_blobs(context, stored, records),
+        *_orphan_snapshots(context, manifests, marked, records),
+    ]
+    return Reconciliation(tuple(orphans), damaged, records.settled())
 
 
 def remove_orphans(context: Context, found: Reconciliation) -> list[str]:
-    """Delete the ripe orphans; returns what was removed."""
+    """Put new orphans on record, delete the ripe ones with their records; returns what was removed.
+
+    Interrupted and repeated runs converge: a record is written once and goes after its orphan.
+    """
+    vault, instance = context.vault, context.instance.id
     removed = []
     for orphan in found.orphans:
+        key = layout.orphan(instance, orphan.what)
         if not orphan.ripe:
+            if not orphan.since:
+                _record(context, key, orphan)
             continue
         if orphan.snapshot is not None:
             context.disks.delete_snapshot(orphan.snapshot)
         else:
             try:
-                context.vault.store.delete(orphan.key)
+                vault.store.delete(orphan.key)
             except Conflict:  # locked: not yet
                 continue
+        vault.store.delete(key)
         removed.append(orphan.what)
+    for key in found.settled:
+        vault.store.delete(key)
     return removed
 
 
-def _needed(context: Context) -> tuple[set[str], dict[str, tuple[str, ...]]]:
-    """Keys of the blobs that any point of any instance of this vault needs, and the points that
-    cannot be read."""
+def ensure_nothing_gone(found: Reconciliation) -> None:
+    """Raises Damaged, naming every point and what is gone of it."""
+    if found.damaged:
+        lines = [f"  point {point}: {'; '.join(what)}" for point, what in found.damaged.items()]
+        raise Damaged("points whose data is gone:\n" + "\n".join(lines))
+
+
+def _record(context: Context, key: str, orphan: Orphan) -> None:
+    seen = OrphanSeen(orphan.what, orphan.reason, rfc3339(context.clock()))
+    try:
+        context.vault.put_document(key, seen)
+    except BlobExists:
+        return  # another look was quicker, or a damaged record is there
+
+
+def _orphan_blobs(
+    context: Context, stored: dict[str, BlobStat], records: _Records
+) -> Iterator[Orphan]:
+    needed = _needed(context)
+    for key, stat in stored.items():
+        if needed is not None and key in needed:
+            continue
+        what = f"{'pack' if key.startswith(PACKS) else 'tree'} {layout.last_segment(key)}"
+        since, long_ago = records.seen(what)
+        if needed is None:
+            continue  # whether it is an orphan cannot be told: its record, if any, stays
+        ripe = long_ago and records.old(stat.created)
+        yield Orphan(what, "no point needs it", ripe, since, key=key)
+
+
+def _needed(context: Context) -> set[str] | None:
+    """Keys of the blobs that any point of any instance of this vault needs; None when some point
+    cannot be read and may need any of them."""
     keys: set[str] = set()
-    damaged: dict[str, tuple[str, ...]] = {}
     for instance in catalog.instances(context.vault):
         manifests, unreadable = catalog.readable(context.vault, instance)
-        damaged.update({point: (why,) for point, why in unreadable.items()})
-        for manifest in manifests:
-            keys.update(map(tree_key, manifest.tree.names))
+        if unreadable:
+            return None
         try:
-            packs = needed_by(context.vault, manifests).packs
-        except LifeboatError:
-            for manifest in manifests:
-                try:
-                    packs = needed_by(context.vault, [manifest]).packs
-                    keys.update(map(pack_key, packs))
-                except LifeboatError as error:
-                    damaged[manifest.point] = (error.message,)
-        else:
-            keys.update(map(pack_key, packs))
-    return keys, damaged
+            keys |= needed_by(context.vault, manifests).keys
+        except LifeboatError as error:
+            if error.retryable:
+                raise
+            return None
+    return keys
 
 
-def _missing(context: Context, present: set[str], known: set[str]) -> dict[str, tuple[str, ...]]:
-    """What is gone of the points of this instance, as far as they can be read."""
-    vault, found = context.vault, {}
-    for manifest in catalog.readable(vault, context.instance.id)[0]:
-        if manifest.point not in known:
-            packs = sorted(needed_by(vault, [manifest]).packs)
-            missing = tuple(f"pack {pack}" for pack in packs if pack_key(pack) not in present)
-            if missing:
-                found[manifest.point] = missing
+def _gone(
+    manifests: list[Manifest], marked: tuple[StoredSnapshot, ...]
+) -> dict[str, tuple[str, ...]]:
+    """Snapshots that a point names and that nothing in the cluster stands for."""
+    there = {(snapshot.driver, snapshot.handle) for snapshot in marked}
+    found = {}
+    for manifest in manifests:
+        gone = tuple(
+            f"snapshot {one.handle} of {one.volume.title} is gone from the cluster"
+            for one in manifest.volumes
+            if (one.driver, one.handle) not in there
+        )
+        if gone:
+            found[manifest.point] = gone
     return found
 
 
-def _orphan_snapshots(context: Context, grace: timedelta) -> list[Orphan]:
-    instance = context.instance.id
-    points = set(catalog.point_ids(context.vault, instance))
+def _orphan_snapshots(
+    context: Context,
+    manifests: list[Manifest],
+    marked: tuple[StoredSnapshot, ...],
+    records: _Records,
+) -> Iterator[Orphan]:
+    points = set(catalog.point_ids(context.vault, context.instance.id))
+    named = {m.point: {(s.volume.namespace, s.name) for s in m.volumes} for m in manifests}
     building = {scope.point for scope in open_scopes(context)}
-    orphans = []
-    for snapshot in context.disks.list_marked(instance):
-        if snapshot.point in points:
+    for snapshot in marked:
+        name = (snapshot.volume.namespace, snapshot.name)
+        if snapshot.point in points and name in named.get(snapshot.point, {name}):
             continue
+        reason = "no point names it"
+        if snapshot.point in building:
+            reason = "its run never committed"
+        elif snapshot.point in points:
+            reason = "its point does not name it"
+        what = f"snapshot {snapshot.name} of {snapshot.volume.title}"
+        since, long_ago = records.seen(what)
         made = parse_rfc3339(snapshot.created) if snapshot.created else context.clock()
-        old = context.clock() - made > grace
-        reason = "its run never committed" if snapshot.point in building else "no point names it"
-        what = f"snapshot {snapshot.handle or snapshot.name} of {snapshot.volume.title}"
-        orphans.append(Orphan(what, reason, old, snapshot=snapshot))
-    return orphans
+        yield Orphan(what, reason, long_ago and records.old(made), since, snapshot=snapshot)

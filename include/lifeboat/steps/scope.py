@@ -88,7 +88,8 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
     """What one shard saw, against the previous point of the scope, and its account.
 
     `kept` are ordinals of the previous point that are unchanged, as start, length, start, length, …
-    `samples` are records to train a dictionary on, where the previous point has none.
+    `samples` are records to train a dictionary on, where the previous point has none; `packs` are
+    what was stored.
     """
 
     shard: str
@@ -102,6 +103,7 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
     left_out: tuple[LeftOut, ...]
     captured_to: str
     samples: tuple[bytes, ...] = ()
+    packs: tuple[str, ...] = ()
 
 
 class VolumesPart(msgspec.Struct, frozen=True, kw_only=True):

@@ -25,12 +25,13 @@ _MOSTLY_DEAD = 0.7  # simulated: 0.5 leaves a third more behind, 0.85 writes mor
 _LONG: tuple[Tier, ...] = ("monthly", "yearly", "weekly")
 
 
-def sparse_packs(context: Context, previous: Manifest) -> tuple[str, ...]:
-    """Names of the packs whose live records the next point stores anew; none for most points."""
+def sparse_packs(context: Context, point: str) -> tuple[str, ...]:
+    """Names of the packs whose live records the one after `point` stores anew; for most none."""
     rules, now = context.instance.policy.retention, context.clock()
     tier = _long_period(rules)
-    if tier is None:
+    if tier is None or not point:
         return ()
+    previous = read_manifest(context.vault, context.instance.id, point)
     calendar, before = Calendar(rules), parse_rfc3339(previous.captured_to)
     if calendar.key(tier, now) == calendar.key(tier, before):
         return ()

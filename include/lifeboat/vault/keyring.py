@@ -15,6 +15,7 @@ import msgspec
 from lifeboat.clock import Clock, rfc3339
 from lifeboat.errors import BlobMissing, Conflict, Damaged, LifeboatError, UsageError, WrongKey
 from lifeboat.ports.store import Store
+from lifeboat.vault.clear import encode_clear
 from lifeboat.vault.keys import (
     METHODS,
     Lock,
@@ -26,8 +27,9 @@ from lifeboat.vault.keys import (
     unwrap,
     wrap,
 )
+from lifeboat.vault.written import put_surely
 
-_FOLDER = "keys/"
+WRAPPINGS = "keys/"
 _LARGEST = 64 * 1024  # bytes of a wrapping; real ones have less than 2,000
 
 
@@ -61,7 +63,7 @@ def put_wrapping(
     ident = secrets.token_hex(4)
     created = rfc3339(clock())
     wrapping = wrap(data_key, key, vault, ident=ident, label=label, created=created)
-    store.put_new(f"{_FOLDER}{vault}-{ident}", msgspec.json.encode(wrapping))
+    put_surely(store, f"{WRAPPINGS}{vault}-{ident}", encode_clear(wrapping))
     return ident
 
 
@@ -207,8 +209,8 @@ def _why_not(found: _Found, *, forged: bool) -> str:
 def _read_all(store: Store, vault: str) -> Iterator[_Found]:
     """Every blob that claims to be a wrapping of this vault. One of a vault whose making lost a
     race against this one may lie beside them, and is nobody's."""
-    for stat in store.list(_FOLDER):
-        owner, _, ident = stat.key.removeprefix(_FOLDER).rpartition("-")
+    for stat in store.list(WRAPPINGS):
+        owner, _, ident = stat.key.removeprefix(WRAPPINGS).rpartition("-")
         if owner != vault:
             continue
         if stat.size > _LARGEST:

@@ -15,6 +15,7 @@ from lifeboat.ports.store import Store
 from lifeboat.vault.crypto import Cipher
 from lifeboat.vault.dictionaries import Dictionaries
 from lifeboat.vault.records import FRAME_BYTES, Place, open_frame, seal_frame
+from lifeboat.vault.written import put_surely
 
 MAGIC = b"LBP1"
 PACK_BYTES = 8 * 1024 * 1024
@@ -98,7 +99,7 @@ class PackWriter:
 
     def _store_pack(self) -> None:
         body = bytes(self._body)
-        self._store.put_new(pack_key(self._pack), body)
+        put_surely(self._store, pack_key(self._pack), body)
         self.packs.append(self._pack)
         self.written += len(body)
         self._start_pack()

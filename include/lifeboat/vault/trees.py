@@ -31,6 +31,7 @@ from lifeboat.vault.rows import (
     encode_rows,
     pack_names,
 )
+from lifeboat.vault.written import put_surely
 
 MAGIC = b"LBT1"
 ROOT = "trees/"
@@ -104,7 +105,7 @@ class Trees:
             body += sealed
         root = len(body)
         body += self._seal(name, root, _Root(leaves, list(dictionaries)))
-        self._store.put_new(tree_key(name), bytes(body))
+        put_surely(self._store, tree_key(name), bytes(body))
         return BlobRef(name, len(body), root, sum(leaf[3] for leaf in leaves))
 
     def write_layer(self, layer: Layer) -> BlobRef:
@@ -112,13 +113,23 @@ class Trees:
         name, body = _new_blob()
         root = len(body)
         body += self._seal(name, root, layer)
-        self._store.put_new(tree_key(name), bytes(body))
+        put_surely(self._store, tree_key(name), bytes(body))
         return BlobRef(name, len(body), root, len(layer))
 
     def read_layer(self, ref: BlobRef) -> Layer:
         """Raises Damaged or BlobMissing, both naming the tree."""
         sealed = self._store.get_range(tree_key(ref.name), ref.root, ref.size - ref.root)
         return self._open(ref.name, ref.root, sealed, Layer)
+
+    def check_start(self, ref: BlobRef) -> None:
+        """Raises Damaged when a tree does not begin as it was written, or has another size. No
+        reader looks there: whoever refers to a tree says where its parts lie."""
+        key = tree_key(ref.name)
+        stat = self._store.stat(key)
+        if stat is not None and stat.size != ref.size:
+            raise Damaged(f"tree {ref.name}: has {stat.size} bytes, {ref.size} were written")
+        if self._store.get_range(key, 0, len(MAGIC)) != MAGIC:
+            raise Damaged(f"tree {ref.name}: does not start with {MAGIC.decode()}")
 
     def open_base(self, ref: BlobRef) -> Base:
         """One request for the whole of a small tree, for the root of a large one."""
@@ -198,6 +209,15 @@ class Base:
         """One row by its position."""
         index = bisect_right(self._starts, ordinal) - 1
         return self._leaf(index)[0][ordinal - self._starts[index]]
+
+    def leaves(self) -> Iterator[tuple[int, Key, int]]:
+        """Of each leaf the ordinal and the key of its first row, and how many rows it has."""
+        for start, (key, _, _, rows) in zip(self._starts, self._leaves, strict=False):
+            yield start, key, rows
+
+    def leaf_at(self, ordinal: int) -> list[Entry]:
+        """The rows of the leaf that a position lies in. Raises Damaged or BlobMissing."""
+        return self._leaf(bisect_right(self._starts, ordinal) - 1)[0]
 
     def find(self, key: Key) -> int | None:
         """The position of a row, None when there is none of this key."""

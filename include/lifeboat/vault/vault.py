@@ -10,6 +10,7 @@ instances/…       documents (point.layout spells their keys)
 from __future__ import annotations
 
 import secrets
+from collections.abc import Iterator
 from typing import TypeVar
 
 import msgspec
@@ -26,13 +27,15 @@ from lifeboat.errors import (
     WrongKey,
 )
 from lifeboat.ports.store import Store
+from lifeboat.vault.clear import check_clear, encode_clear, has_sum
 from lifeboat.vault.crypto import AES_256_GCM, KEY_BYTES, NONE, AesGcm, Cipher, Plain
 from lifeboat.vault.dictionaries import Dictionaries
 from lifeboat.vault.documents import pack, unpack
-from lifeboat.vault.keyring import KeyRing, find_data_key, put_wrapping
+from lifeboat.vault.keyring import WRAPPINGS, KeyRing, find_data_key, put_wrapping
 from lifeboat.vault.keys import VaultKey, check_of, key_of
 from lifeboat.vault.packs import PackWriter
 from lifeboat.vault.trees import Trees
+from lifeboat.vault.written import put_surely
 
 HEADER_KEY = "lifeboat.json"
 MAJOR, MINOR = 1, 0
@@ -74,7 +77,8 @@ class Vault:
     def put_document(self, key: str, document: object) -> None:
         """Seal and store a Struct or dict. Raises BlobExists: documents are never edited."""
         packed = pack(msgspec.json.encode(document))
-        self.store.put_new(key, _DOCUMENT_MAGIC + self.cipher.seal(packed, self._context(key)))
+        sealed = self.cipher.seal(packed, self._context(key))
+        put_surely(self.store, key, _DOCUMENT_MAGIC + sealed)
 
     def get_document(self, key: str, shape: type[T]) -> T:
         """Read a document. Raises BlobMissing, Damaged or NewerFormat."""
@@ -129,14 +133,14 @@ def create_vault(
         raise BlobExists(f"{store.describe()} already holds a vault")
     if encryption == NONE:
         header = Header("lifeboat-vault", MAJOR, MINOR, vault_id, encryption, created, "")
-        store.put_new(HEADER_KEY, msgspec.json.encode(header))
+        put_surely(store, HEADER_KEY, encode_clear(header))
         return Vault(store, header, Plain(vault_id))
     data_key = secrets.token_bytes(KEY_BYTES)
     check = check_of(data_key)
     header = Header("lifeboat-vault", MAJOR, MINOR, vault_id, encryption, created, check)
     # The key lies there before the header that makes the place a vault.
     put_wrapping(store, vault_id, data_key, _as_key(secret), label, clock)
-    store.put_new(HEADER_KEY, msgspec.json.encode(header))
+    put_surely(store, HEADER_KEY, encode_clear(header))
     return Vault(store, header, AesGcm(data_key))
 
 
@@ -150,7 +154,13 @@ def open_vault(store: Store, secret: str | VaultKey) -> Vault:
     if header.encryption == NONE:
         return Vault(store, header, Plain(header.vault))
     key = _given(store, secret)
-    return Vault(store, header, AesGcm(find_data_key(store, header.vault, header.check, key)))
+    try:
+        data_key = find_data_key(store, header.vault, header.check, key)
+    except WrongKey as error:
+        check_clear(HEADER_KEY, store.get(HEADER_KEY))
+        error.message += "".join(f"\n  {problem}" for _, problem in check_opening(store))
+        raise
+    return Vault(store, header, AesGcm(data_key))
 
 
 def open_keyring(store: Store, secret: str | VaultKey) -> KeyRing:
@@ -181,15 +191,27 @@ def _read_header(store: Store) -> Header:
         ) from None
     try:
         header = msgspec.json.decode(stored, type=Header)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Damaged(f"{HEADER_KEY}: is not a vault header: {error}") from error
     if header.major > MAJOR:
+        if has_sum(stored):
+            check_clear(HEADER_KEY, stored)
         raise NewerFormat(
             f"{store.describe()} is of format {header.major}.{header.minor}, this program reads"
             f" {MAJOR}.x",
             hint="update Lifeboat",
         )
     return header
+
+
+def check_opening(store: Store) -> Iterator[tuple[str, str]]:
+    """The header and the wrappings that are not as they were written: each key and what is wrong.
+    A vault may still open then, with another key, or for now."""
+    for key in (HEADER_KEY, *(stat.key for stat in store.list(WRAPPINGS))):
+        try:
+            check_clear(key, store.get(key))
+        except (Damaged, BlobMissing) as error:
+            yield key, error.message
 
 
 def _check_document(key: str, stored: bytes) -> None:

@@ -19,6 +19,7 @@ from lifeboat.errors import (
     UsageError,
     WrongKey,
 )
+from lifeboat.vault.clear import encode_clear
 from lifeboat.vault.key_x25519 import Identity
 from lifeboat.vault.keyring import KeyRing
 from lifeboat.vault.keys import (
@@ -109,7 +110,7 @@ class TestRotation:
         def spoil(self: MemoryStore, name: str, data: bytes) -> None:
             read = msgspec.json.decode(data, type=Wrapping)
             bad = read.wrapped[:-1] + bytes([read.wrapped[-1] ^ 1])
-            put(self, name, msgspec.json.encode(msgspec.structs.replace(read, wrapped=bad)))
+            put(self, name, encode_clear(msgspec.structs.replace(read, wrapped=bad)))
 
         monkeypatch.setattr(MemoryStore, "put_new", spoil)
         identity = Identity.generate()

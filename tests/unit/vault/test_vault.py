@@ -10,7 +10,7 @@ import pytest
 from lifeboat.errors import BlobExists, BlobMissing, Damaged, NewerFormat, NotAVault, WrongKey
 from lifeboat.vault.dictionaries import Dictionaries
 from lifeboat.vault.keys import generate_key
-from lifeboat.vault.vault import HEADER_KEY, Header, Vault, create_vault, open_vault
+from lifeboat.vault.vault import HEADER_KEY, Header, Vault, check_opening, create_vault, open_vault
 from tests.support.memory_store import MemoryStore
 
 
@@ -122,3 +122,31 @@ def test_an_unencrypted_vault_says_so_and_needs_no_key(store: MemoryStore) -> No
     header = msgspec.json.decode(store.get(HEADER_KEY), type=Header)
     assert header.encryption == "none"
     assert open_vault(store, "").get_document("a/b", Note) == Note("x")
+
+
+def test_one_damaged_wrapping_keeps_nobody_out_who_holds_another_key(
+    store: MemoryStore, key: str
+) -> None:
+    create_vault(store, key, now).put_document("a/b", Note("x"))
+    (good,) = [name for name in store.blobs if name.startswith("keys/")]
+    for bad in (b"{", b"\xff", store.blobs[good].replace(b'"raw"', b'"raw "')):
+        store.blobs["keys/0"] = bad
+        assert open_vault(store, key).get_document("a/b", Note) == Note("x")
+        assert [name for name, _ in check_opening(store)] == ["keys/0"]
+        with pytest.raises(WrongKey, match="keys/0"):
+            open_vault(store, generate_key())
+
+
+def test_a_vault_that_does_not_open_names_the_damaged_blob(store: MemoryStore, key: str) -> None:
+    create_vault(store, key, now)
+    assert list(check_opening(store)) == []
+    whole = store.blobs[HEADER_KEY]
+    store.blobs[HEADER_KEY] = whole.replace(b'"vault":"', b'"vault":"0')
+    with pytest.raises(Damaged, match=HEADER_KEY):
+        open_vault(store, key)
+    store.blobs[HEADER_KEY] = whole.replace(b'"major":1', b'"major":3')
+    with pytest.raises(Damaged, match=HEADER_KEY):
+        open_vault(store, key)
+    store.blobs[HEADER_KEY] = whole
+    with pytest.raises(WrongKey):
+        open_vault(store, generate_key())
