@@ -136,8 +136,9 @@ def _same_group(pattern: str, kind: Kind) -> bool:
 
 
 def object_selected(select: Select, labels: Mapping[str, str]) -> bool:
-    """Whether an object with these labels belongs into the point."""
-    return not opted_out(labels) and _parsed(select.labels).matches(labels)
+    """Whether the policy's label selector takes it. An object that opts out is taken all the same:
+    the dump names it as left out, which it could not do of what was never selected (P6)."""
+    return _parsed(select.labels).matches(labels)
 
 
 def opted_out(labels: Mapping[str, str]) -> bool:
