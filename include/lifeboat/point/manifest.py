@@ -45,7 +45,8 @@ class Run(msgspec.Struct, frozen=True):
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """Format 1.0. Times RFC 3339; sizes in bytes; `complete` is False when a LeftOut is a loss.
 
-    Nobody removes the point before `locked_until`, whatever becomes of the policy. `object_bytes`
+    Nobody removes the point before `locked_until`, whatever becomes of the policy; until
+    `guarded_until` the store itself keeps every blob that the point needs. `object_bytes`
     is what all objects are as JSON, `new_bytes` what this point's packs added.
     """
 
@@ -72,6 +73,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     policy_digest: str
     previous: str = ""
     locked_until: str = ""
+    guarded_until: str = ""
     digest: str = ""
 
 

@@ -12,9 +12,11 @@ from lifeboat.point.manifest import LeftOut, Manifest, commit, open_contents, re
 from lifeboat.point.successor import next_tree
 from lifeboat.steps.context import Context
 from lifeboat.steps.gather import gather
+from lifeboat.steps.locks import lock_blobs, lock_manifest
 from lifeboat.steps.scope import VOLUMES_PART, Part, Scope, VolumesPart
 from lifeboat.vault.dictionaries import train
 from lifeboat.vault.packs import pack_key
+from lifeboat.vault.vault import Vault
 
 
 def commit_point(context: Context, scope: Scope) -> Manifest:
@@ -25,13 +27,15 @@ def commit_point(context: Context, scope: Scope) -> Manifest:
     """
     existing = context.vault.find_document(layout.manifest(scope.instance, scope.point), Manifest)
     if existing is not None:
+        lock_manifest(context, existing)
         return existing
     if context.vault.store.stat(layout.tombstone(scope.instance, scope.point)) is not None:
         raise UsageError(f"point {scope.point} was removed on purpose; trigger a new run")
     parts = [_part(context, scope, shard.id) for shard in scope.shards]
     volumes = _volumes(context, scope)
     _ensure_packs(context, scope, parts)
-    tree = _tree(context, scope, parts)
+    previous = _previous(context, scope)
+    tree = _tree(context.vault, previous, parts)
     left_out = _merge_left_out(scope, parts, volumes)
     _keep_policy(context)
     captured_to = max(volumes.captured_to, *(part.captured_to for part in parts), "")
@@ -59,7 +63,9 @@ def commit_point(context: Context, scope: Scope) -> Manifest:
         previous=scope.previous,
         locked_until=rfc3339(lock.after(parse_rfc3339(captured_to))) if lock else "",
     )
-    return commit(context.vault, manifest)
+    made = commit(context.vault, lock_blobs(context, manifest, previous))
+    lock_manifest(context, made)
+    return made
 
 
 def ensure_complete(manifest: Manifest) -> None:
@@ -101,12 +107,15 @@ def _volumes(context: Context, scope: Scope) -> VolumesPart:
     return part
 
 
-def _tree(context: Context, scope: Scope, parts: Sequence[Part]) -> TreeRef:
+def _previous(context: Context, scope: Scope) -> Manifest | None:
+    if not scope.previous:
+        return None
+    return read_manifest(context.vault, scope.instance, scope.previous)
+
+
+def _tree(vault: Vault, manifest: Manifest | None, parts: Sequence[Part]) -> TreeRef:
     """Store what the contents of the new point need beyond those of the previous one."""
-    vault, previous = context.vault, None
-    if scope.previous:
-        manifest = read_manifest(vault, scope.instance, scope.previous)
-        previous = open_contents(vault, manifest)
+    previous = open_contents(vault, manifest) if manifest else None
     dictionaries = previous.dictionaries.stored if previous else ()
     if not dictionaries:
         trained = train(sample for part in parts for sample in part.samples)

@@ -44,7 +44,7 @@ _WORDS = (
     b':"backup."},"tree":{"base":{"name":"","size":0,"root":0,"rows":0},"changes":"lJCY","layer":'
     b'{"name":"","size":0,"root":4,"rows":0}},"volumes":[],"left_out":[],"warnings":[],"objects":0,'
     b'"object_bytes":0,"new_objects":0,"new_bytes":0,"policy_digest":"sha256:0","previous":"2026'
-    b'0101T000000Z-0","locked_until":"","digest":"sha256:"}'
+    b'0101T000000Z-0","locked_until":"","guarded_until":"","digest":"sha256:"}'
 )
 _words = zstandard.ZstdCompressionDict(_WORDS, dict_type=zstandard.DICT_TYPE_RAWCONTENT)
 _words.precompute_compress(level=_LEVEL)
