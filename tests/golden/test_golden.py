@@ -1,0 +1,54 @@
+"""The vault of the released format is readable for ever (docs/format.md).
+
+tests/golden/v1 was written by the program that released format 1.0; v1.json tells what each point
+holds. A change that fails here breaks people's vaults: it is the code that has to give way.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from lifeboat.adapters.store_local import LocalStore
+from lifeboat.point import catalog
+from lifeboat.point.facts import read_gaps, read_holds, read_verdicts, removed_points
+from lifeboat.point.manifest import open_contents, read_manifest, read_policy
+from lifeboat.steps.scrub import Sample, sample, scrub
+from lifeboat.vault.vault import open_vault
+from tests.golden.make import INSTANCE, SECRETS, read_all
+from tests.support.world import World
+
+HERE = Path(__file__).parent
+ALL: Sample = sample(100, 0)
+
+
+@pytest.mark.parametrize("key", ["raw", "scrypt", "identity"])
+def test_every_point_of_the_golden_vault_reads_as_it_was_written(key: str) -> None:
+    vault = open_vault(LocalStore(HERE / "v1"), json.loads(SECRETS.read_text())[key])
+    context = World().context()
+    object.__setattr__(context, "vault", vault)
+    told = json.loads((HERE / "v1.json").read_text())
+    assert catalog.point_ids(vault, INSTANCE) == sorted(told)
+    for point, objects in told.items():
+        assert read_all(context, point) == objects
+        manifest = read_manifest(vault, INSTANCE, point)
+        assert len(objects) == manifest.objects
+        assert "retention" in read_policy(vault, manifest)
+
+
+def test_the_golden_vault_holds_every_part_of_the_format() -> None:
+    vault = open_vault(LocalStore(HERE / "v1"), json.loads(SECRETS.read_text())["raw"])
+    manifests = catalog.manifests(vault, INSTANCE)
+    assert any(manifest.tree.layer for manifest in manifests)
+    contents = [open_contents(vault, manifest) for manifest in manifests]
+    assert any(opened.dictionaries.stored for opened in contents)
+    assert any(opened.overlay.changed != opened.lower.changed for opened in contents)
+    assert [verdict.proven for verdict in read_verdicts(vault, INSTANCE)] == [True]
+    assert len(read_holds(vault, INSTANCE)) == 1
+    assert len(read_gaps(vault, INSTANCE)) == 1
+    assert len(removed_points(vault, INSTANCE)) == 1
+    found = scrub(vault, INSTANCE, ALL, lambda _: None)
+    assert found.damage == ()
+    assert found.newest_whole == manifests[-1].point
