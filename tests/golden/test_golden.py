@@ -6,6 +6,7 @@ holds. A change that fails here breaks people's vaults: it is the code that has 
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from lifeboat.point import catalog
 from lifeboat.point.facts import read_gaps, read_holds, read_verdicts, removed_points
 from lifeboat.point.manifest import open_contents, read_manifest, read_policy
 from lifeboat.steps.scrub import Sample, sample, scrub
+from lifeboat.vault import documents
 from lifeboat.vault.vault import open_vault
 from tests.golden.make import INSTANCE, SECRETS, read_all
 from tests.support.world import World
@@ -52,3 +54,8 @@ def test_the_golden_vault_holds_every_part_of_the_format() -> None:
     found = scrub(vault, INSTANCE, ALL, lambda _: None)
     assert found.damage == ()
     assert found.newest_whole == manifests[-1].point
+
+
+def test_the_words_of_documents_are_those_of_the_format() -> None:
+    digest = "54ee7746b358373d9950171286312fbc1dfef6c4ae33012495d8c45a3b96352e"
+    assert hashlib.sha256(documents.WORDS).hexdigest() == digest

@@ -1,7 +1,7 @@
 """How a document becomes bytes: JSON, compressed with the words that all documents share.
 
 Most documents are a few hundred bytes of names that every other one has, too; an hourly point's
-manifest is written thousands of times a year. `_WORDS` is part of the format (docs/format.md,
+manifest is written thousands of times a year. `WORDS` is part of the format (docs/format.md,
 "Sealing"): not a byte of it may ever change.
 """
 
@@ -12,7 +12,7 @@ import zstandard
 _LEVEL = 12
 _LARGEST = 1 << 30
 
-_WORDS = (
+WORDS = (
     b'{"tick":"","recorded":"","cause":"backfilled after the fact","covered_by":""}'
     b'{"point":"","removed":"","reasons":["older than the newest  good points","incomplete, and a'
     b' newer point exists"],"leftovers":[]}'
@@ -46,7 +46,7 @@ _WORDS = (
     b'"object_bytes":0,"new_objects":0,"new_bytes":0,"policy_digest":"sha256:0","previous":"2026'
     b'0101T000000Z-0","locked_until":"","guarded_until":"","digest":"sha256:"}'
 )
-_words = zstandard.ZstdCompressionDict(_WORDS, dict_type=zstandard.DICT_TYPE_RAWCONTENT)
+_words = zstandard.ZstdCompressionDict(WORDS, dict_type=zstandard.DICT_TYPE_RAWCONTENT)
 _words.precompute_compress(level=_LEVEL)
 
 
