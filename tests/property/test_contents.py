@@ -12,7 +12,7 @@ from lifeboat.point.liveness import mentioned_by, needed_by
 from lifeboat.point.manifest import Manifest, Run
 from lifeboat.point.successor import most_changes, most_in_layer
 from lifeboat.vault.vault import Vault
-from tests.support.generations import Model, at, fresh_vault, key, step
+from tests.support.generations import Model, at, fresh_vault, grow, key, step
 
 
 def manifest_of(tree: TreeRef, number: int) -> Manifest:
@@ -37,15 +37,7 @@ def test_every_generation_holds_what_was_seen(
     first: set[int], steps: list[tuple[set[int], set[int]]]
 ) -> None:
     vault = fresh_vault()
-    models: list[Model] = [{key(n): at(0, n) for n in first}]
-    trees = [step(vault, None, {}, models[0], ())]
-    for generation, (touched, gone) in enumerate(steps, start=1):
-        now = dict(models[-1])
-        now.update({key(n): at(generation, n) for n in touched})
-        for number in gone:
-            now.pop(key(number), None)
-        trees.append(step(vault, Contents(vault, trees[-1]), models[-1], now, ()))
-        models.append(now)
+    models, trees = grow(vault, first, steps)
     for model, tree in zip(models, trees, strict=True):
         contents = Contents(vault, tree)
         assert [(e.key, (e.record, e.place)) for e in contents] == sorted(model.items())

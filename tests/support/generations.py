@@ -44,3 +44,19 @@ def step(
     return next_tree(
         vault.trees, previous, Seen(kept, len(stored), lambda: iter(stored)), dictionaries
     )
+
+
+def grow(
+    vault: Vault, first: set[int], steps: list[tuple[set[int], set[int]]]
+) -> tuple[list[Model], list[TreeRef]]:
+    """A first generation of these numbers, then one a step, which touches some and removes some."""
+    models: list[Model] = [{key(n): at(0, n) for n in first}]
+    trees = [step(vault, None, {}, models[0], ())]
+    for generation, (touched, gone) in enumerate(steps, start=1):
+        now = dict(models[-1])
+        now.update({key(n): at(generation, n) for n in touched})
+        for number in gone:
+            now.pop(key(number), None)
+        trees.append(step(vault, Contents(vault, trees[-1]), models[-1], now, ()))
+        models.append(now)
+    return models, trees

@@ -23,8 +23,6 @@ from lifeboat.ports.disks import StoredSnapshot
 from lifeboat.steps.context import Context
 from lifeboat.steps.retained import retention_points
 from lifeboat.steps.scope import Claim, Scope
-from lifeboat.vault.packs import pack_key
-from lifeboat.vault.trees import tree_key
 from lifeboat.vault.vault import Vault
 
 _SETTLED_AFTER = timedelta(days=1)
@@ -120,9 +118,8 @@ def _freed_in_fact(context: Context, plan: PrunePlan, removed: list[str]) -> lis
     if not locked:
         return list(plan.blobs)
     vault, instance = context.vault, plan.instance
-    needed = needed_by(vault, [read_manifest(vault, instance, point) for point in locked])
-    keys = {*map(pack_key, needed.packs), *map(tree_key, needed.trees)}
-    return [key for key in plan.blobs if key not in keys]
+    needed = needed_by(vault, [read_manifest(vault, instance, point) for point in locked]).keys
+    return [key for key in plan.blobs if key not in needed]
 
 
 def working_documents(context: Context) -> list[str]:
@@ -157,10 +154,7 @@ def _freed(vault: Vault, staying: list[Manifest], going: list[Manifest]) -> tupl
     """Keys of packs and trees that only the points which go have mentioned."""
     if not going:
         return ()
-    mentioned, needed = mentioned_by(vault, going), needed_by(vault, staying)
-    packs = sorted(mentioned.packs - needed.packs)
-    trees = sorted(mentioned.trees - needed.trees)
-    return (*map(pack_key, packs), *map(tree_key, trees))
+    return tuple(sorted(mentioned_by(vault, going).keys - needed_by(vault, staying).keys))
 
 
 def open_scopes(context: Context) -> list[Scope]:
