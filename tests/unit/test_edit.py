@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import uuid
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -10,8 +12,12 @@ from typer.testing import CliRunner
 
 from lifeboat.cli import app
 from lifeboat.cli.source import Source
+from lifeboat.clock import rfc3339
+from lifeboat.point.manifest import Run
+from lifeboat.steps.backup import backup
 from lifeboat.steps.edit import edit_impact
 from lifeboat.steps.hold import hold
+from lifeboat.steps.prune import execute_prune, plan_prune
 from tests.support.world import POLICY
 from tests.unit.test_holds import INSTANCE, World, ids, with_points
 
@@ -67,6 +73,64 @@ def test_a_policy_of_another_version_is_said_to_be_unreadable(
     monkeypatch.setattr("lifeboat.steps.edit.parse_policy", refuses_it)
     found = edit_impact(context.vault, world.context().instance, world.now)
     assert "cannot be read" in found.unreadable
+    plan = plan_prune(world.context())
+    assert plan.remove == ()  # nobody knows what it kept
+
+
+def test_an_edit_lets_points_go_a_day_after_the_first_point_made_with_it() -> None:
+    world = with_points(4, policy=WIDE)
+    old = ids(world)
+    world.policy = POLICY
+    plan = plan_prune(world.context())
+    assert (plan.remove, plan.spared) == ((), (old[0], old[1]))
+    assert "until a day after the next point" in plan.keep[-1].reasons[0]
+    made_at = point(world)
+    for hours in (0, 23):
+        world.tick(hours=hours)
+        plan = plan_prune(world.context())
+        assert set(plan.spared) == set(old[:3])
+        assert plan.remove == ()
+        assert rfc3339(made_at + timedelta(days=1)) in plan.keep[-1].reasons[0]
+    assert edit_impact(world.context().vault, world.context().instance, world.now).from_
+    world.tick(hours=1)
+    plan = plan_prune(world.context())
+    assert [gone.point for gone in plan.remove] == old[2::-1]
+    assert plan.spared == ()
+
+
+def test_who_does_not_want_to_wait_says_so() -> None:
+    world = with_points(4, policy=WIDE)
+    world.policy = POLICY
+    plan = plan_prune(world.context(), at_once=True)
+    assert [gone.point for gone in plan.remove] == ids(world)[1::-1]
+
+
+def test_a_slip_that_was_mended_costs_nothing() -> None:
+    world = with_points(6, policy=WIDE)
+    old = ids(world)
+    world.policy = POLICY
+    point(world)
+    assert execute_prune(world.context(), plan_prune(world.context())).removed == ()
+    world.policy = WIDE
+    world.tick(hours=40)
+    point(world)
+    assert execute_prune(world.context(), plan_prune(world.context())).removed == ()
+    assert set(old) <= set(ids(world))
+
+
+def test_an_edit_that_leaves_retention_alone_delays_nothing() -> None:
+    world = with_points(3)
+    world.policy = POLICY + "# a remark\n"
+    plan = plan_prune(world.context())
+    assert (len(plan.remove), plan.spared) == (1, ())
+    assert not edit_impact(world.context().vault, world.context().instance, world.now).changed
+
+
+def point(world: World) -> datetime:
+    """Make one now; returns when."""
+    world.change(f"made at {world.now}")
+    assert backup(world.context(), Run(str(uuid.uuid4()), "scheduled"), lambda _: None)
+    return world.now
 
 
 def refuses_it(text: str, source: str, name: str) -> None:
@@ -96,10 +160,12 @@ def test_from_the_command_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
     assert "because of the edit 3 points go and 0 stay" in told
     assert len(json.loads(run("policy", "impact", INSTANCE, "--json"))["goes"]) == 3
     planned = run("prune", INSTANCE, "--dry-run")
-    assert f"would remove {gone}" in planned
+    assert "would remove" not in planned
     assert expected in planned
+    assert "they go a day after the next point on" in planned
+    assert f"would remove {gone}" in run("prune", INSTANCE, "--dry-run", "--at-once")
     assert len(ids(world)) == 5
     world.policy = WIDE
     context = world.context()
-    assert "the one that the newest point" in run("policy", "impact", INSTANCE)
+    assert "the same for a day" in run("policy", "impact", INSTANCE)
     assert "edited" not in run("prune", INSTANCE, "--dry-run")

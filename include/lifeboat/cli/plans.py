@@ -20,10 +20,10 @@ def describe_impact(found: EditImpact) -> list[str]:
     if not found.against:
         return [f"{found.instance} has no points yet: no edit concerns any"]
     if not found.changed:
-        return [f"the policy is the one that the newest point, {found.against}, was made with"]
+        return [f"retention has been the same for a day; the newest point is {found.against}"]
     if found.unreadable:
         return [f"nothing to compare with: {found.unreadable}"]
-    lines = [f"the policy was edited since the newest point, {found.against}"]
+    lines = [f"the policy was edited after point {found.against}"]
     for verb, effects in (("go", found.goes), ("stay", found.stays)):
         for effect in effects:
             before, after = "; ".join(effect.before), "; ".join(effect.after)
@@ -32,4 +32,7 @@ def describe_impact(found: EditImpact) -> list[str]:
         f"because of the edit {len(found.goes)} points go and {len(found.stays)} stay that would"
         " have gone"
     )
+    if found.goes:
+        when = f"from {found.from_}" if found.from_ else "a day after the next point"
+        lines.append(f"they go {when} on; `lifeboat prune --at-once` does not wait")
     return lines

@@ -26,11 +26,14 @@ def prune(
     instance: InstanceArg,
     include: Include = None,
     dry_run: bool = typer.Option(False, "--dry-run", help="only show what would be removed"),
+    at_once: bool = typer.Option(
+        False, "--at-once", help="let an edit of the policy count now, not after a day"
+    ),
     as_json: AsJson = False,
 ) -> None:
     """Remove the points that the policy's retention no longer keeps."""
     context = Source(include=include).context(instance)
-    plan = plan_prune(context)
+    plan = plan_prune(context, at_once=at_once)
     edit = edit_impact(context.vault, context.instance, context.clock())
     result = None if dry_run else execute_prune(context, plan)
     if as_json:

@@ -202,7 +202,11 @@ def prune(instance: str) -> dict[str, Any]:
 
     with leaving_errors():
         opened = open_instance(instance)
-        result = execute_prune(opened, plan_prune(opened))
+        plan = plan_prune(opened)
+        for kept in plan.keep:
+            if kept.point in plan.spared:
+                say(f"goes because of an edit: {kept.point} ({', '.join(kept.reasons)})")
+        result = execute_prune(opened, plan)
     say(f"kept {result.kept} points, removed {len(result.removed)}")
     for point in result.removed:
         say(f"removed {point}")

@@ -21,6 +21,7 @@ from lifeboat.point.manifest import Manifest, read_manifest
 from lifeboat.policy.retention import decide
 from lifeboat.ports.disks import StoredSnapshot
 from lifeboat.steps.context import Context
+from lifeboat.steps.edit import former_rules, spared
 from lifeboat.steps.retained import retention_points
 from lifeboat.steps.scope import Claim, Scope
 from lifeboat.vault.vault import Vault
@@ -48,13 +49,15 @@ class Keeping(msgspec.Struct, frozen=True):
 class PrunePlan(msgspec.Struct, frozen=True):
     """What prune would do now; used once. `blobs` are keys of packs and trees that no point needs
     once these are removed; `damaged` are points that cannot be read: they stay, and so does every
-    blob, since any may be theirs."""
+    blob, since any may be theirs. `spared` are points of `keep` that stay for a day only because
+    the policy was edited (steps/edit.py)."""
 
     instance: str
     keep: tuple[Keeping, ...]
     remove: tuple[Removal, ...]
     blobs: tuple[str, ...] = ()
     damaged: tuple[str, ...] = ()
+    spared: tuple[str, ...] = ()
 
 
 class PruneResult(msgspec.Struct, frozen=True):
@@ -65,21 +68,25 @@ class PruneResult(msgspec.Struct, frozen=True):
     leftovers: tuple[str, ...]
 
 
-def plan_prune(context: Context) -> PrunePlan:
-    """Reads the catalog only. Points that a run under way builds on are in use."""
+def plan_prune(context: Context, *, at_once: bool = False) -> PrunePlan:
+    """Reads the catalog only. Points that a run under way builds on are in use. An edit of the
+    policy lets points go a day after its first point, or `at_once`."""
     instance, vault = context.instance.id, context.vault
     readable, damaged = catalog.readable(vault, instance)
     manifests = {manifest.point: manifest for manifest in readable}
     in_use = _bases_of_open_runs(context, set(manifests))
     points = retention_points(vault, instance, readable, in_use)
-    decision = decide(points, context.instance.policy.retention, context.clock())
-    keep = tuple(
-        Keeping(kept.id, manifests[kept.id].captured_to, tuple(kept.reasons))
-        for kept in decision.keep
-    )
-    staying = [manifests[kept.point] for kept in keep]
+    now = context.clock()
+    decision = decide(points, context.instance.policy.retention, now)
+    formers = [] if at_once else former_rules(vault, context.instance, readable, now)
+    spare = spared(decision, formers, points, now)
+    stays = {kept.id: kept.reasons for kept in decision.keep}
+    stays |= {point: (reason,) for point, reason in spare.items()}
+    staying = [manifest for manifest in reversed(readable) if manifest.point in stays]
+    keep = tuple(Keeping(m.point, m.captured_to, stays[m.point]) for m in staying)
     handles = {s.handle for manifest in staying for s in manifest.volumes}
-    going = [manifests[gone.id] for gone in decision.remove]
+    gone_for_good = [gone for gone in decision.remove if gone.id not in spare]
+    going = [manifests[gone.id] for gone in gone_for_good]
     removals = [
         Removal(
             manifest.point,
@@ -87,10 +94,10 @@ def plan_prune(context: Context) -> PrunePlan:
             tuple(gone.reasons),
             tuple(s for s in manifest.volumes if s.handle not in handles),
         )
-        for gone, manifest in zip(decision.remove, going, strict=True)
+        for gone, manifest in zip(gone_for_good, going, strict=True)
     ]
     blobs = () if damaged else _freed(vault, staying, going)
-    return PrunePlan(instance, keep, tuple(removals), blobs, tuple(damaged))
+    return PrunePlan(instance, keep, tuple(removals), blobs, tuple(damaged), tuple(sorted(spare)))
 
 
 def execute_prune(context: Context, plan: PrunePlan) -> PruneResult:
