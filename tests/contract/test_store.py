@@ -8,6 +8,7 @@ vault check` tries on a user's store; below them is what only tests can ask.
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -21,7 +22,7 @@ from lifeboat.adapters.store_s3 import connect_s3
 from lifeboat.adapters.store_s3_settings import S3Settings
 from lifeboat.clock import Clock, pause, utc_now
 from lifeboat.errors import BlobMissing, Conflict, Unsupported
-from lifeboat.ports.store import Store
+from lifeboat.ports.store import Store, each_of
 from lifeboat.report.store_check import Verdict, check_promise, check_store
 from lifeboat.report.store_promises import PROMISES, Promise, Scratch
 from tests.support.memory_store import MemoryStore
@@ -136,6 +137,25 @@ def test_a_lock_needs_a_time_zone(store: Store) -> None:
     with pytest.raises(ValueError, match="time zone"):
         store.put_new("packs/a", b"x", immutable_until=datetime(2099, 1, 1))  # noqa: DTZ001
     assert keys(store) == []
+
+
+def test_calls_come_from_several_threads(store: Store) -> None:
+    """As many as any store asks for, and each gets what it asked for."""
+    names = [f"points/{number:03}" for number in range(60)]
+
+    def there_and_back(name: str) -> bytes:
+        store.put_new(name, name.encode() * 100)
+        assert name in keys(store, "points/")
+        return store.get_range(name, 0, len(name))
+
+    with ThreadPoolExecutor(10) as pool:
+        assert list(pool.map(there_and_back, names)) == [name.encode() for name in names]
+    assert list(each_of(store, store.get, names)) == [name.encode() * 100 for name in names]
+    with pytest.raises(BlobMissing):
+        list(each_of(store, store.get, ["points/000", "points/gone", "points/001"]))
+    assert keys(store, "points/") == names
+    list(each_of(store, store.delete, names))
+    assert keys(store, "points/") == []
 
 
 @pytest.mark.parametrize(("offset", "length"), [(-1, 5), (0, -1)])

@@ -16,6 +16,7 @@ import msgspec
 import pytest
 
 from lifeboat.adapters.store_local import LocalStore
+from lifeboat.clock import rfc3339
 from lifeboat.errors import Damaged, LifeboatError, StoreFull, StoreUnavailable
 from lifeboat.point import catalog, layout
 from lifeboat.point.manifest import Manifest, commit, open_contents, read_manifest
@@ -23,7 +24,8 @@ from lifeboat.ports.store import BlobStat
 from lifeboat.steps.context import Context
 from lifeboat.steps.prune import execute_prune, plan_prune
 from lifeboat.steps.reconcile import GRACE, reconcile, remove_orphans
-from lifeboat.steps.scrub import Sample, scrub
+from lifeboat.steps.scrub import Sample, record_damage, scrub
+from lifeboat.vault.packs import pack_key
 from lifeboat.vault.vault import create_vault
 from tests.support.crash import Fuse, Killed
 from tests.support.kinds import CONFIG_MAP, CONTENT
@@ -408,23 +410,50 @@ def test_a_snapshot_that_its_point_does_not_name_is_an_orphan() -> None:
 
 
 def test_no_damage_to_old_points_keeps_a_new_one_from_being_made() -> None:
-    """Any blob missing, any manifest or tree changed: the next point is whole. A changed pack is
-    seen by scrub alone; taken away, what it held is stored anew."""
+    """Any blob missing or changed (but for a policy's text, which points share): the next point is
+    whole. A changed pack is seen by scrub alone, which puts it on record; what it held is stored
+    anew."""
     number = len(needed_in_order(stocked()))
     assert number > 8
     for place, missing in itertools.product(range(number), (True, False)):
         world = stocked()
         victim = needed_in_order(world)[place]
-        if not missing and not victim.startswith((layout.points(INSTANCE), "trees/")):
-            continue
+        if not missing and "/policies/" in victim:
+            continue  # its own test is below
         whole = world.store.blobs.pop(victim)
         if not missing:
             world.store.blobs[victim] = whole[:20] + bytes([whole[20] ^ 1]) + whole[21:]
+            vault = world.context().vault
+            seen = scrub(vault, INSTANCE, Sample(), lambda _: None)
+            packs = record_damage(vault, seen, rfc3339(world.now))
+            assert [pack_key(pack) for pack in packs] == [victim] * victim.startswith("packs/")
+            assert record_damage(vault, seen, rfc3339(world.now)) == ()
         made = changed_point(world, "after", range(3))
         assert made.complete
         found = scrub(world.context().vault, INSTANCE, Sample(), lambda _: None)
         assert made.point not in found.lost, victim
         assert found.newest_whole == made.point
+
+
+def test_the_record_of_a_damaged_pack_goes_with_the_pack() -> None:
+    world = stocked()
+    vault = world.context().vault
+    victim = [key for key in needed_in_order(world) if key.startswith("packs/")][-1]
+    whole = world.store.blobs[victim]
+    world.store.blobs[victim] = whole[:-1] + bytes([whole[-1] ^ 1])
+    record_damage(vault, scrub(vault, INSTANCE, Sample(), lambda _: None), rfc3339(world.now))
+    context = world.context()
+    remove_orphans(context, reconcile(context))
+    assert list(vault.store.list(layout.damaged_packs(INSTANCE)))
+    for number in range(3):  # then the policy keeps none of the old points
+        world.tick(hours=1)
+        changed_point(world, f"later {number}", range(3))
+    context = world.context()
+    execute_prune(context, plan_prune(context))
+    assert victim not in world.store.blobs
+    context = world.context()
+    remove_orphans(context, reconcile(context))
+    assert not list(vault.store.list(layout.damaged_packs(INSTANCE)))
 
 
 def needed_in_order(world: World) -> list[str]:

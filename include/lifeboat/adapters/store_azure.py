@@ -145,6 +145,8 @@ class AzureStore:
         self._clock = clock
         self._locks_proven = False
 
+    in_flight = 10  # connections that the client's pool keeps open
+
     def describe(self) -> str:
         """The container's URL and prefix, any signature cut off."""
         return f"{self._container.url.partition('?')[0]}/{self._prefix}".rstrip("/")

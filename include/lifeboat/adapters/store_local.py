@@ -74,6 +74,8 @@ class LocalStore:
             raise _translate(error, f"cannot make the folder {root}") from error
         return cls(root)
 
+    in_flight = 1
+
     def describe(self) -> str:
         """The folder's absolute path."""
         return str(self._root)

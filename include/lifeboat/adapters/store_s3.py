@@ -83,6 +83,8 @@ class S3Store:
         self._clock = clock
         self._locks_proven = False
 
+    in_flight = 10  # connections that the client's pool keeps open
+
     def describe(self) -> str:
         """The bucket and prefix as a vault url, with the server when it is not AWS."""
         endpoint = str(self._client.meta.endpoint_url)

@@ -10,13 +10,13 @@ from lifeboat.cli.options import AsJson, Include, InstanceArg, Key, VaultUrl
 from lifeboat.cli.output import say, show_json, show_lines, size
 from lifeboat.cli.plans import describe_impact, describe_prune
 from lifeboat.cli.source import Source
-from lifeboat.clock import utc_now
+from lifeboat.clock import rfc3339, utc_now
 from lifeboat.errors import Damaged, UsageError
 from lifeboat.steps.edit import edit_impact
 from lifeboat.steps.prune import execute_prune, plan_prune
 from lifeboat.steps.reconcile import Orphan, Reconciliation, remove_orphans
 from lifeboat.steps.reconcile import reconcile as find_orphans
-from lifeboat.steps.scrub import Scrubbed, ensure_sound, sample, turn_at
+from lifeboat.steps.scrub import Scrubbed, ensure_sound, record_damage, sample, turn_at
 from lifeboat.steps.scrub import scrub as run_scrub
 
 _DAY = 86_400
@@ -76,6 +76,9 @@ def scrub(
         int | None,
         typer.Option("--turn", min=0, help="which share; default: the number of the day (UTC)"),
     ] = None,
+    record: bool = typer.Option(
+        False, "--record", help="put damaged packs on record: the next backup replaces them"
+    ),
     as_json: AsJson = False,
 ) -> None:
     """Read the vault again and say what is damaged, by point and by object."""
@@ -85,6 +88,9 @@ def scrub(
     if chosen.slots > 1:
         say(f"{chosen}, turn {number}: {chosen.slots} turns in a row read everything")
     found = run_scrub(opened, instance, chosen, say)
+    if record:
+        for pack in record_damage(opened, found, rfc3339(utc_now())):
+            say(f"pack {pack} is on record: the next backup stores anew what it needs of it")
     if not as_json:
         show_lines(_describe_scrub(found))
         ensure_sound(found)

@@ -35,8 +35,10 @@ def reconcile(instance: str) -> dict[str, Any]:
 
 
 def scrub(instance: str, percent: str) -> dict[str, Any]:
-    """Reads this turn's share again. Raises Damaged, naming blobs, points and objects."""
-    from lifeboat.steps.scrub import ensure_sound, sample, turn_at
+    """Reads this turn's share again, and puts damaged packs on record for the next backup. Raises
+    Damaged, naming blobs, points and objects."""
+    from lifeboat.clock import rfc3339
+    from lifeboat.steps.scrub import ensure_sound, record_damage, sample, turn_at
     from lifeboat.steps.scrub import scrub as read_again
 
     with leaving_errors():
@@ -46,6 +48,8 @@ def scrub(instance: str, percent: str) -> dict[str, Any]:
         found = read_again(opened.vault, instance, sample(int(percent), turn), say)
         say(f"read {found.packs} packs, {found.frames} frames, {found.bytes} bytes (turn {turn})")
         say(f"the newest whole point is {found.newest_whole or 'none'}")
+        for pack in record_damage(opened.vault, found, rfc3339(opened.clock())):
+            say(f"pack {pack} is on record: the next point stores anew what it needs of it")
         ensure_sound(found)
     return {"points": found.points, "packs": found.packs, "bytes": found.bytes}
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import partial
 
 from lifeboat.clock import parse_rfc3339
-from lifeboat.errors import Damaged, NewerFormat, UsageError
+from lifeboat.errors import Damaged, LifeboatError, NewerFormat, UsageError
 from lifeboat.point import layout
 from lifeboat.point.ident import check_point_id, stamp
 from lifeboat.point.manifest import Manifest, read_manifest
+from lifeboat.ports.store import each_of
 from lifeboat.vault.vault import Vault
 
 
@@ -31,17 +33,27 @@ def point_ids(vault: Vault, instance: str) -> list[str]:
 
 def manifests(vault: Vault, instance: str) -> list[Manifest]:
     """All manifests, oldest first. Raises Damaged at the first that cannot be read."""
-    return [read_manifest(vault, instance, point) for point in point_ids(vault, instance)]
+    read = partial(read_manifest, vault, instance)
+    return list(each_of(vault.store, read, point_ids(vault, instance)))
 
 
 def readable(vault: Vault, instance: str) -> tuple[list[Manifest], dict[str, str]]:
-    """All manifests that can be read, oldest first, and why the others cannot, by point."""
+    """All manifests that can be read, oldest first, and why the others cannot, by point. A point
+    that a prune removes meanwhile is in neither."""
     found, damaged = [], {}
-    for point in point_ids(vault, instance):
+
+    def read(point: str) -> Manifest | LifeboatError:
         try:
-            found.append(read_manifest(vault, instance, point))
-        except (Damaged, NewerFormat) as error:
-            damaged[point] = error.message
+            return read_manifest(vault, instance, point)
+        except (Damaged, NewerFormat, UsageError) as error:
+            return error
+
+    points = point_ids(vault, instance)
+    for point, manifest in zip(points, each_of(vault.store, read, points), strict=True):
+        if isinstance(manifest, Manifest):
+            found.append(manifest)
+        elif not isinstance(manifest, UsageError):
+            damaged[point] = manifest.message
     return found, damaged
 
 

@@ -110,6 +110,15 @@ def orphan(instance: str, what: str) -> str:
     return f"{orphans(instance)}{hashlib.sha256(what.encode()).hexdigest()[:32]}"
 
 
+def damaged_packs(instance: str) -> str:
+    """Prefix of the records of packs that scrub found damaged; the next segment is the pack."""
+    return f"{ROOT}{instance}/damaged/"
+
+
+def damaged_pack(instance: str, pack: str) -> str:
+    return f"{damaged_packs(instance)}{pack}"
+
+
 def restore_plan(instance: str, restore: str) -> str:
     return f"{ROOT}{instance}/restores/{restore}/plan"
 

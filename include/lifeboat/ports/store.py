@@ -12,6 +12,7 @@ tests/contract/test_store.py against all of ours):
   "not yet", and the blob stays in its place.
 - immutability is an offer, not a duty: `traits` says whether it is made, and who asks for it where
   it is not gets `Unsupported`. A lock that was asked for is never silently left out.
+- calls may come from several threads at once.
 - errors are of lifeboat.errors: StoreUnavailable (retryable), StoreReadOnly, StoreFull, Forbidden,
   Unauthorized, BlobMissing, BlobExists, NotAVault (the root itself does not exist).
 """
@@ -19,13 +20,17 @@ tests/contract/test_store.py against all of ours):
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from lifeboat.clock import rfc3339
 from lifeboat.errors import Conflict
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 _SEGMENT = re.compile(r"[A-Za-z0-9_@=+-][A-Za-z0-9._@=+-]*")
 _LONGEST_KEY = 900  # Azure allows blob names of 1,024 characters; the rest is for the user's prefix
@@ -100,6 +105,11 @@ class Traits:
 class Store(Protocol):
     """A flat, write-once key space."""
 
+    @property
+    def in_flight(self) -> int:
+        """How many requests at once make many of them faster: 1 where no network lies between."""
+        ...
+
     def describe(self) -> str:
         """The place as a person would write it, without credentials."""
         ...
@@ -144,3 +154,15 @@ class Store(Protocol):
     def delete(self, key: str) -> None:
         """Remove the blob if it is there. Raises Conflict while it is immutable: not yet."""
         ...
+
+
+def each_of(store: Store, work: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
+    """`work` of every item, in their order, with as many requests in flight as the store likes.
+
+    What `work` raises is raised where its item is due; nothing new is begun after that.
+    """
+    if store.in_flight == 1:
+        yield from map(work, items)
+        return
+    with ThreadPoolExecutor(store.in_flight) as pool:
+        yield from pool.map(work, items)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lifeboat.errors import BlobMissing, Damaged, NewerFormat
-from lifeboat.point import catalog
-from lifeboat.point.liveness import needed_by, stored_blobs
+from lifeboat.point import catalog, layout
+from lifeboat.point.liveness import needed_by
 from lifeboat.point.manifest import read_manifest
-from lifeboat.vault.packs import pack_key
+from lifeboat.vault.packs import stat_packs
 from lifeboat.vault.vault import Vault
 
 
@@ -22,10 +22,8 @@ class Footing:
 
 
 def find_footing(vault: Vault, instance: str) -> Footing:
-    """The newest complete point whose trees can be read; what is gone of its packs is stored anew.
-
-    A pack that a late listing does not show costs a second copy of its records, nothing else.
-    """
+    """The newest complete point whose trees can be read; what is gone of its packs, or was found
+    damaged by scrub, is stored anew."""
     warnings: list[str] = []
     for point in reversed(catalog.point_ids(vault, instance)):
         try:
@@ -36,9 +34,15 @@ def find_footing(vault: Vault, instance: str) -> Footing:
         except (Damaged, NewerFormat, BlobMissing) as error:
             warnings.append(f"not built on point {point}: {error.message}")
             continue
-        stored = stored_blobs(vault)
-        gone = tuple(sorted(pack for pack in packs if pack_key(pack) not in stored))
-        if gone:
-            warnings.append(f"{len(gone)} packs of point {point} are gone: stored anew")
-        return Footing(point, gone, tuple(warnings))
+        gone = packs - stat_packs(vault.store, packs).keys()
+        damaged = packs & _found_damaged(vault, instance)
+        for what, some in (("gone", gone), ("damaged", damaged - gone)):
+            if some:
+                warnings.append(f"{len(some)} packs of point {point} are {what}: stored anew")
+        return Footing(point, tuple(sorted(gone | damaged)), tuple(warnings))
     return Footing(warnings=tuple(warnings))
+
+
+def _found_damaged(vault: Vault, instance: str) -> set[str]:
+    stats = vault.store.list(layout.damaged_packs(instance))
+    return {layout.last_segment(stat.key) for stat in stats}

@@ -30,6 +30,7 @@ from lifeboat.ports.store import BlobStat
 from lifeboat.steps.context import Context
 from lifeboat.steps.prune import open_scopes
 from lifeboat.vault.packs import ROOT as PACKS
+from lifeboat.vault.packs import pack_key
 
 GRACE = timedelta(hours=24)
 
@@ -56,7 +57,7 @@ class OrphanSeen(msgspec.Struct, frozen=True):
 
 class Reconciliation(msgspec.Struct, frozen=True):
     """`damaged` maps a point to what is missing of it; such points are shown, never dropped.
-    `settled` are keys of records of what is no orphan any more."""
+    `settled` are keys of records of what is no orphan any more, or no damage."""
 
     orphans: tuple[Orphan, ...]
     damaged: dict[str, tuple[str, ...]]
@@ -108,7 +109,8 @@ def reconcile(context: Context, grace: timedelta = GRACE) -> Reconciliation:
         *_orphan_blobs(context, stored, records),
         *_orphan_snapshots(context, manifests, marked, records),
     ]
-    return Reconciliation(tuple(orphans), damaged, records.settled())
+    settled = (*records.settled(), *_damage_that_went(context, stored))
+    return Reconciliation(tuple(orphans), damaged, settled)
 
 
 def remove_orphans(context: Context, found: Reconciliation) -> list[str]:
@@ -143,6 +145,13 @@ def ensure_nothing_gone(found: Reconciliation) -> None:
     if found.damaged:
         lines = [f"  point {point}: {'; '.join(what)}" for point, what in found.damaged.items()]
         raise Damaged("points whose data is gone:\n" + "\n".join(lines))
+
+
+def _damage_that_went(context: Context, stored: dict[str, BlobStat]) -> Iterator[str]:
+    """Scrub's records of packs that are there no more."""
+    for stat in context.vault.store.list(layout.damaged_packs(context.instance.id)):
+        if pack_key(layout.last_segment(stat.key)) not in stored:
+            yield stat.key
 
 
 def _record(context: Context, key: str, orphan: Orphan) -> None:

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 
 import msgspec
 
-from lifeboat.errors import BlobMissing, Damaged, NewerFormat, UsageError
+from lifeboat.errors import BlobExists, BlobMissing, Damaged, NewerFormat, UsageError
 from lifeboat.point import catalog, layout
 from lifeboat.point.manifest import Manifest
 from lifeboat.point.survey import UNREADABLE, Frame, Frames, losses, shelves, survey
@@ -44,6 +45,15 @@ class Damage(msgspec.Struct, frozen=True):
     blob: str
     reason: str
     points: tuple[str, ...]
+
+
+class DamagedPack(msgspec.Struct, frozen=True):
+    """The record of a pack that does not read as it was written: the next point stores anew what
+    it needs of it (steps/footing.py). Goes with the pack."""
+
+    pack: str
+    reason: str
+    seen: str
 
 
 class Scrubbed(msgspec.Struct, frozen=True, kw_only=True):
@@ -134,6 +144,20 @@ def scrub(vault: Vault, instance: str, share: Sample, say: Say) -> Scrubbed:
                 key = pack_key(loss.pack)
                 account.blob(key, reasons[key], (loss.point,), loss.title)
     return _told(vault, account, manifests, share)
+
+
+def record_damage(vault: Vault, found: Scrubbed, now: str) -> tuple[str, ...]:
+    """Put damaged packs on record, for the next backup; returns those that are new there."""
+    fresh = []
+    for one in found.damage:
+        pack = layout.last_segment(one.blob)
+        if one.blob != pack_key(pack):
+            continue
+        with suppress(BlobExists):
+            key = layout.damaged_pack(found.instance, pack)
+            vault.put_document(key, DamagedPack(pack, one.reason, now))
+            fresh.append(pack)
+    return tuple(fresh)
 
 
 def ensure_sound(found: Scrubbed) -> None:

@@ -12,14 +12,14 @@ from collections import defaultdict
 from datetime import datetime
 
 from lifeboat.clock import parse_rfc3339
-from lifeboat.point import catalog, layout
+from lifeboat.point import catalog
 from lifeboat.point.ident import stamp
 from lifeboat.point.liveness import needed_by
 from lifeboat.point.manifest import Manifest, open_contents, read_manifest
 from lifeboat.policy.periods import Calendar
 from lifeboat.policy.rules import Retention, Tier
 from lifeboat.steps.context import Context
-from lifeboat.vault.packs import ROOT
+from lifeboat.vault.packs import stat_packs
 
 _MOSTLY_DEAD = 0.7  # simulated: 0.5 leaves a third more behind, 0.85 writes more than it frees
 _LONG: tuple[Tier, ...] = ("monthly", "yearly", "weekly")
@@ -38,14 +38,8 @@ def sparse_packs(context: Context, point: str) -> tuple[str, ...]:
     live = _live_bytes(context, previous)
     # What the period's first point holds stays as long as that does, whatever is stored anew.
     held = _held_by_first(context, calendar.start(tier, before))
-    sizes = {layout.last_segment(s.key): s.size for s in context.vault.store.list(ROOT)}
-    return tuple(
-        sorted(
-            pack
-            for pack, alive in live.items()
-            if pack not in held and alive < _MOSTLY_DEAD * sizes.get(pack, 0)
-        )
-    )
+    stats = stat_packs(context.vault.store, live.keys() - held)
+    return tuple(pack for pack, stat in stats.items() if live[pack] < _MOSTLY_DEAD * stat.size)
 
 
 def _long_period(rules: Retention) -> Tier | None:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import secrets
 from collections import OrderedDict
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from lifeboat.errors import Damaged, NewerFormat
-from lifeboat.ports.store import Store
+from lifeboat.ports.store import BlobStat, Store, each_of
 from lifeboat.vault.crypto import Cipher
 from lifeboat.vault.dictionaries import Dictionaries
 from lifeboat.vault.records import FRAME_BYTES, Place, open_frame, seal_frame
@@ -27,6 +28,14 @@ _FRAMES_KEPT = 16
 def pack_key(pack: str) -> str:
     """The store key of a pack; two digits of fan-out keep folders small."""
     return f"{ROOT}{pack[:2]}/{pack}"
+
+
+def stat_packs(store: Store, packs: Iterable[str]) -> dict[str, BlobStat]:
+    """Those of `packs` that are stored, by name. One request each: a listing would go through the
+    packs of every instance of the vault."""
+    names = sorted(packs)
+    stats = each_of(store, lambda pack: store.stat(pack_key(pack)), names)
+    return {pack: stat for pack, stat in zip(names, stats, strict=True) if stat is not None}
 
 
 @dataclass

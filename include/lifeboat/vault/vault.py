@@ -38,7 +38,7 @@ from lifeboat.vault.trees import Trees
 from lifeboat.vault.written import put_surely
 
 HEADER_KEY = "lifeboat.json"
-MAJOR, MINOR = 1, 0
+MAJOR, MINOR = 1, 1
 FIRST_LABEL = "first key"
 _DOCUMENT_MAGIC = b"LBD1"
 
