@@ -119,13 +119,18 @@ def damaged_pack(instance: str, pack: str) -> str:
     return f"{damaged_packs(instance)}{pack}"
 
 
+def restores(instance: str) -> str:
+    """Prefix of what restores and test restores left; the next segment is the restore."""
+    return f"{ROOT}{instance}/restores/"
+
+
 def restore_plan(instance: str, restore: str) -> str:
-    return f"{ROOT}{instance}/restores/{restore}/plan"
+    return f"{restores(instance)}{restore}/plan"
 
 
 def restore_part(instance: str, restore: str, part: str) -> str:
     """What one step of a restore left for the next ones and for the report."""
-    return f"{ROOT}{instance}/restores/{restore}/{part}"
+    return f"{restores(instance)}{restore}/{part}"
 
 
 def last_segment(key: str) -> str:

@@ -22,8 +22,9 @@ from lifeboat.policy.retention import decide
 from lifeboat.ports.disks import StoredSnapshot
 from lifeboat.steps.context import Context
 from lifeboat.steps.edit import former_rules, spared
+from lifeboat.steps.in_use import points_in_use
 from lifeboat.steps.retained import retention_points
-from lifeboat.steps.scope import Claim, Scope
+from lifeboat.steps.scope import Claim
 from lifeboat.vault.vault import Vault
 
 _SETTLED_AFTER = timedelta(days=1)
@@ -69,13 +70,12 @@ class PruneResult(msgspec.Struct, frozen=True):
 
 
 def plan_prune(context: Context, *, at_once: bool = False) -> PrunePlan:
-    """Reads the catalog only. Points that a run under way builds on are in use. An edit of the
-    policy lets points go a day after its first point, or `at_once`."""
+    """Reads the catalog only. Points that a run or a restore under way needs are in use. An edit of
+    the policy lets points go a day after its first point, or `at_once`."""
     instance, vault = context.instance.id, context.vault
     readable, damaged = catalog.readable(vault, instance)
     manifests = {manifest.point: manifest for manifest in readable}
-    in_use = _bases_of_open_runs(context, set(manifests))
-    points = retention_points(vault, instance, readable, in_use)
+    points = retention_points(vault, instance, readable, points_in_use(context))
     now = context.clock()
     decision = decide(points, context.instance.policy.retention, now)
     formers = [] if at_once else former_rules(vault, context.instance, readable, now)
@@ -162,22 +162,6 @@ def _freed(vault: Vault, staying: list[Manifest], going: list[Manifest]) -> tupl
     if not going:
         return ()
     return tuple(sorted(mentioned_by(vault, going).keys - needed_by(vault, staying).keys))
-
-
-def open_scopes(context: Context) -> list[Scope]:
-    """Scopes of runs that have neither committed nor been given up: no manifest, no tombstone."""
-    instance, vault = context.instance.id, context.vault
-    settled = set(catalog.point_ids(vault, instance)) | removed_points(vault, instance)
-    prefix = layout.scope(instance, "")
-    return [
-        vault.get_document(stat.key, Scope)
-        for stat in vault.store.list(prefix)
-        if layout.last_segment(stat.key) not in settled
-    ]
-
-
-def _bases_of_open_runs(context: Context, known: set[str]) -> set[str]:
-    return {scope.previous for scope in open_scopes(context)} & known
 
 
 def _delete_snapshots(context: Context, snapshots: tuple[StoredSnapshot, ...]) -> list[str]:

@@ -28,7 +28,7 @@ from lifeboat.point.manifest import Manifest
 from lifeboat.ports.disks import StoredSnapshot
 from lifeboat.ports.store import BlobStat
 from lifeboat.steps.context import Context
-from lifeboat.steps.prune import open_scopes
+from lifeboat.steps.in_use import open_scopes
 from lifeboat.vault.packs import ROOT as PACKS
 from lifeboat.vault.packs import pack_key
 
