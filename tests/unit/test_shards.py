@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import pytest
+
 from lifeboat.point.manifest import Run
 from lifeboat.steps.enumerate import enumerate_scope
 from tests.support.kinds import CONFIG_MAP, NAMESPACE, SECRET
 from tests.support.world import World
+
+
+@pytest.fixture(autouse=True)
+def small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lifeboat.steps.enumerate._SHARD_OBJECTS", 500)
 
 
 def _fill(world: World, namespace: str, number: int) -> None:
@@ -23,7 +30,7 @@ def test_a_small_application_is_one_shard() -> None:
 
 def test_a_large_one_is_split_by_counted_objects() -> None:
     world = World()
-    _fill(world, "shop", 4000)
+    _fill(world, "shop", 400)
     scope = enumerate_scope(world.context(), Run("run-1", "manual"))
     assert len(scope.shards) == 2
     where = {listing.kind.plural: shard.id for shard in scope.shards for listing in shard.listings}
@@ -34,5 +41,5 @@ def test_what_other_namespaces_hold_does_not_make_shards() -> None:
     world = World()
     other = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "elsewhere"}}
     world.cluster.create(NAMESPACE, None, other)
-    _fill(world, "elsewhere", 4000)
+    _fill(world, "elsewhere", 400)
     assert len(enumerate_scope(world.context(), Run("run-1", "manual")).shards) == 1

@@ -9,6 +9,7 @@ from airflow.sdk import DAG, Asset, TriggerRule, task
 from lifeboat.pipeline import backup_tasks
 from lifeboat.pipeline.frame import documentation, run_limit, tags, task_defaults, timetable
 from lifeboat.policy.instance import Instance
+from lifeboat.steps.listing import THREADS
 
 _SNAPSHOTS = ["snapshot", "settle"]
 _ALL = ["dump", "volumes", *_SNAPSHOTS, "commit", "prune"]
@@ -47,6 +48,7 @@ class _Graph:
     def __init__(self, instance: Instance) -> None:
         self._instance = instance
         self._hooks = bool(instance.policy.hooks)
+        self._in_flight = instance.policy.requests_in_flight
 
     def build(self) -> None:
         instance = self._instance.id
@@ -59,6 +61,7 @@ class _Graph:
             task(
                 task_id="dump",
                 map_index_template="{{ task.op_kwargs['shard']['title'] }}",
+                max_active_tis_per_dagrun=max(1, self._in_flight // THREADS),
             )(backup_tasks.dump)
             .partial(instance=instance)
             .expand(shard=shards)
@@ -77,9 +80,11 @@ class _Graph:
             otherwise_skip=[*_SNAPSHOTS, *(_HOOKS if self._hooks else [])],
         )
         tickets = (
-            task(task_id="snapshot", map_index_template="{{ task.op_kwargs['volume'] }}")(
-                backup_tasks.snapshot
-            )
+            task(
+                task_id="snapshot",
+                map_index_template="{{ task.op_kwargs['volume'] }}",
+                max_active_tis_per_dagrun=self._in_flight,
+            )(backup_tasks.snapshot)
             .partial(instance=instance)
             .expand(volume=titles)
         )

@@ -220,6 +220,15 @@ class Policy(Strict):
         default_factory=Select,
         description="What is protected. Default every namespace but system ones, every kind.",
     )
+    requests_in_flight: int = Field(
+        default=8,
+        ge=1,
+        le=64,
+        description="How many requests a backup may have open to the API server at once, 1 to 64,"
+        " however many tasks it has. Default 8: fewer than a person's own kubectl would be delayed"
+        " by (an API server serves 600 by default).",
+        examples=[8],
+    )
     volumes: Volumes = Field(
         default_factory=Volumes,
         description="What happens to volumes. Default: snapshots of all, and a volume that cannot"

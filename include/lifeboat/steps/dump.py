@@ -193,7 +193,8 @@ def dump_shard(context: Context, scope: Scope, shard_id: str) -> Part:
         return done
     shard = next(shard for shard in scope.shards if shard.id == shard_id)
     dump = _Dump(context, scope, shard)
-    with closing(list_all(context.cluster, shard.listings)) as arrivals:
+    most = context.instance.policy.requests_in_flight
+    with closing(list_all(context.cluster, shard.listings, most)) as arrivals:
         for arrived in arrivals:
             _take(dump, arrived)
     part = dump.finish(rfc3339(context.clock()))

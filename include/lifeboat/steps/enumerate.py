@@ -7,6 +7,8 @@ scope by a document, so that a retry after a crash goes on with the same point (
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import msgspec
 
@@ -25,7 +27,7 @@ from lifeboat.steps.related import Related
 from lifeboat.steps.scope import Claim, Listing, Scope, Shard
 from lifeboat.steps.sparse import sparse_packs
 
-_SHARD_OBJECTS = 5000
+_SHARD_OBJECTS = 20_000  # two or three seconds of work; the start of a task takes half of one
 _FEW_NAMESPACES = 8
 
 
@@ -83,7 +85,7 @@ def decide_scope(context: Context, claim: Claim) -> Scope:
         previous=previous.point,
         server_version=discovery.server_version,
         namespaces=namespaces,
-        shards=_shards(context.cluster, listings),
+        shards=_shards(context.cluster, listings, policy.requests_in_flight),
         volumes=found.volumes,
         left_out=(
             *_undiscovered(discovery),
@@ -118,9 +120,9 @@ def _takes_all_cluster_scoped(select: Select) -> bool:
     return select.cluster_scoped == "all" or automatic
 
 
-def _shards(cluster: Cluster, listings: list[Listing]) -> tuple[Shard, ...]:
+def _shards(cluster: Cluster, listings: list[Listing], most: int) -> tuple[Shard, ...]:
     """Packs listings, biggest first, into as few shards of equal size as the count asks for."""
-    weights = _weigh(cluster, listings)
+    weights = _weigh(cluster, listings, most)
     number = max(1, -(-sum(weights.values()) // _SHARD_OBJECTS))
     bins: list[list[Listing]] = [[] for _ in range(number)]
     loads = [0] * number
@@ -135,26 +137,30 @@ def _shards(cluster: Cluster, listings: list[Listing]) -> tuple[Shard, ...]:
     )
 
 
-def _weigh(cluster: Cluster, listings: list[Listing]) -> dict[Listing, int]:
+def _weigh(cluster: Cluster, listings: list[Listing], most: int) -> dict[Listing, int]:
     """Objects of each listing, by one `limit=1` request a kind (`remainingItemCount`); where one
     shard will not do, also a request for each listing of a single namespace.
 
     What cannot be counted weighs nothing here and tells its error in the dump.
     """
-    kinds = {listing.kind for listing in listings if listing.only is None}
-    counted = {kind: _count(cluster, kind, None) for kind in kinds}
-    if sum(counted.values()) <= _SHARD_OBJECTS:
-        return dict.fromkeys(listings, 0)
-    weights = {listing: counted.get(listing.kind, 0) for listing in listings}
-    for listing in listings:
-        if listing.namespace and weights[listing]:
-            weights[listing] = _count(cluster, listing.kind, listing.namespace)
-    return weights
+    whole = {Listing(listing.kind) for listing in listings if listing.only is None}
+    with ThreadPoolExecutor(most) as pool:
+
+        def count(some: Iterable[Listing]) -> dict[Listing, int]:
+            asked = sorted(some, key=lambda one: (one.kind.resource, one.namespace or ""))
+            return dict(zip(asked, pool.map(partial(_count, cluster), asked), strict=True))
+
+        counted = count(whole)
+        if sum(counted.values()) <= _SHARD_OBJECTS:
+            return dict.fromkeys(listings, 0)
+        single = [one for one in listings if one.namespace and counted.get(Listing(one.kind))]
+        return {one: counted.get(one, 0) for one in listings} | count(single)
 
 
-def _count(cluster: Cluster, kind: Kind, namespace: str | None) -> int:
+def _count(cluster: Cluster, listing: Listing) -> int:
+    pages = cluster.list_pages(listing.kind, namespace=listing.namespace, limit=1)
     try:
-        page = next(iter(cluster.list_pages(kind, namespace=namespace, limit=1)), None)
+        page = next(iter(pages), None)
     except LifeboatError:
         return 0
     return len(page.items) + (page.remaining or 0) if page else 0

@@ -15,7 +15,8 @@ from lifeboat.errors import Expired, LifeboatError
 from lifeboat.ports.cluster import Cluster
 from lifeboat.steps.scope import Listing
 
-_THREADS = 4
+THREADS = 4
+"""Requests that one dump has open at once, where the policy allows as many."""
 _PAGES_HELD = 3
 _RELISTS = 3
 
@@ -46,15 +47,16 @@ class _Work:
 
 
 def list_all(
-    cluster: Cluster, listings: Sequence[Listing]
+    cluster: Cluster, listings: Sequence[Listing], most: int = THREADS
 ) -> Generator[Arrived | Failed, None, None]:
-    """Every page of every listing; failures come as values, for the caller to judge."""
+    """Every page of every listing, with at most so many requests open; failures come as values,
+    for the caller to judge."""
     work = _Work(queue.SimpleQueue(), queue.Queue(_PAGES_HELD))
     for listing in listings:
         work.listings.put(listing)
     threads = [
         threading.Thread(target=_run, args=(cluster, work), name=f"list-{n}", daemon=True)
-        for n in range(min(_THREADS, len(listings)))
+        for n in range(min(THREADS, most, len(listings)))
     ]
     for thread in threads:
         thread.start()

@@ -64,7 +64,8 @@ def compare_live(
     scope = decide_scope(context, Claim(new_point_id(now), Run("", "cli"), rfc3339(now)))
     listings = [one for shard in scope.shards for one in shard.listings if _asked(wanted, one)]
     comparison = _Comparison(context, scope, contents, wanted)
-    with closing(list_all(context.cluster, listings)) as arrivals:
+    most = context.instance.policy.requests_in_flight
+    with closing(list_all(context.cluster, listings, most)) as arrivals:
         for arrived in arrivals:
             comparison.take(arrived)
     return comparison.finish(listings)
