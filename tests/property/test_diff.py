@@ -8,7 +8,7 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lifeboat.report.changes import as_document, changed, lines
+from lifeboat.report.changes import as_document, lines, looked_into
 from lifeboat.report.diff import diff, spell
 
 _scalars = st.none() | st.booleans() | st.integers(-2, 2) | st.sampled_from(["", "a", "b", "1"])
@@ -55,10 +55,10 @@ def test_no_value_of_a_secret_is_ever_shown(one: Any, other: Any, bare: bool) ->
         return msgspec.json.encode(body | ({"data": data} if data else {}))
 
     key = ("", "v1", "Secret", "shop", "login")
-    change = changed(key, secret(one), secret(other))
+    change = looked_into(key, secret(one), secret(other))
     assert bool(change.fields) == (one != other)
-    shown = "\n".join(lines(change, spec_only=False)) + str(change)
-    shown += msgspec.json.encode(as_document(change, spec_only=False)).decode()
+    shown = "\n".join(lines(change, everything=True)) + str(change)
+    shown += msgspec.json.encode(as_document(change, everything=True)).decode()
     for value in (*one.values(), *other.values()):
         assert value not in shown
     for name in one.keys() & other.keys():

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -24,8 +25,9 @@ from lifeboat.report.changes import (
     How,
     ObjectChange,
     as_document,
-    changed,
     lines,
+    looked_into,
+    needs_record,
     tally,
     unread,
 )
@@ -52,8 +54,8 @@ def diff(
     kind: Kinds = None,
     namespace: Namespaces = None,
     summary: Annotated[bool, typer.Option("--summary", help="only count, by kind")] = False,
-    spec_only: Annotated[
-        bool, typer.Option("--spec-only", help="without what the API server sets by itself")
+    everything: Annotated[
+        bool, typer.Option("--all", help="also what the server and controllers do by themselves")
     ] = False,
     include: Include = None,
     vault: VaultUrl = "",
@@ -69,22 +71,37 @@ def diff(
         raise UsageError("`live` comes second: lifeboat diff <instance> <point> live")
     source = Source(include, vault, key, kubeconfig, kube_context)
     wanted = Wanted(tuple(kind or ()), tuple(namespace or ()))
-    look_into = not summary or spec_only
+    look_into = not (summary and everything)
     if after == LIVE:
         compared = _with_live(source, instance, before, wanted, look_into)
     else:
         compared = _two_points(source.vault(instance), instance, (before, after), wanted, look_into)
-    changes = (c for c in compared.changes if not spec_only or c.fields or c.how != "changed")
+    sorted_out = _SortedOut(compared.changes, everything=everything)
     if as_json:
-        show_json(_document(compared, list(changes), summary=summary, spec_only=spec_only))
+        show_json(_document(compared, sorted_out, summary=summary, everything=everything))
         return
     say(f"from {compared.before} to {compared.after}")
-    counts: Counts = {}
-    for change in changes:
-        tally(counts, change)
+    for change in sorted_out:
         if not summary:
-            show_lines(lines(change, spec_only=spec_only))
-    show_lines(_told(compared, counts, summary=summary))
+            show_lines(lines(change, everything=everything))
+    show_lines(_told(compared, sorted_out, summary=summary))
+
+
+class _SortedOut:
+    """Hands out the changes that are shown; counts them, and those that are not."""
+
+    def __init__(self, changes: Iterable[ObjectChange], *, everything: bool) -> None:
+        self._changes, self._everything = changes, everything
+        self.counts: Counts = {}
+        self.not_shown: Counter[str] = Counter()
+
+    def __iter__(self) -> Iterator[ObjectChange]:
+        for change in self._changes:
+            if change.of_itself and not self._everything:
+                self.not_shown[change.kind] += 1
+            else:
+                tally(self.counts, change)
+                yield change
 
 
 def _two_points(
@@ -102,9 +119,12 @@ def _between(
 ) -> Iterator[ObjectChange]:
     read_old, read_new = old.reader().read, new.reader().read
     for key, before, after in compare(old, new, wanted):
-        if before and after and look_into:
-            record = read_old(before.record, before.place)
-            yield changed(key, record, read_new(after.record, after.place))
+        if look_into and ((before and after) or needs_record(key)):
+            yield looked_into(
+                key,
+                read_old(before.record, before.place) if before else None,
+                read_new(after.record, after.place) if after else None,
+            )
         else:
             yield unread(key, before, after)
 
@@ -123,36 +143,37 @@ def _with_live(
 def _since(contents: Contents, found: LiveComparison, look_into: bool) -> Iterator[ObjectChange]:
     read = contents.reader().read
     for key, before, after in found.differences:
-        if before and after and look_into:
-            yield changed(key, read(before.record, before.place), after)
+        if look_into and ((before and after) or needs_record(key)):
+            record = read(before.record, before.place) if before else None
+            yield looked_into(key, record, after)
         else:
             yield unread(key, before, after)
 
 
 def _document(
-    compared: _Compared, changes: list[ObjectChange], *, summary: bool, spec_only: bool
+    compared: _Compared, sorted_out: _SortedOut, *, summary: bool, everything: bool
 ) -> dict[str, object]:
-    counts: Counts = {}
-    for change in changes:
-        tally(counts, change)
+    changes = [as_document(change, everything=everything) for change in sorted_out]
     document: dict[str, object] = {
         "before": compared.before,
         "after": compared.after,
-        "counts": counts,
+        "counts": sorted_out.counts,
+        "not_shown": sorted_out.not_shown,
         "not_compared": compared.not_compared,
     }
-    if not summary:
-        document["changes"] = [as_document(change, spec_only=spec_only) for change in changes]
-    return document
+    return document if summary else {**document, "changes": changes}
 
 
-def _told(compared: _Compared, counts: Counts, *, summary: bool) -> Iterator[str]:
+def _told(compared: _Compared, found: _SortedOut, *, summary: bool) -> Iterator[str]:
     if summary:
-        width = max(map(len, counts), default=0)
-        for kind, numbers in sorted(counts.items()):
+        width = max(map(len, found.counts), default=0)
+        for kind, numbers in sorted(found.counts.items()):
             yield f"{kind:{width}}  {_numbers(numbers)}"
-    totals = {how: sum(numbers[how] for numbers in counts.values()) for how in HOWS}
-    yield _numbers(totals) if any(totals.values()) else "nothing differs"
+    totals = {how: sum(numbers[how] for numbers in found.counts.values()) for how in HOWS}
+    yield _numbers(totals) if found.counts else "nothing differs"
+    if found.not_shown:
+        kinds = ", ".join(f"{number} {kind}" for kind, number in sorted(found.not_shown.items()))
+        yield f"not shown, set by the server and controllers alone: {kinds} (--all shows them)"
     for left in compared.not_compared:
         yield f"not compared: {left.what}: {left.reason}"
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import msgspec
 
 from lifeboat.ports.cluster import Json
 from lifeboat.report.diff import ABSENT, Field, diff, spell
+from lifeboat.report.kept import is_copy, made_in_every_namespace, may_be_copy
 from lifeboat.report.secrets import hide, plain
 from lifeboat.vault.rows import Key
 
@@ -22,13 +23,15 @@ Counts = dict[str, dict[How, int]]
 
 @dataclass(frozen=True)
 class ObjectChange:
-    """One object: what people wrote (`fields`), and what the server set by itself. Both are empty
-    where an object was added or removed, or was not looked into."""
+    """One object: what people wrote (`fields`), and what the server and controllers set by
+    themselves. Both are empty where an object was added or removed, or was not looked into;
+    `copy` says that a controller, or each new namespace, makes the object by itself."""
 
     key: Key
     how: How
     fields: tuple[Field, ...] = ()
     by_server: tuple[Field, ...] = ()
+    copy: bool = False
 
     @property
     def kind(self) -> str:
@@ -40,16 +43,32 @@ class ObjectChange:
         """Whether it is another object of the same name: deleted and made anew."""
         return any(field.path == ("metadata", "uid") for field in self.by_server)
 
+    @property
+    def of_itself(self) -> bool:
+        """Whether the cluster does this by itself, with nothing that somebody wrote or removed."""
+        return self.copy or bool(self.by_server and not self.fields)
+
+
+def needs_record(key: Key) -> bool:
+    """Whether only the record of an added or removed object says if it came and went by itself."""
+    return may_be_copy(key)
+
 
 def unread(key: Key, before: object, after: object) -> ObjectChange:
     """A change that is told without a look into records; None is a side without the object."""
-    if before is None:
-        return ObjectChange(key, "added")
-    return ObjectChange(key, "removed" if after is None else "changed")
+    if before is not None and after is not None:
+        return ObjectChange(key, "changed")
+    how: How = "added" if before is None else "removed"
+    return ObjectChange(key, how, copy=made_in_every_namespace(key))
 
 
-def changed(key: Key, before: bytes, after: bytes) -> ObjectChange:
-    """What differs between two records of one object; values of Secrets stay hidden."""
+def looked_into(key: Key, before: bytes | None, after: bytes | None) -> ObjectChange:
+    """What differs between two records of one object; values of Secrets stay hidden. None is a side
+    without the object."""
+    if before is None or after is None:
+        change = unread(key, before, after)
+        copy = any(record is not None and is_copy(key, record) for record in (before, after))
+        return replace(change, copy=change.copy or copy)
     old, new = (hide(msgspec.json.decode(record, type=Json)) for record in (before, after))
     fields = diff(old, new)
     return ObjectChange(
@@ -57,23 +76,24 @@ def changed(key: Key, before: bytes, after: bytes) -> ObjectChange:
         "changed",
         tuple(field for field in fields if not field.by_server),
         tuple(field for field in fields if field.by_server),
+        is_copy(key, before) and is_copy(key, after),
     )
 
 
-def lines(change: ObjectChange, *, spec_only: bool) -> Iterator[str]:
-    """The object, and a line for each field; what the server set comes last."""
+def lines(change: ObjectChange, *, everything: bool) -> Iterator[str]:
+    """The object, and a line for each field; with `everything` also what the server set, last."""
     namespace, name = change.key[3:]
     note = "  (deleted and made anew)" if change.recreated else ""
     yield f"{change.how:8} {change.kind} {namespace + '/' if namespace else ''}{name}{note}"
     for field in change.fields:
         yield f"    {spell(field)}"
-    if change.by_server and not spec_only:
-        yield "    set by the server:"
+    if change.by_server and everything:
+        yield "    set by the server and controllers:"
         for field in change.by_server:
             yield f"      {spell(field)}"
 
 
-def as_document(change: ObjectChange, *, spec_only: bool) -> dict[str, object]:
+def as_document(change: ObjectChange, *, everything: bool) -> dict[str, object]:
     """The same as JSON; whole values, those of Secrets as `<12 bytes>`, absent ones not at all."""
     document: dict[str, object] = {
         "kind": change.kind, "namespace": change.key[3], "name": change.key[4],
@@ -81,7 +101,7 @@ def as_document(change: ObjectChange, *, spec_only: bool) -> dict[str, object]:
     }  # fmt: skip
     if change.how == "changed":
         document["fields"] = [_field(field) for field in change.fields]
-        if not spec_only:
+        if everything:
             document["set_by_server"] = [_field(field) for field in change.by_server]
     return document
 

@@ -7,13 +7,14 @@ position when they are equally long lists of objects.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
 from lifeboat.ports.cluster import Json
+from lifeboat.report.kept import Path, kept_field
 from lifeboat.report.secrets import Hidden, plain
 
 
@@ -27,17 +28,8 @@ ABSENT = _Absent()
 # `patchMergeKey`); the first that all items of both lists have, each another, is used.
 _NAMES = ("name", "mountPath", "devicePath", "containerPort", "port", "type", "key", "ip", "uid")
 
-# Set by the API server and by controllers, never by whoever wrote the object (API conventions,
-# "Metadata" and "Spec and Status").
-_SERVER_SET = frozenset({
-    "uid", "generation", "resourceVersion", "creationTimestamp", "deletionTimestamp",
-    "deletionGracePeriodSeconds", "managedFields", "selfLink",
-})  # fmt: skip
-
 _LONG = 100
 _AROUND = 12
-
-Path = tuple[str | int, ...]
 
 
 @dataclass(frozen=True)
@@ -51,10 +43,8 @@ class Field:
 
     @property
     def by_server(self) -> bool:
-        """Whether the server sets this field by itself: status, and parts of the metadata."""
-        return self.path[0] == "status" or (
-            len(self.path) > 1 and self.path[0] == "metadata" and self.path[1] in _SERVER_SET
-        )
+        """Whether the server or a controller set this field by itself."""
+        return kept_field(self.path, self.before, self.after)
 
     @property
     def place(self) -> str:
@@ -147,8 +137,10 @@ def spell(field: Field) -> str:
     if isinstance(field.before, Hidden) or isinstance(field.after, Hidden):
         return f"{field.place}: {_spell_hidden(field)}"
     if isinstance(field.before, str) and isinstance(field.after, str):
-        before, after = _cut_to_difference(field.before, field.after)
-        return f"{field.place}: {before} → {after}"
+        line, before, after = _differing_lines(field.before, field.after)
+        where = f"{field.place}, from line {line}" if line else field.place
+        before, after = _cut_to_difference(before, after)
+        return f"{where}: {before} → {after}"
     return f"{field.place}: {value(field.before)} → {value(field.after)}"
 
 
@@ -168,14 +160,32 @@ def _spell_hidden(field: Field) -> str:
     return f"{'added' if field.before is ABSENT else 'changed'} ({size} bytes)"
 
 
+def _differing_lines(before: str, after: str) -> tuple[int, str, str]:
+    """Texts of several lines without the lines that they begin and end with alike, and the number
+    of the first that is left, from 1; 0 where the texts stay whole."""
+    if "\n" not in before or "\n" not in after:
+        return 0, before, after
+    old, new = before.splitlines(keepends=True), after.splitlines(keepends=True)
+    head = _alike(old, new)
+    tail = _alike(old[head:][::-1], new[head:][::-1])
+    left = ["".join(lines[head : len(lines) - tail]) for lines in (old, new)]
+    if all(text.endswith("\n") for text in left):
+        left = [text[:-1] for text in left]
+    return head + 1, left[0], left[1]
+
+
+def _alike(one: Sequence[str], other: Sequence[str]) -> int:
+    """How many items the two begin with alike."""
+    shortest = min(len(one), len(other))
+    return next((n for n in range(shortest) if one[n] != other[n]), shortest)
+
+
 def _cut_to_difference(before: str, after: str) -> tuple[str, str]:
     """Long texts without most of what they begin and end with alike."""
     if max(len(before), len(after)) <= _LONG:
         return value(before), value(after)
-    shortest = min(len(before), len(after))
-    head = next((n for n in range(shortest) if before[n] != after[n]), shortest)
-    left = shortest - head
-    tail = next((n for n in range(left) if before[-1 - n] != after[-1 - n]), left)
+    head = _alike(before, after)
+    tail = _alike(before[head:][::-1], after[head:][::-1])
     start, end = max(0, head - _AROUND), max(0, tail - _AROUND)
     return _window(before, start, end), _window(after, start, end)
 

@@ -12,9 +12,9 @@ from collections import Counter
 from contextlib import closing
 from dataclasses import dataclass, field
 from operator import attrgetter
-from typing import NamedTuple
 
 from lifeboat.clock import rfc3339
+from lifeboat.point.compare import Difference, across_versions
 from lifeboat.point.contents import Contents
 from lifeboat.point.ident import new_point_id
 from lifeboat.point.manifest import LeftOut, Run
@@ -31,13 +31,8 @@ from lifeboat.vault.rows import Entry, Key
 _NOT_LOOKED_AT = "a backup of now would not look at them: not selected, or nothing needs them"
 
 
-class LiveDifference(NamedTuple):
-    """An object that the point (`before`, its row) and the cluster (`after`, the record that a
-    backup would store) do not hold alike; None where there is none."""
-
-    key: Key
-    before: Entry | None
-    after: bytes | None
+LiveDifference = Difference[bytes]
+"""What the point holds (`before`) and the record that a backup of now would store (`after`)."""
 
 
 @dataclass(frozen=True)
@@ -136,7 +131,7 @@ class _Comparison:
             for (kind, reason), number in sorted(untold.items())
         ]
         differences = sorted(differing.values(), key=attrgetter("key"))
-        return LiveComparison(differences, (*self._failed.values(), *not_compared))
+        return LiveComparison(across_versions(differences), (*self._failed.values(), *not_compared))
 
 
 class _Judge:

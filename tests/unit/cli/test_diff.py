@@ -43,7 +43,7 @@ def run(world: World, *arguments: str) -> Result:
 
 
 def test_two_points_object_by_object_and_field_by_field(world: World) -> None:
-    shown = run(world, "latest", "--spec-only").stdout
+    shown = run(world, "latest").stdout
     assert shown.splitlines() == [
         "added    ConfigMap shop/new",
         "changed  ConfigMap shop/settings",
@@ -60,13 +60,16 @@ def test_an_object_made_anew_alike_differs_in_what_the_server_set(world: World) 
     metadata = {"name": "settings"}
     body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata}
     world.cluster.create(CONFIG_MAP, "shop", {**body, "data": {"colour": "blue"}})
-    shown = run(world, "live", "--kind", "configmap").stdout.splitlines()
+    shown = run(world, "live", "--kind", "configmap", "--all").stdout.splitlines()
     assert shown[0] == "changed  ConfigMap shop/settings  (deleted and made anew)"
-    assert shown[1] == "    set by the server:"
+    assert shown[1] == "    set by the server and controllers:"
     assert any(line.startswith("      metadata.uid: ") for line in shown)
     for more in ((), ("--summary",)):
-        shown = run(world, "live", "--kind", "configmap", "--spec-only", *more).stdout.splitlines()
-        assert shown == ["nothing differs"]
+        shown = run(world, "live", "--kind", "configmap", *more).stdout.splitlines()
+        assert shown == [
+            "nothing differs",
+            "not shown, set by the server and controllers alone: 1 ConfigMap (--all shows them)",
+        ]
 
 
 def test_only_what_is_asked_for(world: World) -> None:
@@ -76,9 +79,9 @@ def test_only_what_is_asked_for(world: World) -> None:
     assert run(world, "latest", "-n", "other").stdout == "nothing differs\n"
 
 
-def test_a_summary_reads_no_record(world: World) -> None:
+def test_a_summary_of_all_reads_no_record(world: World) -> None:
     before = len(world.store.calls)
-    shown = run(world, "latest", "--summary").stdout
+    shown = run(world, "latest", "--summary", "--all").stdout
     assert shown.splitlines() == [
         "ConfigMap  1 added, 0 removed, 1 changed",
         "Secret     0 added, 0 removed, 1 changed",
@@ -88,7 +91,7 @@ def test_a_summary_reads_no_record(world: World) -> None:
 
 
 def test_json_holds_the_same(world: World) -> None:
-    found = json.loads(run(world, "latest", "--json", "--spec-only").stdout)
+    found = json.loads(run(world, "latest", "--json").stdout)
     assert found["counts"]["ConfigMap"] == {"added": 1, "removed": 0, "changed": 1}
     fields = {item["name"]: item.get("fields") for item in found["changes"]}
     assert fields == {

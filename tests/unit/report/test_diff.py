@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from lifeboat.report.changes import changed, lines
+from lifeboat.report.changes import lines, looked_into
 from lifeboat.report.diff import diff, spell
 
 
@@ -60,16 +60,32 @@ def test_long_texts_are_cut_to_where_they_differ() -> None:
     assert len(line) < 200
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "expected"),
+    [
+        ("a\nb\nc\n", "a\nB\nc\n", 'text, from line 2: "b" → "B"'),
+        ("a\nb\nb\n", "a\nb\n", 'text, from line 3: "b\\n" → ""'),
+        ("a\nb", "a\nb\n", 'text, from line 2: "b" → "b\\n"'),
+        ("a\nb\n", "a", 'text: "a\\nb\\n" → "a"'),
+        ("x\na\n", "x\nb\nc\n", 'text, from line 2: "a" → "b\\nc"'),
+    ],
+)
+def test_of_several_lines_only_those_that_differ_are_shown(
+    before: str, after: str, expected: str
+) -> None:
+    assert told({"text": before}, {"text": after}) == [expected]
+
+
 def test_what_the_server_sets_comes_last_and_can_be_left_out() -> None:
     before = b'{"kind":"Job","metadata":{"uid":"1","generation":1},"spec":{"a":1},"status":{"n":1}}'
     after = b'{"kind":"Job","metadata":{"uid":"2","generation":2},"spec":{"a":2},"status":{"n":2}}'
-    change = changed(("batch", "v1", "Job", "shop", "import"), before, after)
+    change = looked_into(("batch", "v1", "Job", "shop", "import"), before, after)
     head = "changed  Job.batch shop/import  (deleted and made anew)"
-    assert list(lines(change, spec_only=True)) == [head, "    spec.a: 1 → 2"]
-    assert list(lines(change, spec_only=False)) == [
+    assert list(lines(change, everything=False)) == [head, "    spec.a: 1 → 2"]
+    assert list(lines(change, everything=True)) == [
         head,
         "    spec.a: 1 → 2",
-        "    set by the server:",
+        "    set by the server and controllers:",
         "      metadata.generation: 1 → 2",
         '      metadata.uid: "1" → "2"',
         "      status.n: 1 → 2",
