@@ -100,6 +100,10 @@ class AzureSnapshots:
         if key in self._listed:
             self._listed[key] = [one for one in self._listed[key] if one.name != snapshot.name]
 
+    def forget(self) -> None:
+        """Ask Azure again at the next listing."""
+        self._listed.clear()
+
     def ours(self, subscription: str, group: str) -> list[Any]:
         """Every snapshot of a resource group that carries our mark. Raises NotFound without the
         group."""

@@ -56,6 +56,7 @@ class CopiesAzure:
         return CopyState(False, str(live.id), percent(live), lasting_error(live))
 
     def list_copies(self, instance: str, place: CopyPlace) -> tuple[StoredCopy, ...]:
+        self._azure.forget()
         return tuple(
             StoredCopy(tags.stored(live), place, complete(live))
             for live in self._chain.copies(place)

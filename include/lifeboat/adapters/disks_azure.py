@@ -124,6 +124,7 @@ class DisksAzure:
 
     def list_marked(self, instance: str) -> tuple[StoredSnapshot, ...]:
         """Those that are spared for a copy are left out as long as one needs them."""
+        self._azure.forget()
         return tuple(
             tags.stored(live)
             for live in self._chain.locals()
