@@ -44,7 +44,7 @@ class ArmSettings:
     to trust instead of the machine's.
     """
 
-    identity: Identity = "default"
+    identity: Identity = ""
     client_id: str = ""
     tenant_id: str = ""
     client_secret: str = field(default="", repr=False)
@@ -83,10 +83,22 @@ class ArmClients:
         options: dict[str, Any] = {"retry_total": 0}
         if settings.endpoint:
             options["base_url"] = settings.endpoint
-            options["credential_scopes"] = [f"{settings.endpoint}/.default"]
+            options["credential_scopes"] = _scopes(settings.endpoint)
         if settings.certificates:
             options["connection_verify"] = settings.certificates
         return ComputeManagementClient(self._credential, subscription, **options)
+
+
+def _scopes(endpoint: str) -> list[str]:
+    """What a token is asked for: a known cloud's own scope, else that of the address."""
+    from azure.core import AzureClouds
+    from azure.mgmt.core.tools import get_arm_endpoints
+
+    for cloud in AzureClouds:
+        known = get_arm_endpoints(cloud)
+        if known["resource_manager"].rstrip("/") == endpoint:
+            return list(known["credential_scopes"])
+    return [f"{endpoint}/.default"]
 
 
 @dataclass(frozen=True)

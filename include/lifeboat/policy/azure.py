@@ -54,7 +54,7 @@ Subscription = Annotated[str, AfterValidator(_check_subscription)]
 
 
 class AzureEntry(Strict):
-    """Where the cluster's managed disks are, for policies whose volumes.driver is azure."""
+    """Where the cluster's managed disks are, for policies whose volumes.mode is azure."""
 
     subscription: Subscription = Field(
         description="The subscription of the cluster's disks. Azure makes their snapshots there.",
@@ -131,9 +131,10 @@ class AzureEntry(Strict):
     def _tags_fit(self) -> AzureEntry:
         if len(self.tags) > 20:
             raise refuse(
-                "at most 20: Azure allows 50 and Lifeboat needs some", found=str(len(self.tags)),
+                "at most 20: Azure allows 50 and Lifeboat needs some",
+                found=str(len(self.tags)),
                 at=("tags",),
-            )  # fmt: skip
+            )
         for name, value in self.tags.items():
             wrong = len(name) > 256 or len(value) > 256 or set(name) & set("<>%&\\?/") or not name
             if wrong or name.lower().startswith("lifeboat-"):
@@ -187,18 +188,18 @@ class CopyRule(Strict):
 
 
 class AzureVolumes(Strict):
-    """What is special to volumes.driver azure."""
+    """What is special to volumes.mode azure."""
 
     instant_access_minutes: Count = Field(
         default=0,
         description="How long snapshots of Premium SSD v2 and Ultra disks also offer instant access"
         " (fast disks from them at once, for a fee): 60 to 300 minutes. Default 0: not at all.",
-        examples=[60],
     )
     copies: tuple[CopyRule, ...] = Field(
         default=(),
         description="The regions that every point's snapshots are copied into; the local ones stay."
-        " Default none.",
+        " Default none. docs/azure.md has an example.",
+        json_schema_extra={"x-example": []},
     )
 
     @model_validator(mode="after")
