@@ -34,6 +34,10 @@ class CopiesAzure:
         self._place = place
         self._chain = Chain(self._azure, place.subscription, place.group, place.places)
 
+    @property
+    def places(self) -> tuple[CopyPlace, ...]:
+        return self._place.places
+
     def start_copy(self, snapshot: StoredSnapshot, place: CopyPlace) -> CopyTicket:
         name = tags.copy_name(snapshot.name, place.region)
         ticket = CopyTicket(snapshot, place, name)

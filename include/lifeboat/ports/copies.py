@@ -58,7 +58,11 @@ class StoredCopy:
 
 
 class Copies(Protocol):
-    """Copies of the snapshots of one cluster's volumes."""
+    """Copies of the snapshots of one cluster's volumes. `places`: where the policy wants copies, in
+    the order of its rules."""
+
+    @property
+    def places(self) -> tuple[CopyPlace, ...]: ...
 
     def start_copy(self, snapshot: StoredSnapshot, place: CopyPlace) -> CopyTicket:
         """Raises NotReady while an earlier copy of the same disk into the region runs or the
