@@ -6,6 +6,7 @@ pytest_plugins = [
     "tests.support.access",
     "tests.support.airflow",
     "tests.support.app",
+    "tests.support.arm",
     "tests.support.azurite",
     "tests.support.browser",
     "tests.support.cluster",

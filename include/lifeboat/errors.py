@@ -32,7 +32,8 @@ message never carries a secret: it names the thing, what was found and what woul
        |- Expired                52   410: a continue token grew too old
        |- StoreUnavailable       53   5xx, time-outs, broken connections
        |- NotReady               54   a wait ran out of time
-       `- KeyUnavailable         55   who keeps a vault's key (Azure Key Vault) does not answer
+       |- KeyUnavailable         55   who keeps a vault's key (Azure Key Vault) does not answer
+       `- DisksUnavailable       56   Azure Resource Manager does not answer
 """
 
 from __future__ import annotations
@@ -251,3 +252,9 @@ class KeyUnavailable(Retryable):
     """Who keeps the vault's key answered 5xx, timed out or broke the connection."""
 
     exit_code = 55
+
+
+class DisksUnavailable(Retryable):
+    """Who snapshots the disks answered 5xx, timed out or broke the connection."""
+
+    exit_code = 56

@@ -12,9 +12,14 @@ from pathlib import Path
 from typing import Protocol
 from urllib.parse import urlsplit
 
+from lifeboat.adapters.azure_arm import ArmClients, ArmSettings
 from lifeboat.adapters.azure_identity import token_credential
+from lifeboat.adapters.azure_place import AzurePlace
 from lifeboat.adapters.cluster_api import ClusterApi
+from lifeboat.adapters.copies_azure import CopiesAzure
+from lifeboat.adapters.disks_azure import DisksAzure
 from lifeboat.adapters.disks_csi import DisksCsi
+from lifeboat.adapters.disks_routed import DisksRouted
 from lifeboat.adapters.key_azure import AzureVaultKey
 from lifeboat.adapters.kubeconfig import Endpoint, from_kubeconfig, from_kubeconfig_text, in_cluster
 from lifeboat.adapters.store_azure import connect_azure, create_azure
@@ -25,10 +30,14 @@ from lifeboat.adapters.store_s3_settings import S3Settings
 from lifeboat.adapters.volumes_folder import FolderVolumes, NoVolumes
 from lifeboat.clock import Clock, utc_now
 from lifeboat.errors import LifeboatError, NotAVault, UsageError
+from lifeboat.policy.azure import AzureEntry
 from lifeboat.policy.fields import key_vault_key
 from lifeboat.policy.instance import Instance
 from lifeboat.policy.load import load_include
 from lifeboat.policy.model import ClusterEntry, VaultEntry
+from lifeboat.ports.cluster import Cluster
+from lifeboat.ports.copies import Copies, CopyPlace
+from lifeboat.ports.disks import Disks
 from lifeboat.ports.store import Store
 from lifeboat.ports.volumes import VolumeReader
 from lifeboat.report.fleet import read_status, unreadable
@@ -56,6 +65,10 @@ class Connections(Protocol):
 
     def s3(self, connection: str, bucket: str, prefix: str) -> S3Settings: ...
 
+    def arm(self, connection: str) -> ArmSettings:
+        """Who one is to Azure Resource Manager."""
+        ...
+
     def secret(self, connection: str) -> str:
         """The connection's password."""
         ...
@@ -74,6 +87,9 @@ class NoConnections:
 
     def s3(self, connection: str, bucket: str, prefix: str) -> S3Settings:
         raise self._absent(f"{connection} (for s3://{bucket}/{prefix})")
+
+    def arm(self, connection: str) -> ArmSettings:
+        raise self._absent(connection)
 
     def secret(self, connection: str) -> str:
         raise self._absent(connection)
@@ -134,9 +150,56 @@ def open_context(
         instance=instance,
         cluster=cluster,
         vault=unlock(instance.vault, connections),
-        disks=DisksCsi(cluster, snapshot_class=instance.policy.volumes.snapshot_class, clock=clock),
+        disks=disks_of(instance, cluster_entry, cluster, connections, clock),
         reader=volume_reader(cluster_entry),
         clock=clock,
+        copies=copies_of(instance, cluster_entry, connections),
+    )
+
+
+def disks_of(
+    instance: Instance,
+    entry: ClusterEntry,
+    cluster: Cluster,
+    connections: Connections,
+    clock: Clock = utc_now,
+) -> Disks:
+    """Who snapshots and restores volumes. A cluster that says where it is in Azure has both ways,
+    whatever the policy's mode is now: it may have been another one."""
+    volumes = instance.policy.volumes
+    csi = DisksCsi(cluster, snapshot_class=volumes.snapshot_class, clock=clock)
+    if entry.azure is None:
+        return csi
+    place = azure_place(instance, entry.azure)
+    azure = DisksAzure(cluster, _arm(entry.azure, connections), place)
+    return DisksRouted(csi, azure, new_by_azure=volumes.mode == "azure")
+
+
+def copies_of(instance: Instance, entry: ClusterEntry, connections: Connections) -> Copies | None:
+    """Who copies snapshots into other regions; None on a cluster that is not in Azure."""
+    if entry.azure is None:
+        return None
+    return CopiesAzure(_arm(entry.azure, connections), azure_place(instance, entry.azure))
+
+
+def azure_place(instance: Instance, azure: AzureEntry) -> AzurePlace:
+    """A cluster's place in Azure, with the places that the policy's copies go to. A copy without a
+    subscription is in that of the cluster that is backed up, also when another one restores it."""
+    volumes = instance.policy.volumes
+    home = (instance.cluster.azure or azure).subscription
+    return AzurePlace(
+        subscription=azure.subscription,
+        region=azure.location,
+        group=azure.snapshot_resource_group,
+        node_group=azure.node_resource_group,
+        disk_group=azure.disk_resource_group or "",
+        zones=tuple(azure.zones),
+        places=tuple(
+            CopyPlace(rule.region, rule.subscription or home, rule.resource_group, rule.sku)
+            for rule in volumes.azure.copies
+        ),
+        tags=azure.tags,
+        instant_minutes=volumes.azure.instant_access_minutes,
     )
 
 
@@ -249,6 +312,15 @@ class Fleet:
 def fleet_reader(include: Path, connections: Connections | None = None) -> Fleet:
     """The real FleetReader."""
     return Fleet(include, connections or NoConnections())
+
+
+def _arm(azure: AzureEntry, connections: Connections) -> ArmClients:
+    endpoint = from_environment(azure.endpoint).rstrip("/") if azure.endpoint else ""
+    if azure.connection:
+        settings = replace(connections.arm(azure.connection), endpoint=endpoint)
+    else:
+        settings = ArmSettings(azure.identity, azure.client_id, endpoint=endpoint)
+    return ArmClients(settings)
 
 
 def _folder(path: Path, *, create: bool) -> LocalStore:

@@ -38,6 +38,23 @@ hooks:
   - scale: {namespace: shop, workload: statefulset/db}
 """
 
+AZURE = """\
+    azure:
+      subscription: 11111111-2222-3333-4444-555555555555
+      location: westeurope
+      nodeResourceGroup: MC_shop
+      snapshotResourceGroup: snapshots
+"""
+
+COPIED = """\
+clusters: [east]
+schedule: {cron: "0 */4 * * *"}
+retention: {keep: {last: 3}}
+volumes:
+  mode: azure
+  azure: {copies: [{region: northeurope, resourceGroup: north, keep: {last: 2}}]}
+"""
+
 BROKEN = "clusters: [east]\nretention: {keep: {last: 0}}\n"
 
 
@@ -97,6 +114,21 @@ def test_a_backup_is_these_tasks_in_this_order(parsed: Parsed) -> None:
     assert tasks["report"]["rule"] == "all_done"
     assert {task["retries"] for task in tasks.values()} == {2}
     assert tasks["commit"]["outlets"] == ["x-lifeboat://main/shop.east"]
+
+
+def test_copies_are_started_beside_pruning(include: Callable[..., Path]) -> None:
+    folder = include(copied=COPIED)
+    clusters = CLUSTERS.replace("kubeconfig: /nowhere/kubeconfig\n", f"inCluster: true\n{AZURE}")
+    (folder / "clusters.yaml").write_text(clusters)
+    found = parse_dags(folder)
+    assert found.errors == {}
+    graph = found.graph("backup.copied.east")
+    assert (graph["commit"], graph["copy_regions"], graph["prune"]) == (
+        ["copy_regions", "prune"],
+        ["report"],
+        ["report"],
+    )
+    assert found.imported == []
 
 
 def test_hooks_dump_first_and_are_undone_whatever_happens(parsed: Parsed) -> None:

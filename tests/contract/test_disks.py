@@ -1,6 +1,7 @@
-"""The promises of lifeboat/ports/disks.py, kept by the CSI adapter and by the tests' own fake.
+"""The promises of lifeboat/ports/disks.py, kept by the adapters and by the tests' own fake.
 
-Each test runs on a real snapshot controller with a real CSI driver, and in memory.
+Each test runs on a real snapshot controller with a real CSI driver, on the stand-in for Azure by
+the official client, and in memory.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from lifeboat.ports.disks import Disks, SnapshotTicket, Volume
 from lifeboat.ports.quantity import parse_quantity
 from lifeboat.ports.volumes import VolumeReader
 from local.cluster import LocalCluster
+from tests.support.azure_disks import AzureDisksWorld
 from tests.support.disks import OTHER_POINT, POINT, World, ready, restored, stored, take
 from tests.support.fake_cluster import FakeCluster
 from tests.support.fake_disks import FakeDisks
@@ -45,15 +47,21 @@ class FakeWorld:
     def make_volume(self, namespace: str, name: str, content: dict[str, bytes]) -> Volume:
         return self.disks.make_volume(namespace, name, content)
 
+    def lose_snapshot(self, ticket: SnapshotTicket) -> None:
+        self.cluster.delete(NAMESPACE, None, ticket.volume.namespace)
+
     def write(self, volume: Volume, path: str, data: bytes) -> None:
         self.disks.contents[volume.handle][path] = data
 
 
-@pytest.fixture(params=["csi", "fake"])
+@pytest.fixture(params=["csi", "azure", "fake"])
 def world(request: pytest.FixtureRequest) -> Iterator[World]:
     if request.param == "fake":
         cluster = FakeCluster()
         yield FakeWorld(cluster, FakeDisks(cluster, slow=1))
+        return
+    if request.param == "azure":
+        yield AzureDisksWorld(request.getfixturevalue("azure"))
         return
     real: LocalCluster = request.getfixturevalue("cluster")
     api = ClusterApi(from_kubeconfig(real.kubeconfig))
@@ -214,12 +222,12 @@ def test_a_secured_snapshot_outlives_its_namespace(
     assert world.disks.list_marked(instance) == ()
 
 
-def test_an_unsecured_snapshot_may_go_with_its_namespace_and_says_so(
+def test_a_snapshot_that_goes_before_it_is_secured_says_so(
     world: World, space: str, volume: Volume, instance: str
 ) -> None:
     ticket = world.disks.start_snapshot(POINT, instance, volume)
     state = ready(world.disks, ticket)
-    delete_namespace(world, space)
+    world.lose_snapshot(ticket)
     until("it says so", lambda: "deleted" in world.disks.poll_snapshot(ticket).error)
     with pytest.raises(SnapshotFailed, match=f"snapshot of {volume.title} is gone"):
         world.disks.secure_snapshot(ticket)

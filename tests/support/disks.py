@@ -28,6 +28,10 @@ class World(Protocol):
         """A bound claim of 1 GiB with these files."""
         ...
 
+    def lose_snapshot(self, ticket: SnapshotTicket) -> None:
+        """Somebody else makes a snapshot go that was not secured yet."""
+        ...
+
     def write(self, volume: Volume, path: str, data: bytes) -> None: ...
 
 
@@ -51,6 +55,7 @@ def stored(ticket: SnapshotTicket, state: SnapshotState) -> StoredSnapshot:
         created=state.created,
         point=ticket.point,
         instance=ticket.instance,
+        maker=state.maker,
     )
 
 

@@ -8,10 +8,10 @@ from lifeboat.adapters.cluster_api import ClusterApi
 from lifeboat.adapters.disks_csi import DisksCsi
 from lifeboat.adapters.volumes_folder import FolderVolumes
 from lifeboat.ports.cluster import Json
-from lifeboat.ports.disks import Volume
+from lifeboat.ports.disks import SnapshotTicket, Volume
 from lifeboat.ports.quantity import parse_quantity
 from local.cluster import LocalCluster
-from tests.support.kinds import CLAIM, VOLUME
+from tests.support.kinds import CLAIM, NAMESPACE, VOLUME
 from tests.support.manifests import claim
 from tests.support.poll import until
 
@@ -50,6 +50,10 @@ class FolderWorld:
         for path, data in content.items():
             self.write(made, path, data)
         return made
+
+    def lose_snapshot(self, ticket: SnapshotTicket) -> None:
+        """Its class says Delete: one that nobody secured goes with its namespace."""
+        self.cluster.delete(NAMESPACE, None, ticket.volume.namespace)
 
     def write(self, volume: Volume, path: str, data: bytes) -> None:
         """Write one file of a volume."""

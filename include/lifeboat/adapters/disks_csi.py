@@ -7,16 +7,16 @@ prune switches it back (kubernetes.io, "Volume Snapshots", deletionPolicy).
 
 from __future__ import annotations
 
-from copy import deepcopy
 from datetime import timedelta
 from functools import cached_property
 
 import msgspec
 
+from lifeboat.adapters import claim_api
 from lifeboat.adapters import snapshot_api as api
 from lifeboat.adapters.snapshot_delete import delete_content, delete_helper, delete_snapshot
 from lifeboat.clock import Clock, parse_rfc3339, utc_now
-from lifeboat.errors import AlreadyExists, LifeboatError, NotFound, SnapshotFailed, Unsupported
+from lifeboat.errors import LifeboatError, NotFound, SnapshotFailed, Unsupported
 from lifeboat.ports import marks
 from lifeboat.ports.cluster import Cluster, Json, Kind
 from lifeboat.ports.disks import (
@@ -27,7 +27,6 @@ from lifeboat.ports.disks import (
     StoredSnapshot,
     Volume,
 )
-from lifeboat.ports.quantity import parse_quantity
 
 # How long the sidecar's own retries may take before an error that may pass counts as lasting.
 _GRACE = timedelta(seconds=60)
@@ -58,7 +57,7 @@ class DisksCsi:
         ticket = SnapshotTicket(point, instance, volume, body["metadata"]["name"])
         live = self._find(api.SNAPSHOT, volume.namespace, ticket.name)
         if live is None:
-            self._refuse_other_claim(volume)
+            claim_api.refuse_other_claim(self._cluster, volume)
             live = self._create(api.SNAPSHOT, volume.namespace, body)
         if not _is_of(live, point, volume):
             raise SnapshotFailed(
@@ -131,30 +130,31 @@ class DisksCsi:
         name = api.helper_name(restore_id, namespace, claim)
         ticket = RestoreTicket(snapshot, namespace, claim, restore_id, name, name)
         there = self._find(api.CLAIM, namespace, claim)
-        self._refuse_stranger(there, ticket)
+        claim_api.refuse_stranger(there, ticket)
         if there is not None and there["spec"].get("volumeName"):
             return ticket  # an earlier attempt got as far as the volume: no helpers are needed
         labels = {marks.MANAGED: "true", marks.RESTORE: restore_id}
         reference: Json = {"name": name, "namespace": namespace}
         content = api.known_content(name, snapshot, reference, "Retain", labels)
         self._create(api.CONTENT, None, content)
-        self._create(api.SNAPSHOT, namespace, api.known_snapshot(name, namespace, name, labels))
-        self._refuse_stranger(
-            self._create(api.CLAIM, namespace, _claim(claim_body, ticket)), ticket
+        self._create(
+            api.SNAPSHOT,
+            namespace,
+            api.known_snapshot(name, namespace, name, labels),
+        )
+        claim_api.refuse_stranger(
+            self._create(api.CLAIM, namespace, _claim(claim_body, ticket)),
+            ticket,
         )
         return ticket
 
     def poll_restore(self, ticket: RestoreTicket) -> RestoreState:
         claim = self._find(api.CLAIM, ticket.namespace, ticket.claim)
-        if claim is None:
-            return RestoreState(bound=False, error="the restored claim was deleted")
-        if api.annotation(claim, marks.RESTORE) != ticket.restore_id:
-            return RestoreState(bound=False, error="another claim has taken its name")
-        phase = (claim.get("status") or {}).get("phase", "Pending")
-        if phase == "Lost":
-            return RestoreState(bound=False, error="the restored claim lost its volume")
+        lost = claim_api.lost_claim(claim, ticket)
+        if claim is None or lost is not None:
+            return lost or RestoreState(bound=False)
         pv = claim["spec"].get("volumeName", "")
-        if phase == "Bound" and pv:
+        if claim_api.phase(claim) == "Bound" and pv:
             volume = self._cluster.get(api.PV, None, pv)
             handle = str((volume["spec"].get("csi") or {}).get("volumeHandle", ""))
             return RestoreState(bound=True, handle=handle, pv=pv)
@@ -234,17 +234,6 @@ class DisksCsi:
         made = parse_rfc3339((live or content or {})["metadata"]["creationTimestamp"])
         return message if self._clock() - made > _GRACE else ""
 
-    def _refuse_other_claim(self, volume: Volume) -> None:
-        claim = self._find(api.CLAIM, volume.namespace, volume.claim)
-        if claim is None:
-            raise SnapshotFailed(f"the claim {volume.title} was deleted after it was listed")
-        if claim["metadata"]["uid"] != volume.claim_uid:
-            raise SnapshotFailed(f"the claim {volume.title} was deleted and made anew meanwhile")
-
-    def _refuse_stranger(self, claim: Json | None, ticket: RestoreTicket) -> None:
-        if claim is not None and api.annotation(claim, marks.RESTORE) != ticket.restore_id:
-            raise AlreadyExists(f"claim {ticket.namespace}/{ticket.claim} exists")
-
     def _waits_for_pod(self, claim: Json) -> bool:
         name = claim["spec"].get("storageClassName", "")
         if not name or api.annotation(claim, api.SELECTED_NODE):
@@ -256,17 +245,10 @@ class DisksCsi:
         return bool(found.get("volumeBindingMode") == "WaitForFirstConsumer")
 
     def _create(self, kind: Kind, namespace: str | None, body: Json) -> Json:
-        """Create, or return what an earlier attempt created: names are derived."""
-        try:
-            return self._cluster.create(kind, namespace, body)
-        except AlreadyExists:
-            return self._cluster.get(kind, namespace, body["metadata"]["name"])
+        return claim_api.create(self._cluster, kind, namespace, body)
 
     def _find(self, kind: Kind, namespace: str | None, name: str) -> Json | None:
-        try:
-            return self._cluster.get(kind, namespace, name) if name else None
-        except NotFound:
-            return None
+        return claim_api.find(self._cluster, kind, namespace, name)
 
     def _list(self, kind: Kind, selector: str) -> list[Json]:
         try:
@@ -318,17 +300,10 @@ def _stored(marked: Json, instance: str, content: Json | None = None) -> StoredS
 
 def _claim(body: Json, ticket: RestoreTicket) -> Json:
     """The claim to create: from the snapshot, and large enough for it."""
-    claim = deepcopy(body)
-    spec = claim["spec"]
-    for name in ("volumeName", "dataSourceRef"):
-        spec.pop(name, None)
-    spec["dataSource"] = {
+    claim = claim_api.restored_claim(body, ticket.restore_id, ticket.snapshot.size)
+    claim["spec"]["dataSource"] = {
         "apiGroup": api.GROUP,
         "kind": api.SNAPSHOT.kind,
         "name": ticket.snapshot_name,
     }
-    requests = spec.setdefault("resources", {}).setdefault("requests", {})
-    if parse_quantity(str(requests.get("storage", "0"))) < ticket.snapshot.size:
-        requests["storage"] = str(ticket.snapshot.size)
-    claim["metadata"].setdefault("annotations", {})[marks.RESTORE] = ticket.restore_id
     return claim

@@ -1,4 +1,4 @@
-"""Commands that keep a vault in order: prune, reconcile, scrub."""
+"""Commands that keep a vault in order: copy, prune, reconcile, scrub."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from lifeboat.cli.plans import describe_impact, describe_prune
 from lifeboat.cli.source import Source
 from lifeboat.clock import rfc3339, utc_now
 from lifeboat.errors import Damaged, UsageError
+from lifeboat.policy.fields import parse_duration
+from lifeboat.steps.copy_regions import ensure_copied, finish_copies, look_at_copies
 from lifeboat.steps.edit import edit_impact
 from lifeboat.steps.prune import execute_prune, plan_prune
 from lifeboat.steps.reconcile import Orphan, Reconciliation, remove_orphans
@@ -44,6 +46,38 @@ def prune(
         show_lines(describe_impact(edit))
     if result:
         show_lines(f"  left behind: {leftover}" for leftover in result.leftovers)
+
+
+def copy_regions(
+    instance: InstanceArg,
+    include: Include = None,
+    wait: Annotated[
+        str, typer.Option("--wait", help="look again until all is copied, such as 2h")
+    ] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Copy snapshots into the regions that the policy names, and remove old copies."""
+    context = Source(include=include).context(instance)
+    if not context.instance.policy.volumes.azure.copies:
+        raise UsageError(f"{instance} copies nothing", hint="see volumes.azure.copies")
+    try:
+        limit = parse_duration(wait) if wait else None
+    except ValueError as error:
+        raise UsageError(f"--wait {wait} is not {error}") from None
+    found = finish_copies(context, limit) if limit else look_at_copies(context)
+    if as_json:
+        show_json(found)
+    else:
+        show_lines(
+            [
+                f"{found.ready} copies are whole",
+                *(f"  {word}: {t}" for word in _COPY_WORDS for t in getattr(found, word)),
+            ]
+        )
+    ensure_copied(found)
+
+
+_COPY_WORDS = ("started", "waiting", "passed", "removed")
 
 
 def reconcile(

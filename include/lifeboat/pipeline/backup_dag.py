@@ -1,4 +1,4 @@
-"""The backup DAG of one instance: enumerate, dump and snapshot, settle, commit, prune, report."""
+"""The backup DAG of one instance: enumerate, dump, snapshot, settle, commit, copy, prune, tell."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from lifeboat.steps.listing import THREADS
 _SNAPSHOTS = ["snapshot", "settle"]
 _ALL = ["dump", "volumes", *_SNAPSHOTS, "commit", "prune"]
 _HOOKS = ["quiesce", "unquiesce"]
+_REGIONS = ["copy_regions"]
 
 
 def point_asset(instance: Instance) -> Asset:
@@ -26,7 +27,7 @@ def point_asset(instance: Instance) -> Asset:
 
 
 def backup_dag(instance: Instance) -> DAG:
-    """The graph depends on the policy only in whether there are hooks and volumes."""
+    """The graph depends on the policy only in whether there are hooks, volumes and copies."""
     policy = instance.policy
     with DAG(
         dag_id=instance.backup_dag,
@@ -49,13 +50,18 @@ class _Graph:
         self._instance = instance
         self._hooks = bool(instance.policy.hooks)
         self._in_flight = instance.policy.requests_in_flight
+        self._regions = bool(instance.policy.volumes.azure.copies)
 
     def build(self) -> None:
         instance = self._instance.id
         shards: Any = task(task_id="enumerate")(backup_tasks.enumerate_point)(
             instance=instance,
             policy=self._instance.policy_digest,
-            otherwise_skip=[*_ALL, *(_HOOKS if self._hooks else [])],
+            otherwise_skip=[
+                *_ALL,
+                *(_HOOKS if self._hooks else []),
+                *(_REGIONS if self._regions else []),
+            ],
         )
         dumped = (
             task(
@@ -73,6 +79,12 @@ class _Graph:
             instance=instance
         )
         [dumped, settled] >> committed >> pruned >> told
+        if self._regions:  # a copy that fails keeps nobody from pruning
+            (
+                committed
+                >> task(task_id="copy_regions")(backup_tasks.copy_regions)(instance=instance)
+                >> told
+            )
 
     def _snapshots(self, shards: Any, dumped: Any) -> Any:
         instance = self._instance.id

@@ -196,6 +196,21 @@ def commit(instance: str, outlet_events: Any, asset: Any) -> dict[str, Any]:
     return told
 
 
+def copy_regions(instance: str) -> dict[str, Any]:
+    """Starts the copies whose turn it is, and removes old ones. What still runs or waits is looked
+    at again by the next run. Raises SnapshotFailed naming copies that failed."""
+    from lifeboat.steps.copy_regions import ensure_copied, look_at_copies
+
+    with leaving_errors():
+        found = look_at_copies(open_instance(instance))
+        for word in ("started", "waiting", "passed", "removed"):
+            for title in getattr(found, word):
+                say(f"copy {word}: {title}")
+        say(f"{found.ready} copies are whole")
+        ensure_copied(found)
+    return {"ready": found.ready, "waiting": len(found.waiting), "removed": len(found.removed)}
+
+
 def prune(instance: str) -> dict[str, Any]:
     """Removes what the policy no longer keeps."""
     from lifeboat.steps.prune import execute_prune, plan_prune

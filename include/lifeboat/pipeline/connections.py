@@ -13,6 +13,7 @@ from typing import Any
 from airflow.sdk import Connection
 from airflow.sdk.exceptions import AirflowNotFoundException, AirflowRuntimeError
 
+from lifeboat.adapters.azure_arm import ArmSettings
 from lifeboat.adapters.store_azure_settings import AzureSettings
 from lifeboat.adapters.store_s3_settings import S3Settings
 from lifeboat.errors import UsageError
@@ -87,6 +88,12 @@ class AirflowConnections:
             session_token=extra.get("aws_session_token", ""),
             profile=str(extra.get("profile_name", "")),
         )
+
+    def arm(self, connection: str) -> ArmSettings:
+        """From type `azure`: tenantId with login and password, or the identities of `wasb`."""
+        found = _find(connection, "azure")
+        extra = _extra(found, "azure")
+        return ArmSettings(**_entra_credential(connection, found, extra))
 
     def secret(self, connection: str) -> str:
         """The password of a connection of any type."""

@@ -107,7 +107,11 @@ def _volumes(volumes: Volumes) -> str:
     if not volumes.snapshot:
         return "**no snapshots**: volume data is not protected"
     consequence = "fails the run" if volumes.on_unprotected == "fail" else "is named in the point"
-    return f"snapshots; a volume that cannot be snapshotted {consequence}"
+    made = f"snapshots; a volume that cannot be snapshotted {consequence}"
+    if volumes.mode == "azure":
+        made = f"Azure's own {made}"
+    regions = ", ".join(rule.region for rule in volumes.azure.copies)
+    return f"{made}; copied into {regions}" if regions else made
 
 
 def _hooks(policy: Policy) -> str:

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from lifeboat.errors import PolicyError, Problem, UsageError
+from lifeboat.policy.azure_fit import azure_problems
 from lifeboat.policy.document import Document, parse_document
 from lifeboat.policy.fields import Strict, format_duration
 from lifeboat.policy.instance import Instance
@@ -198,6 +199,9 @@ def _placed(file: _PolicyFile, clusters: ClustersFile) -> tuple[Instance, ...]:
     digest = "sha256:" + hashlib.sha256(document.text.encode()).hexdigest()
     source = f"{file.path.parent.name}/{file.path.name}"
     entries = [entry for entry in map(clusters.cluster, policy.clusters) if entry]
+    problems += [one for entry in entries for one in azure_problems(document, policy, entry)]
+    if problems:
+        raise PolicyError(problems)
     return tuple(Instance(policy, entry, vault, document.text, digest, source) for entry in entries)
 
 

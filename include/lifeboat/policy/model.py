@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
+from lifeboat.policy.azure import AzureVolumes
 from lifeboat.policy.fields import (
     Duration,
     Name,
@@ -83,7 +84,16 @@ class Volumes(Strict):
 
     snapshot: Switch = Field(
         default=True,
-        description="Whether to take CSI snapshots of the selected volume claims. Default true.",
+        description="Whether to take snapshots of the selected volume claims. Default true.",
+    )
+    mode: Literal["csi", "azure"] = Field(
+        default="csi",
+        description="Who is asked for snapshots. csi: the cluster's snapshot API, for every driver;"
+        " azure: Azure itself for its managed disks, the cluster for all others. Default csi.",
+    )
+    azure: AzureVolumes = Field(
+        default_factory=AzureVolumes,
+        description="What is special to mode azure: instant access, copies. Default neither.",
     )
     on_unprotected: Literal["fail", "warn"] = Field(
         default="fail",

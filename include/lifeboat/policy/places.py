@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from lifeboat.policy.azure import AzureEntry
 from lifeboat.policy.fields import (
     ConnectionId,
     Endpoint,
@@ -78,6 +79,11 @@ class ClusterEntry(Strict):
         default=None,
         description="How volume bytes are read for the check `volumeBytesEqual`. Default none: that"
         " check then cannot pass on this cluster.",
+    )
+    azure: AzureEntry | None = Field(
+        default=None,
+        description="Where its managed disks are in Azure, for policies with volumes.mode azure."
+        " Default none.",
     )
 
     @model_validator(mode="after")

@@ -209,6 +209,10 @@ def _example(schema: Schema, root: Schema, depth: int) -> Iterator[str]:
         resolved = _resolve(field, root)
         comment = re.split(r"[.;:] ", field["description"])[0].rstrip(".")
         section = _section(field, root)
+        if "x-example" in field:  # more of it goes with other settings than these
+            yield f"{indent}# {comment}"
+            yield f"{indent}{name}: {json.dumps(field['x-example'])}"
+            continue
         if section is None:
             yield f"{indent}# {comment}"
             yield f"{indent}{name}: {_example_value(resolved)}"

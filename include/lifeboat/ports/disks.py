@@ -15,6 +15,8 @@ from typing import Literal, Protocol
 
 from lifeboat.ports.cluster import Json
 
+Maker = Literal["", "azure"]
+
 
 @dataclass(frozen=True)
 class Volume:
@@ -53,7 +55,8 @@ class SnapshotState:
     """What polling found. When `ready`, the other fields say how to find the snapshot again.
 
     `created` is RFC 3339, the driver's own time of the cut; `percent` None when unknown;
-    `error` is the driver's message of a failure that it will not get over by itself.
+    `error` is the driver's message of a failure that it will not get over by itself. `maker` as in
+    StoredSnapshot.
     """
 
     ready: bool
@@ -63,11 +66,16 @@ class SnapshotState:
     created: str = ""
     percent: int | None = None
     error: str = ""
+    maker: Maker = ""
 
 
 @dataclass(frozen=True)
 class StoredSnapshot:
-    """A snapshot as a manifest names it. `size` is the bytes a restored volume must offer."""
+    """A snapshot as a manifest names it. `size` is the bytes a restored volume must offer.
+
+    `maker`: who was asked for it: empty the cluster's snapshot API, azure Azure itself. Either way
+    `handle` is what `driver` calls the snapshot, so a cluster with that driver can restore it.
+    """
 
     kind: Literal["csi"]
     volume: Volume
@@ -79,11 +87,16 @@ class StoredSnapshot:
     point: str = ""
     instance: str = ""
     content_digest: str = ""
+    maker: Maker = ""
 
 
 @dataclass(frozen=True)
 class RestoreTicket:
-    """A volume restore that was asked for: the claim `namespace/claim` made from `snapshot`."""
+    """A volume restore that was asked for: the claim `namespace/claim` made from `snapshot`.
+
+    `snapshot_name` and `content_name` are the helpers: of CSI a VolumeSnapshot and its content, of
+    Azure the handle of the new disk and the name of its PersistentVolume.
+    """
 
     snapshot: StoredSnapshot
     namespace: str

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from lifeboat.clock import Clock
 from lifeboat.policy.instance import Instance
 from lifeboat.ports.cluster import Cluster
+from lifeboat.ports.copies import Copies
 from lifeboat.ports.disks import Disks
 from lifeboat.ports.volumes import VolumeReader
 from lifeboat.vault.vault import Vault
@@ -14,7 +15,8 @@ from lifeboat.vault.vault import Vault
 
 @dataclass(frozen=True)
 class Context:
-    """Made by `lifeboat.wiring`, which alone knows the adapters behind the ports."""
+    """Made by `lifeboat.wiring`, which alone knows the adapters behind the ports. `copies` is None
+    where snapshots cannot be copied."""
 
     instance: Instance
     cluster: Cluster
@@ -22,3 +24,4 @@ class Context:
     disks: Disks
     reader: VolumeReader
     clock: Clock
+    copies: Copies | None = None

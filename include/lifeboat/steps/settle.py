@@ -90,6 +90,7 @@ def _stored(context: Context, ticket: SnapshotTicket, state: SnapshotState) -> S
         created=state.created,
         point=ticket.point,
         instance=ticket.instance,
+        maker=state.maker,
     )
     if context.reader.why_not(state.driver):
         return stored

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
+from lifeboat.adapters.azure_arm import ArmSettings
 from lifeboat.adapters.store_azure_settings import AzureSettings
 from lifeboat.adapters.store_s3_settings import S3Settings
 from lifeboat.errors import UsageError
@@ -195,3 +196,34 @@ def test_half_a_service_principal_is_named(keeper: Keeper) -> None:
         keeper.put(conn_type="azure", login="id", password="pw").azure("one", OTHER, "c", "p")
     with pytest.raises(UsageError, match="is of type http, not wasb or azure"):
         keeper.put(conn_type="http").azure("one", OTHER, "c", "p")
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        (
+            {"login": "id", "password": "pw", "extra": {"tenantId": "t"}},
+            ArmSettings("", "id", "t", "pw"),
+        ),
+        (
+            {"extra": {"workload_identity_client_id": "w", "workload_identity_tenant_id": "t"}},
+            ArmSettings("workload-identity", "w", "t"),
+        ),
+        (
+            {"extra": {"managed_identity_client_id": "m"}},
+            ArmSettings("managed-identity", "m"),
+        ),
+        ({}, ArmSettings("default")),
+    ],
+)
+def test_every_way_to_azure_resource_manager(
+    keeper: Keeper, fields: dict[str, Any], expected: ArmSettings
+) -> None:
+    assert keeper.put(conn_type="azure", **fields).arm("one") == expected
+
+
+def test_wrong_connections_to_azure_are_named(keeper: Keeper) -> None:
+    with pytest.raises(UsageError, match="is of type wasb, not azure"):
+        keeper.put(conn_type="wasb").arm("one")
+    with pytest.raises(UsageError, match="tenantId"):
+        keeper.put(conn_type="azure", login="id", password="pw").arm("one")

@@ -1,0 +1,77 @@
+"""Two Disks behind one port: Azure for its managed disks, the cluster's snapshot API for the rest.
+
+Who snapshots a volume now is the policy's `volumes.mode`; who made a snapshot is written in it, so
+that a policy may change its mode and old points still restore, prune and reconcile.
+"""
+
+from __future__ import annotations
+
+from lifeboat.adapters.snapshot_tags import DRIVER
+from lifeboat.ports.cluster import Json
+from lifeboat.ports.disks import (
+    Disks,
+    Maker,
+    RestoreState,
+    RestoreTicket,
+    SnapshotState,
+    SnapshotTicket,
+    StoredSnapshot,
+    Volume,
+)
+
+
+class DisksRouted:
+    """See lifeboat.ports.disks.Disks. `new_by_azure`: the policy's mode is azure."""
+
+    def __init__(self, csi: Disks, azure: Disks, *, new_by_azure: bool) -> None:
+        self._csi = csi
+        self._azure = azure
+        self._new_by_azure = new_by_azure
+
+    def why_not(self, volume: Volume) -> str:
+        return self._for(volume).why_not(volume)
+
+    def start_snapshot(self, point: str, instance: str, volume: Volume) -> SnapshotTicket:
+        return self._for(volume).start_snapshot(point, instance, volume)
+
+    def poll_snapshot(self, ticket: SnapshotTicket) -> SnapshotState:
+        return self._for(ticket.volume).poll_snapshot(ticket)
+
+    def secure_snapshot(self, ticket: SnapshotTicket) -> None:
+        self._for(ticket.volume).secure_snapshot(ticket)
+
+    def delete_snapshot(self, snapshot: StoredSnapshot) -> None:
+        self._of(snapshot.maker).delete_snapshot(snapshot)
+
+    def list_marked(self, instance: str) -> tuple[StoredSnapshot, ...]:
+        return (*self._csi.list_marked(instance), *self._azure.list_marked(instance))
+
+    def start_restore(
+        self,
+        snapshot: StoredSnapshot,
+        *,
+        namespace: str,
+        claim: str,
+        restore_id: str,
+        claim_body: Json,
+    ) -> RestoreTicket:
+        return self._of(snapshot.maker).start_restore(
+            snapshot,
+            namespace=namespace,
+            claim=claim,
+            restore_id=restore_id,
+            claim_body=claim_body,
+        )
+
+    def poll_restore(self, ticket: RestoreTicket) -> RestoreState:
+        return self._of(ticket.snapshot.maker).poll_restore(ticket)
+
+    def finish_restore(self, ticket: RestoreTicket) -> None:
+        self._of(ticket.snapshot.maker).finish_restore(ticket)
+
+    def _for(self, volume: Volume) -> Disks:
+        by_azure = self._new_by_azure and volume.driver.lower() == DRIVER
+        return self._azure if by_azure else self._csi
+
+    def _of(self, maker: Maker) -> Disks:
+        return self._azure if maker == "azure" else self._csi
