@@ -283,11 +283,11 @@ def test_whatever_is_deleted_when_only_changes_ever_move(azure: ArmWorld) -> Non
             if chance.random() < 0.3:
                 azure.arm.order("lose", chance.choice(["DELETE", "PATCH"]))
             _insist(world, gone)
+            azure.arm.faults._ordered.clear()  # what was not met is not for the copies below
         copies = world.copies()
         there = copies.list_copies(INSTANCE, NORTHERN)
         if there and chance.random() < 0.4:
             copies.delete_copy(chance.choice(there))
-        azure.arm.faults._ordered.clear()
     assert moved[:1] == [1002][: len(moved)]
     assert all(size == 2 for size in moved[1:]), moved
     marked = {one.handle for one in world.adapter().list_marked(INSTANCE)}
