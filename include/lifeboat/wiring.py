@@ -29,6 +29,8 @@ from lifeboat.policy.fields import key_vault_key
 from lifeboat.policy.instance import Instance
 from lifeboat.policy.load import load_include
 from lifeboat.policy.model import ClusterEntry, VaultEntry
+from lifeboat.ports.cluster import Cluster
+from lifeboat.ports.disks import Disks
 from lifeboat.ports.store import Store
 from lifeboat.ports.volumes import VolumeReader
 from lifeboat.report.fleet import read_status, unreadable
@@ -138,6 +140,12 @@ def open_context(
         reader=volume_reader(cluster_entry),
         clock=clock,
     )
+
+
+def open_cluster(entry: ClusterEntry, connections: Connections) -> tuple[Cluster, Disks]:
+    """A cluster and its disks, to look at without a policy or a vault."""
+    cluster = ClusterApi(endpoint(entry, connections))
+    return cluster, DisksCsi(cluster)
 
 
 def endpoint(entry: ClusterEntry, connections: Connections) -> Endpoint:

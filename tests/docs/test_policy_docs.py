@@ -14,7 +14,7 @@ import yaml
 from lifeboat.policy import schema
 from lifeboat.policy.load import load_clusters, load_policy, policy_files
 from lifeboat.policy.model import ClustersFile, Policy
-from lifeboat.policy.selection import NEVER_CAPTURED, OPT_OUT_LABELS
+from lifeboat.policy.selection import NEVER_CAPTURED, OPT_OUTS
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -56,7 +56,7 @@ UNTOLD = {
 def test_what_no_point_holds_is_told() -> None:
     for never in NEVER_CAPTURED:
         assert f"| `{never.pattern}` | {never.reason} |" in REFERENCE
-    assert all(label in REFERENCE for label in OPT_OUT_LABELS)
+    assert all(mark in REFERENCE for mark in OPT_OUTS)
 
 
 def examples() -> list[str]:

@@ -163,7 +163,7 @@ def _check_snapshots(document: Document, policy: Policy) -> None:
     """Raises PolicyError when the policy would come to hold more snapshots of a disk than Azure
     allows. Only for files: a policy that some point carries must stay readable."""
     found = steady_state(policy)
-    if found is None or not policy.volumes.snapshot or found.points <= SNAPSHOT_LIMIT:
+    if found is None or not policy.volumes.takes_snapshots or found.points <= SNAPSHOT_LIMIT:
         return
     assert policy.schedule is not None
     wait = time_until(policy, SNAPSHOT_LIMIT)

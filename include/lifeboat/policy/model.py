@@ -15,7 +15,6 @@ from lifeboat.policy.fields import (
     Duration,
     Name,
     Strict,
-    Switch,
     format_duration,
     refuse,
     unique,
@@ -24,6 +23,7 @@ from lifeboat.policy.places import ClusterEntry, ClustersFile, VaultEntry, Volum
 from lifeboat.policy.rules import Keep, Retention
 from lifeboat.policy.schedule import Schedule
 from lifeboat.policy.select import SYSTEM_NAMESPACES, KindSelect, NamespaceSelect, Select
+from lifeboat.policy.volumes import Volumes
 
 __all__ = [
     "CHECKS",
@@ -75,34 +75,6 @@ class Objectives(Strict):
         description="Recovery time objective, a duration such as 15m: how long a restore may take."
         " Test restores are measured against it. Default 1h.",
         examples=["15m"],
-    )
-
-
-class Volumes(Strict):
-    """What happens to the data of persistent volumes."""
-
-    snapshot: Switch = Field(
-        default=True,
-        description="Whether to take CSI snapshots of the selected volume claims. Default true.",
-    )
-    on_unprotected: Literal["fail", "warn"] = Field(
-        default="fail",
-        description="What a volume that cannot be snapshotted means. fail: the point is incomplete"
-        " and the run fails; warn: the point is good and names the volume. Default fail, because a"
-        " backup without its data is found out too late.",
-    )
-    snapshot_class: str = Field(
-        default="",
-        pattern=r"^([a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?)?$",
-        description="The VolumeSnapshotClass to use. Default empty: the default class of each"
-        " volume's driver.",
-        examples=["csi-azuredisk-snapshots"],
-    )
-    timeout: Duration = Field(
-        default=timedelta(minutes=10),
-        description="How long to wait until all snapshots are ready to use, a duration."
-        " Default 10m, as the CSI snapshot time-out of Velero.",
-        examples=["30m"],
     )
 
 

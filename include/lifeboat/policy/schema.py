@@ -18,7 +18,7 @@ from pydantic.json_schema import GenerateJsonSchema
 
 from lifeboat.policy.fields import format_duration
 from lifeboat.policy.model import ClustersFile, Policy
-from lifeboat.policy.selection import NEVER_CAPTURED, OPT_OUT_LABELS
+from lifeboat.policy.selection import NEVER_CAPTURED, OPT_OUTS
 
 Schema = dict[str, Any]
 
@@ -187,8 +187,8 @@ def _cell(text: str) -> str:
 
 
 def _never_table() -> Iterator[str]:
-    labels = " or ".join(f'`{label}: "true"`' for label in OPT_OUT_LABELS)
-    yield f"An object (or namespace) with the label {labels}"
+    marks = " or ".join(f'`{mark}: "true"`' for mark in OPT_OUTS)
+    yield f"An object (or namespace) with the label or annotation {marks}"
     yield "stays out of every point."
     yield "So do these kinds, whatever `select.kinds` says, because a restored copy would be wrong"
     yield "or useless, and every kind that the API server cannot list or cannot create:"
