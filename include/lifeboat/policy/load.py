@@ -1,4 +1,5 @@
-"""Reads the include folder: clusters.yaml and policies/*.yaml. The only I/O of this room.
+"""Reads the include folder: clusters.yaml, presets.yaml and policies/*.yaml. The only I/O of this
+room.
 
 One broken file never hides the others: `load_include` hands back what is good and what is wrong.
 """
@@ -18,6 +19,7 @@ from lifeboat.policy.document import Document, parse_document
 from lifeboat.policy.fields import Strict, format_duration
 from lifeboat.policy.instance import Instance
 from lifeboat.policy.model import ClustersFile, Policy
+from lifeboat.policy.presets import PRESETS_FILE, Presets
 from lifeboat.policy.problems import closest, problem_at, to_problems
 from lifeboat.policy.steady import SNAPSHOT_GUARD, SNAPSHOT_LIMIT, steady_state, time_until
 
@@ -51,7 +53,7 @@ def policy_files(include: Path) -> list[Path]:
 
 def load_policy(path: Path, clusters: ClustersFile) -> tuple[Instance, ...]:
     """One instance for each cluster that the policy names. Raises PolicyError."""
-    return _placed(_read_policy(path), clusters)
+    return _placed(_read_policy(path, None), clusters)
 
 
 def parse_policy(text: str, source: str, name: str) -> Policy:
@@ -68,10 +70,16 @@ def load_include(include: Path) -> Include:
         clusters = load_clusters(include)
     except PolicyError as error:
         problems += error.problems
+    presets = Presets(None)
+    try:
+        presets = _load_presets(include)
+        problems += presets.problems
+    except PolicyError as error:
+        problems += error.problems
     files: list[_PolicyFile] = []
     for path in policy_files(include):
         try:
-            files.append(_read_policy(path))
+            files.append(_read_policy(path, presets))
         except PolicyError as error:
             problems += error.problems
     instances: list[Instance] = []
@@ -145,6 +153,12 @@ def _validated(document: Document, model: type[S], defaults: dict[str, Any] | No
         raise PolicyError(to_problems(error, document, model)) from None
 
 
+def _load_presets(include: Path) -> Presets:
+    """`<include>/presets.yaml`, which may be missing. Raises PolicyError when it is no YAML."""
+    path = include / PRESETS_FILE
+    return Presets(_read(path) if path.exists() else None)
+
+
 @dataclass(frozen=True)
 class _PolicyFile:
     path: Path
@@ -152,8 +166,11 @@ class _PolicyFile:
     policy: Policy
 
 
-def _read_policy(path: Path) -> _PolicyFile:
+def _read_policy(path: Path, presets: Presets | None) -> _PolicyFile:
+    """`presets` None: read them when the policy names one. Raises PolicyError."""
     document = _read(path)
+    if "preset" in document.data:
+        document = (presets or _load_presets(path.parent.parent)).applied(document)
     policy = _validated(document, Policy, {"name": path.stem})
     _check_snapshots(document, policy)
     return _PolicyFile(path, document, policy)

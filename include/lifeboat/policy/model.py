@@ -171,6 +171,12 @@ class Policy(Strict):
         description="A line for people, shown in the UI. Default empty.",
         examples=["The web shop: orders, stock and payments"],
     )
+    preset: str = Field(
+        default="",
+        pattern=r"^([a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?)?$",
+        description="A preset of presets.yaml that lies under this policy: what the policy writes"
+        " itself wins, key by key; lists are not joined. Default empty: none.",
+    )
     clusters: Annotated[tuple[str, ...], AfterValidator(unique)] = Field(
         min_length=1,
         description="The clusters to protect, by their names in clusters.yaml.",
