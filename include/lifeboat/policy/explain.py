@@ -61,6 +61,7 @@ def in_words(schedule: Schedule | None) -> str:
 def _table(instance: Instance) -> str:
     policy = instance.policy
     rows = [
+        ("Preset", f"`{policy.preset}`" if policy.preset else ""),
         ("Protects", _what(policy.select)),
         ("Volumes", _volumes(policy.volumes)),
         ("Stopped meanwhile", _hooks(policy)),

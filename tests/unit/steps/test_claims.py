@@ -6,6 +6,7 @@ from typing import Any
 
 from lifeboat.point.manifest import LeftOut, Manifest, Run
 from lifeboat.steps.backup import backup
+from lifeboat.steps.claims import list_claims
 from lifeboat.steps.enumerate import enumerate_scope
 from tests.support.kinds import CLAIM, NAMESPACE, SNAPSHOT, SNAPSHOT_CLASS, VOLUME
 from tests.support.manifests import manifest
@@ -110,3 +111,5 @@ def test_many_namespaces_are_one_list() -> None:
     # one for the claims, one to count them
     lists = [call for call in world.cluster.calls if call.resource == CLAIM.resource]
     assert len(lists) == 2
+    kinds = {kind.resource: kind for kind in world.cluster.kinds}
+    assert len(list_claims(world.cluster, kinds, scope.namespaces).claims) == 21
