@@ -203,6 +203,12 @@ def azure_place(instance: Instance, azure: AzureEntry) -> AzurePlace:
     )
 
 
+def open_cluster(entry: ClusterEntry, connections: Connections) -> tuple[Cluster, Disks]:
+    """A cluster and its disks, to look at without a policy or a vault."""
+    cluster = ClusterApi(endpoint(entry, connections))
+    return cluster, DisksCsi(cluster)
+
+
 def endpoint(entry: ClusterEntry, connections: Connections) -> Endpoint:
     """How to reach a cluster."""
     if entry.in_cluster:

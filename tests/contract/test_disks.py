@@ -17,7 +17,7 @@ from lifeboat.adapters.disks_csi import DisksCsi
 from lifeboat.adapters.kubeconfig import from_kubeconfig
 from lifeboat.adapters.volumes_folder import FolderVolumes
 from lifeboat.clock import parse_rfc3339
-from lifeboat.errors import AlreadyExists, NotFound, SnapshotFailed
+from lifeboat.errors import AlreadyExists, NotFound, SnapshotFailed, Unsupported
 from lifeboat.ports.cluster import Cluster
 from lifeboat.ports.disks import Disks, SnapshotTicket, Volume
 from lifeboat.ports.quantity import parse_quantity
@@ -128,6 +128,15 @@ def test_who_can_be_snapshotted(disks: Disks, volume: Volume) -> None:
     assert disks.why_not(volume) == ""
     assert "nobody.csi.example" in disks.why_not(replace(volume, driver="nobody.csi.example"))
     assert disks.why_not(replace(volume, driver="", handle=""))
+
+
+def test_a_snapshot_class_that_the_driver_does_not_have(
+    disks: Disks, volume: Volume, instance: str
+) -> None:
+    assert "class nowhere is not one" in disks.why_not(volume, "nowhere")
+    with pytest.raises(Unsupported, match="class nowhere is not one"):
+        disks.start_snapshot(POINT, instance, volume, "nowhere")
+    assert disks.list_marked(instance) == ()
 
 
 def test_a_snapshot_holds_the_bytes_of_its_moment(

@@ -14,7 +14,7 @@ import yaml
 from lifeboat.policy import schema
 from lifeboat.policy.load import load_clusters, load_policy, policy_files
 from lifeboat.policy.model import ClustersFile, Policy
-from lifeboat.policy.selection import NEVER_CAPTURED, OPT_OUT_LABELS
+from lifeboat.policy.selection import NEVER_CAPTURED, OPT_OUTS
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -56,13 +56,24 @@ UNTOLD = {
 def test_what_no_point_holds_is_told() -> None:
     for never in NEVER_CAPTURED:
         assert f"| `{never.pattern}` | {never.reason} |" in REFERENCE
-    assert all(label in REFERENCE for label in OPT_OUT_LABELS)
+    assert all(mark in REFERENCE for mark in OPT_OUTS)
 
 
 def examples() -> list[str]:
     found = re.findall(r"```yaml\n(.*?)```", REFERENCE, re.DOTALL)
-    assert len(found) == 2
-    return found
+    assert len(found) == 3
+    return [text for text in found if "presets:\n" not in text]
+
+
+def test_the_example_of_presets_is_right(tmp_path: Path) -> None:
+    [text] = [t for t in re.findall(r"```yaml\n(.*?)```", REFERENCE, re.DOTALL) if "presets:" in t]
+    (tmp_path / "presets.yaml").write_text(text)
+    (tmp_path / "policies").mkdir()
+    path = tmp_path / "policies" / "shop.yaml"
+    path.write_text("preset: nightly\nclusters: [local]\n")
+    [instance] = load_policy(path, load_clusters(ROOT / "include"))
+    assert instance.policy.select.kinds.exclude == ("secrets",)
+    jsonschema.validate(yaml.safe_load(text), schema.presets_schema())
 
 
 @pytest.mark.parametrize("text", examples())
@@ -100,7 +111,7 @@ def test_the_schemas_accept_the_samples_and_refuse_unknown_keys() -> None:
 
 
 def test_schema_files_are_of_a_known_dialect() -> None:
-    for name in ("policy", "clusters"):
+    for name in ("policy", "clusters", "presets"):
         made = json.loads((DOCS / f"{name}.schema.json").read_text())
         jsonschema.Draft202012Validator.check_schema(made)
 

@@ -12,7 +12,7 @@ from copy import deepcopy
 from dataclasses import dataclass, field
 
 from lifeboat.clock import Clock, rfc3339, utc_now
-from lifeboat.errors import AlreadyExists, NotFound, SnapshotFailed
+from lifeboat.errors import AlreadyExists, NotFound, SnapshotFailed, Unsupported
 from lifeboat.ports.cluster import Json
 from lifeboat.ports.disks import (
     RestoreState,
@@ -30,6 +30,7 @@ from tests.support.manifests import claim as new_claim
 from tests.support.manifests import manifest
 
 DRIVER = "fake.csi.lifeboat.dev"
+CLASS = "fake"
 _RESTORE = "lifeboat.dev/restore"
 Content = dict[str, bytes]
 
@@ -95,13 +96,19 @@ class FakeDisks:
             size=parse_quantity(size),
         )
 
-    def why_not(self, volume: Volume | str) -> str:
+    def why_not(self, volume: Volume | str, snapshot_class: str = "") -> str:
         """For both ports: a volume to snapshot, or a driver to read."""
         driver = volume if isinstance(volume, str) else volume.driver
+        if snapshot_class not in ("", CLASS):
+            return f"snapshot class {snapshot_class} is not one of driver {driver}"
         return "" if driver == DRIVER else f"driver {driver or 'of no name'} is not a fake"
 
-    def start_snapshot(self, point: str, instance: str, volume: Volume) -> SnapshotTicket:
+    def start_snapshot(
+        self, point: str, instance: str, volume: Volume, snapshot_class: str = ""
+    ) -> SnapshotTicket:
         self.faults.enter("start_snapshot")
+        if snapshot_class not in ("", CLASS):
+            raise Unsupported(self.why_not(volume, snapshot_class))
         name = f"{point}-{volume.claim_uid}".lower()
         ticket = SnapshotTicket(point, instance, volume, name)
         if name in self._living():

@@ -36,6 +36,9 @@ ROLE_BINDING = kind(_RBAC, "rolebindings", "RoleBinding")
 CLUSTER_ROLE = kind(_RBAC, "clusterroles", "ClusterRole", namespaced=False)
 CLUSTER_ROLE_BINDING = kind(_RBAC, "clusterrolebindings", "ClusterRoleBinding", namespaced=False)
 STORAGE_CLASS = kind("storage.k8s.io/v1", "storageclasses", "StorageClass", namespaced=False)
+INGRESS_CLASS = kind("networking.k8s.io/v1", "ingressclasses", "IngressClass", namespaced=False)
+PRIORITY_CLASS = kind("scheduling.k8s.io/v1", "priorityclasses", "PriorityClass", namespaced=False)
+RUNTIME_CLASS = kind("node.k8s.io/v1", "runtimeclasses", "RuntimeClass", namespaced=False)
 CRD = kind(
     "apiextensions.k8s.io/v1",
     "customresourcedefinitions",
@@ -51,6 +54,7 @@ SNAPSHOT_CLASS = kind(_SNAPSHOTS, "volumesnapshotclasses", "VolumeSnapshotClass"
 BUILT_IN = (
     NAMESPACE, NODE, CONFIG_MAP, SECRET, SERVICE, SERVICE_ACCOUNT, POD, CLAIM, VOLUME, DEPLOYMENT,
     REPLICA_SET, STATEFUL_SET, DAEMON_SET, JOB, CRON_JOB, INGRESS, NETWORK_POLICY, ROLE,
-    ROLE_BINDING, CLUSTER_ROLE, CLUSTER_ROLE_BINDING, STORAGE_CLASS, CRD, API_SERVICE,
+    ROLE_BINDING, CLUSTER_ROLE, CLUSTER_ROLE_BINDING, STORAGE_CLASS, INGRESS_CLASS, PRIORITY_CLASS,
+    RUNTIME_CLASS, CRD, API_SERVICE,
 )  # fmt: skip
 SNAPSHOT_KINDS = (SNAPSHOT, CONTENT, SNAPSHOT_CLASS)

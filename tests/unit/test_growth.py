@@ -1,4 +1,4 @@
-"""Measured growth, cost at the user's own price, and what a policy selects right now."""
+"""Measured growth, and cost at the user's own price."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from lifeboat.cli.source import Source
 from lifeboat.point import catalog
 from lifeboat.policy.places import Price
 from lifeboat.report.growth import Growth, measure_growth
-from lifeboat.steps.preview import preview
 from lifeboat.steps.retained import retention_points
 from tests.support.world import POLICY
 from tests.unit.test_holds import INSTANCE, World, with_points
@@ -62,20 +61,11 @@ def test_cost_is_told_at_the_users_price_or_not_at_all() -> None:
     )
 
 
-def test_what_is_selected_right_now() -> None:
-    found = preview(World().context())
-    assert found.namespaces == ("shop",)
-    assert found.volumes == ("shop/data",)
-    assert {"configmaps", "secrets", "persistentvolumeclaims"} <= set(found.kinds)
-    assert found.unprotected == ()
-
-
 def test_from_the_command_line(monkeypatch: pytest.MonkeyPatch) -> None:
     world = with_points(2, policy=SCHEDULED)
     context = world.context()
     monkeypatch.setattr(Source, "vault", lambda self, name: context.vault)
     monkeypatch.setattr(Source, "instance", lambda self, name: context.instance)
-    monkeypatch.setattr(Source, "context", lambda self, name: context)
 
     def run(*words: str) -> str:
         done = CliRunner().invoke(app, ["policy", "explain", INSTANCE, *words])
@@ -83,10 +73,8 @@ def test_from_the_command_line(monkeypatch: pytest.MonkeyPatch) -> None:
         return done.output
 
     assert "Measured" not in run()
-    told = run("--measured", "--live")
+    told = run("--measured")
     assert "- the last 1 points that had one before them added" in told
-    assert "- 1 volumes: shop/data" in told
-    found = json.loads(run("--measured", "--live", "--json"))
+    found = json.loads(run("--measured", "--json"))
     assert found["steady"]["points"] == 2
     assert found["growth"]["points"] == 2
-    assert found["live"]["namespaces"] == ["shop"]

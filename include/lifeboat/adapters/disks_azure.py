@@ -58,7 +58,8 @@ class DisksAzure:
             tags=place.tags,
         )
 
-    def why_not(self, volume: Volume) -> str:
+    def why_not(self, volume: Volume, snapshot_class: str = "") -> str:  # noqa: ARG002 - the port's
+        """Azure has no snapshot classes: one that is asked for concerns other drivers."""
         if volume.driver.lower() != tags.DRIVER:
             return f"driver {volume.driver or 'of no name'} is not {tags.DRIVER}"
         disk = arm_id(volume.handle, "disks")
@@ -71,7 +72,13 @@ class DisksAzure:
             )
         return ""
 
-    def start_snapshot(self, point: str, instance: str, volume: Volume) -> SnapshotTicket:
+    def start_snapshot(
+        self,
+        point: str,
+        instance: str,
+        volume: Volume,
+        snapshot_class: str = "",  # noqa: ARG002 - the port's
+    ) -> SnapshotTicket:
         """Raises SnapshotFailed when the claim or its disk is not the one that was listed any more,
         or the disk has as many snapshots as Azure keeps; NotReady and Throttled for later."""
         name = tags.azure_name(point, volume)

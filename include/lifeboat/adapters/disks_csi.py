@@ -33,7 +33,8 @@ _GRACE = timedelta(seconds=60)
 
 
 class DisksCsi:
-    """See lifeboat.ports.disks.Disks. `snapshot_class` overrides the choice by driver."""
+    """See lifeboat.ports.disks.Disks. `snapshot_class` overrides the choice by driver, and a call
+    may override that."""
 
     def __init__(
         self, cluster: Cluster, *, snapshot_class: str = "", clock: Clock = utc_now
@@ -42,18 +43,21 @@ class DisksCsi:
         self._wanted_class = snapshot_class
         self._clock = clock
 
-    def why_not(self, volume: Volume) -> str:
+    def why_not(self, volume: Volume, snapshot_class: str = "") -> str:
         if not volume.driver or not volume.handle:
             return f"its volume {volume.pv} is not from a CSI driver"
         try:
-            self._class_for(volume.driver)
+            self._class_for(volume.driver, snapshot_class)
         except Unsupported as error:
             return error.message
         return ""
 
-    def start_snapshot(self, point: str, instance: str, volume: Volume) -> SnapshotTicket:
+    def start_snapshot(
+        self, point: str, instance: str, volume: Volume, snapshot_class: str = ""
+    ) -> SnapshotTicket:
         """Raises SnapshotFailed when the claim is not the one that was listed any more."""
-        body = api.new_snapshot(point, instance, volume, self._class_for(volume.driver))
+        chosen = self._class_for(volume.driver, snapshot_class)
+        body = api.new_snapshot(point, instance, volume, chosen)
         ticket = SnapshotTicket(point, instance, volume, body["metadata"]["name"])
         live = self._find(api.SNAPSHOT, volume.namespace, ticket.name)
         if live is None:
@@ -182,15 +186,16 @@ class DisksCsi:
             raise Unsupported("the cluster has no snapshot API (VolumeSnapshot v1)") from None
         return found
 
-    def _class_for(self, driver: str) -> str:
+    def _class_for(self, driver: str, asked: str = "") -> str:
+        wanted = asked or self._wanted_class
         classes = self._classes.get(driver, [])
         names = sorted(entry["metadata"]["name"] for entry in classes)
-        if self._wanted_class:
-            if self._wanted_class in names:
-                return self._wanted_class
+        if wanted:
+            if wanted in names:
+                return wanted
             has = ", ".join(names) or "none"
             raise Unsupported(
-                f"snapshot class {self._wanted_class} is not one of driver {driver} (it has {has})"
+                f"snapshot class {wanted} is not one of driver {driver} (it has {has})"
             )
         if not names:
             raise Unsupported(f"driver {driver} has no VolumeSnapshotClass")

@@ -28,11 +28,13 @@ class DisksRouted:
         self._azure = azure
         self._new_by_azure = new_by_azure
 
-    def why_not(self, volume: Volume) -> str:
-        return self._for(volume).why_not(volume)
+    def why_not(self, volume: Volume, snapshot_class: str = "") -> str:
+        return self._for(volume).why_not(volume, snapshot_class)
 
-    def start_snapshot(self, point: str, instance: str, volume: Volume) -> SnapshotTicket:
-        return self._for(volume).start_snapshot(point, instance, volume)
+    def start_snapshot(
+        self, point: str, instance: str, volume: Volume, snapshot_class: str = ""
+    ) -> SnapshotTicket:
+        return self._for(volume).start_snapshot(point, instance, volume, snapshot_class)
 
     def poll_snapshot(self, ticket: SnapshotTicket) -> SnapshotState:
         return self._for(ticket.volume).poll_snapshot(ticket)

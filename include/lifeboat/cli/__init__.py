@@ -16,6 +16,7 @@ from lifeboat import __version__
 from lifeboat.cli import (
     contents,
     diff,
+    fleet,
     holds,
     keys,
     points,
@@ -48,6 +49,7 @@ app.command()(upkeep.prune)
 app.command()(upkeep.reconcile)
 app.command()(upkeep.scrub)
 app.add_typer(setup.policy_app, name="policy")
+app.add_typer(fleet.fleet_app, name="fleet")
 setup.vault_app.command("check")(vault_check.check)
 app.add_typer(setup.vault_app, name="vault")
 setup.vault_app.command("new-key")(keys.new_key)

@@ -1,4 +1,4 @@
-"""How the measured and the live part of `lifeboat policy explain` are told on a terminal."""
+"""How the measured part of `lifeboat policy explain`, and `preview`, are told on a terminal."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def describe_growth(instance: Instance, growth: Growth) -> list[str]:
         lines.append(f"- {SNAPSHOT_LIMIT} points: not reached within three years")
     else:
         lines.append(f"- **more than {SNAPSHOT_LIMIT} points on {growth.limit_on:%Y-%m-%d}**")
-    if instance.policy.volumes.snapshot:
+    if instance.policy.volumes.takes_snapshots:
         lines.append("- snapshots beside the disks cost extra: points do not know their deltas")
     return [*lines, ""]
 
@@ -42,14 +42,18 @@ def _cost(instance: Instance, stored: int) -> str:
 
 
 def describe_preview(found: Preview) -> list[str]:
-    """What a backup would look at now."""
-    lines = ["### Selected right now", ""]
-    for name, items in (
-        ("namespaces", found.namespaces),
-        ("kinds", found.kinds),
-        ("volumes", found.volumes),
-    ):
-        lines.append(f"- {len(items)} {name}: {', '.join(items) or 'none'}")
-    lines += [f"- not protected: {entry.what}: {entry.reason}" for entry in found.unprotected]
-    lines += [f"- **no such kind in this cluster**: {name}" for name in found.unmatched]
-    return [*lines, ""]
+    """What a run would capture now, and what it would leave out and why."""
+    lines = [f"{len(found.namespaces)} namespaces: {', '.join(found.namespaces) or 'none'}"]
+    lines += [f"  not {name}: {reason}" for name, reason in sorted(found.left_out.items())]
+    total = sum(kind.objects for kind in found.kinds)
+    most = any(kind.narrowed for kind in found.kinds)
+    lines.append(f"{len(found.kinds)} kinds, {'at most ' if most else ''}{total} objects")
+    for kind in found.kinds:
+        lines.append(f"  {kind.kind}: {'at most ' if kind.narrowed else ''}{kind.objects}")
+    if found.needed:
+        lines.append(f"and what these need of {', '.join(found.needed)}")
+    lines.append(f"{len(found.volumes)} volumes")
+    lines += [f"  {one.title}: {one.action} ({one.reason})" for one in found.volumes]
+    lines += [f"cannot be counted: {entry.what}: {entry.reason}" for entry in found.failed]
+    lines += [f"warning: {warning}" for warning in found.warnings]
+    return lines

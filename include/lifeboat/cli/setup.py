@@ -1,4 +1,4 @@
-"""Commands that prepare and explain: policy check, explain, impact; vault init."""
+"""Commands that prepare and explain: policy check, explain, preview, impact; vault init."""
 
 from __future__ import annotations
 
@@ -47,9 +47,6 @@ def explain(
     measured: Annotated[
         bool, typer.Option("--measured", help="with sizes, growth and cost from the vault's points")
     ] = False,
-    live: Annotated[
-        bool, typer.Option("--live", help="with what the policy selects in the cluster right now")
-    ] = False,
     include: Include = None,
     as_json: AsJson = False,
 ) -> None:
@@ -57,16 +54,25 @@ def explain(
     source = Source(include=include)
     chosen = source.instance(instance)
     growth = _growth(source, chosen) if measured else None
-    selected = preview(source.context(instance)) if live else None
     if as_json:
         state = steady_state(chosen.policy)
-        show_json({"instance": chosen.id, "steady": state, "growth": growth, "live": selected})
+        show_json({"instance": chosen.id, "steady": state, "growth": growth})
         return
     show_lines([describe(chosen)])
     if growth:
         show_lines(describe_growth(chosen, growth))
-    if selected:
-        show_lines(describe_preview(selected))
+
+
+@policy_app.command("preview")
+def preview_now(instance: InstanceArg, include: Include = None, as_json: AsJson = False) -> None:
+    """Say what a policy selects in its cluster right now, without running it."""
+    source = Source(include=include)
+    chosen = source.instance(instance)
+    found = preview(chosen.policy, *source.cluster_of(chosen.cluster))
+    if as_json:
+        show_json(found)
+        return
+    show_lines(describe_preview(found))
 
 
 def _growth(source: Source, instance: Instance) -> Growth:

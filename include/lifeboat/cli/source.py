@@ -14,9 +14,11 @@ from lifeboat.point.manifest import Manifest, read_policy
 from lifeboat.policy.instance import Instance
 from lifeboat.policy.load import load_clusters, load_instance, parse_policy
 from lifeboat.policy.model import ClusterEntry, VaultEntry
+from lifeboat.ports.cluster import Cluster
+from lifeboat.ports.disks import Disks
 from lifeboat.steps.context import Context
 from lifeboat.vault.vault import Vault
-from lifeboat.wiring import NoConnections, include_folder, open_context, unlock
+from lifeboat.wiring import NoConnections, include_folder, open_cluster, open_context, unlock
 
 BARE_VAULT = "vault"
 
@@ -46,6 +48,10 @@ class Source:
         """Everything opened; `--kubeconfig` and `--cluster` name another cluster to restore to."""
         instance = self.instance(name)
         return open_context(instance, NoConnections(), target=self._target())
+
+    def cluster_of(self, entry: ClusterEntry) -> tuple[Cluster, Disks]:
+        """A cluster and its disks to look at; no vault is asked for."""
+        return open_cluster(entry, NoConnections())
 
     def vault(self, name: str) -> Vault:
         """Only the vault; no cluster is asked for."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
@@ -42,6 +42,14 @@ for _tag, _pattern, _first in (
     _Loader.add_implicit_resolver(_TAG + _tag, re.compile(rf"(?:{_pattern})\Z"), list(_first))
 
 
+class Place(NamedTuple):
+    """A value in a file: its line is 1-based, its path that within the file."""
+
+    file: str
+    line: int
+    path: tuple[str | int, ...]
+
+
 @dataclass(frozen=True)
 class Document:
     """One parsed file: its text, its data (dicts, lists, scalars), and where everything lies."""
@@ -50,6 +58,18 @@ class Document:
     text: str
     data: dict[str, Any]
     root: MappingNode
+
+    def place(self, path: tuple[str | int, ...]) -> Place:
+        """Where the value at `path` stands, or the nearest thing around it."""
+        return Place(self.file, self.line(path), path)
+
+    def holds(self, path: tuple[str | int, ...]) -> bool:
+        """Whether there is a value at `path`."""
+        node: Node | None = self.root
+        for step in path:
+            inside = _child(node, step) if node else None
+            node = inside[1] if inside else None
+        return node is not None
 
     def line(self, path: tuple[str | int, ...]) -> int:
         """The 1-based line of the key or item at `path`, or of the nearest thing around it."""

@@ -18,10 +18,11 @@ from cron_descriptor import (
 
 from lifeboat.policy.fields import format_duration
 from lifeboat.policy.instance import Instance
-from lifeboat.policy.model import Policy, Retention, Schedule, Select, Volumes
+from lifeboat.policy.model import Policy, Retention, Schedule, Select
 from lifeboat.policy.rules import PERIODS, Tier
 from lifeboat.policy.spans import FOREVER, Span
 from lifeboat.policy.steady import SNAPSHOT_GUARD, SNAPSHOT_LIMIT, steady_state
+from lifeboat.policy.volumes import Volumes
 
 _CHECKS = {
     "workloadsReady": "workloads become ready",
@@ -60,6 +61,7 @@ def in_words(schedule: Schedule | None) -> str:
 def _table(instance: Instance) -> str:
     policy = instance.policy
     rows = [
+        ("Preset", f"`{policy.preset}`" if policy.preset else ""),
         ("Protects", _what(policy.select)),
         ("Volumes", _volumes(policy.volumes)),
         ("Stopped meanwhile", _hooks(policy)),
@@ -100,16 +102,27 @@ def _what(select: Select) -> str:
         text += f" except {_names(kinds.exclude)}"
     if select.labels:
         text += f"; objects with labels `{select.labels}`"
+    if select.any_labels:
+        text += f"; objects with labels {' or '.join(f'`{one}`' for one in select.any_labels)}"
+    for one in select.namespace_filters:
+        listed = _names(tuple(kind for entry in one.objects for kind in entry.kinds))
+        text += f"; of namespaces {_names(one.namespaces)} only {listed}, as filtered"
+    if select.cluster_filters:
+        filtered = tuple(kind for entry in select.cluster_filters for kind in entry.kinds)
+        text += f"; {_names(filtered)} as filtered"
     return f"{text}; cluster-scoped objects: {select.cluster_scoped}"
 
 
 def _volumes(volumes: Volumes) -> str:
-    if not volumes.snapshot:
+    if not volumes.takes_snapshots:
         return "**no snapshots**: volume data is not protected"
     consequence = "fails the run" if volumes.on_unprotected == "fail" else "is named in the point"
     made = f"snapshots; a volume that cannot be snapshotted {consequence}"
     if volumes.mode == "azure":
         made = f"Azure's own {made}"
+    if volumes.rules:
+        others = "snapshots" if volumes.snapshot else "none"
+        made = f"by {len(volumes.rules)} rules, of all others {others}; {made.partition('; ')[2]}"
     regions = ", ".join(rule.region for rule in volumes.azure.copies)
     return f"{made}; copied into {regions}" if regions else made
 
@@ -150,7 +163,7 @@ def _steady(policy: Policy) -> str:
         parts.append(f"{found.others} proven, locked or of minGood")
     if len(parts) > 1:
         text += f" ({', '.join(parts)}; one point may count in several)"
-    if not policy.volumes.snapshot:
+    if not policy.volumes.takes_snapshots:
         return text
     text += f", and as many snapshots of each disk: Azure's limit is {SNAPSHOT_LIMIT}"
     if found.points > SNAPSHOT_GUARD:

@@ -1,4 +1,4 @@
-"""Globs over namespace names, as Velero 1.18 has them: `*`, `?`, `[abc]`, `[a-z]`.
+"""Globs over names of namespaces and objects, as Velero 1.18 has them: `*`, `?`, `[abc]`, `[a-z]`.
 
 Not here: `**`, `|`, `()`, `!`, `{}`, `,` and `[]`, which Velero refuses too, so that a list of
 names means the same in both.
@@ -11,20 +11,31 @@ import re
 from collections.abc import Iterable
 
 _WRONG = re.compile(r"\*\*|[|()!{},]")
-_ALLOWED = re.compile(r"[a-z0-9*?\[\]-]+")
+_NAMESPACE = re.compile(r"[a-z0-9*?\[\]-]+")
+# Names of RBAC objects are path segments: capitals, colons and more (API conventions, "Names").
+_OBJECT = re.compile(r"[A-Za-z0-9*?\[\].:_@~+=-]+")
 _SETS = re.compile(r"\[([^\[\]]*)\]")
 
 
 def check_glob(pattern: str) -> None:
-    """Raises ValueError, saying what would be right, on anything that is not such a glob."""
+    """Raises ValueError, saying what would be right, on what is no glob of namespaces."""
+    _check(pattern, _NAMESPACE, "a namespace name or glob: a-z, 0-9 and -, with * ? [abc] [a-z]")
+
+
+def check_name_glob(pattern: str) -> None:
+    """The same for the names of objects, which know more characters."""
+    _check(pattern, _OBJECT, "an object's name or a glob: letters, digits, . - _ : with * ? [abc]")
+
+
+def _check(pattern: str, allowed: re.Pattern[str], right: str) -> None:
     wrong = _WRONG.search(pattern)
     if wrong:
         raise ValueError(
             f"a glob without {wrong[0]!r}: * stands for any characters, ? for one, [abc] and [a-z]"
             " for one of a set; write several names as several list items"
         )
-    if not _ALLOWED.fullmatch(pattern):
-        raise ValueError("a namespace name or glob: a-z, 0-9 and -, with * ? [abc] [a-z]")
+    if not allowed.fullmatch(pattern):
+        raise ValueError(right)
     for content in _SETS.findall(pattern):
         _check_set(content)
     if set(_SETS.sub("", pattern)) & set("[]"):
@@ -44,3 +55,8 @@ def _check_set(content: str) -> None:
 def any_matches(patterns: Iterable[str], name: str) -> bool:
     """Whether one of the (checked) patterns covers the whole of `name`."""
     return any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
+
+
+def is_exact(pattern: str) -> bool:
+    """Whether it is a plain name."""
+    return not set(pattern) & set("*?[")

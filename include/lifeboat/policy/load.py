@@ -1,4 +1,5 @@
-"""Reads the include folder: clusters.yaml and policies/*.yaml. The only I/O of this room.
+"""Reads the include folder: clusters.yaml, presets.yaml and policies/*.yaml. The only I/O of this
+room.
 
 One broken file never hides the others: `load_include` hands back what is good and what is wrong.
 """
@@ -19,6 +20,7 @@ from lifeboat.policy.document import Document, parse_document
 from lifeboat.policy.fields import Strict, format_duration
 from lifeboat.policy.instance import Instance
 from lifeboat.policy.model import ClustersFile, Policy
+from lifeboat.policy.presets import PRESETS_FILE, Presets
 from lifeboat.policy.problems import closest, problem_at, to_problems
 from lifeboat.policy.steady import SNAPSHOT_GUARD, SNAPSHOT_LIMIT, steady_state, time_until
 
@@ -52,7 +54,7 @@ def policy_files(include: Path) -> list[Path]:
 
 def load_policy(path: Path, clusters: ClustersFile) -> tuple[Instance, ...]:
     """One instance for each cluster that the policy names. Raises PolicyError."""
-    return _placed(_read_policy(path), clusters)
+    return _placed(_read_policy(path, None), clusters)
 
 
 def parse_policy(text: str, source: str, name: str) -> Policy:
@@ -69,10 +71,16 @@ def load_include(include: Path) -> Include:
         clusters = load_clusters(include)
     except PolicyError as error:
         problems += error.problems
+    presets = Presets(None)
+    try:
+        presets = _load_presets(include)
+        problems += presets.problems
+    except PolicyError as error:
+        problems += error.problems
     files: list[_PolicyFile] = []
     for path in policy_files(include):
         try:
-            files.append(_read_policy(path))
+            files.append(_read_policy(path, presets))
         except PolicyError as error:
             problems += error.problems
     instances: list[Instance] = []
@@ -146,6 +154,12 @@ def _validated(document: Document, model: type[S], defaults: dict[str, Any] | No
         raise PolicyError(to_problems(error, document, model)) from None
 
 
+def _load_presets(include: Path) -> Presets:
+    """`<include>/presets.yaml`, which may be missing. Raises PolicyError when it is no YAML."""
+    path = include / PRESETS_FILE
+    return Presets(_read(path) if path.exists() else None)
+
+
 @dataclass(frozen=True)
 class _PolicyFile:
     path: Path
@@ -153,8 +167,11 @@ class _PolicyFile:
     policy: Policy
 
 
-def _read_policy(path: Path) -> _PolicyFile:
+def _read_policy(path: Path, presets: Presets | None) -> _PolicyFile:
+    """`presets` None: read them when the policy names one. Raises PolicyError."""
     document = _read(path)
+    if "preset" in document.data:
+        document = (presets or _load_presets(path.parent.parent)).applied(document)
     policy = _validated(document, Policy, {"name": path.stem})
     _check_snapshots(document, policy)
     return _PolicyFile(path, document, policy)
@@ -164,7 +181,7 @@ def _check_snapshots(document: Document, policy: Policy) -> None:
     """Raises PolicyError when the policy would come to hold more snapshots of a disk than Azure
     allows. Only for files: a policy that some point carries must stay readable."""
     found = steady_state(policy)
-    if found is None or not policy.volumes.snapshot or found.points <= SNAPSHOT_LIMIT:
+    if found is None or not policy.volumes.takes_snapshots or found.points <= SNAPSHOT_LIMIT:
         return
     assert policy.schedule is not None
     wait = time_until(policy, SNAPSHOT_LIMIT)

@@ -11,12 +11,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
-from lifeboat.policy.azure import AzureVolumes
 from lifeboat.policy.fields import (
     Duration,
     Name,
     Strict,
-    Switch,
     format_duration,
     refuse,
     unique,
@@ -25,6 +23,7 @@ from lifeboat.policy.places import ClusterEntry, ClustersFile, VaultEntry, Volum
 from lifeboat.policy.rules import Keep, Retention
 from lifeboat.policy.schedule import Schedule
 from lifeboat.policy.select import SYSTEM_NAMESPACES, KindSelect, NamespaceSelect, Select
+from lifeboat.policy.volumes import Volumes
 
 __all__ = [
     "CHECKS",
@@ -76,43 +75,6 @@ class Objectives(Strict):
         description="Recovery time objective, a duration such as 15m: how long a restore may take."
         " Test restores are measured against it. Default 1h.",
         examples=["15m"],
-    )
-
-
-class Volumes(Strict):
-    """What happens to the data of persistent volumes."""
-
-    snapshot: Switch = Field(
-        default=True,
-        description="Whether to take snapshots of the selected volume claims. Default true.",
-    )
-    mode: Literal["csi", "azure"] = Field(
-        default="csi",
-        description="Who is asked for snapshots. csi: the cluster's snapshot API, for every driver;"
-        " azure: Azure itself for its managed disks, the cluster for all others. Default csi.",
-    )
-    azure: AzureVolumes = Field(
-        default_factory=AzureVolumes,
-        description="What is special to mode azure: instant access, copies. Default neither.",
-    )
-    on_unprotected: Literal["fail", "warn"] = Field(
-        default="fail",
-        description="What a volume that cannot be snapshotted means. fail: the point is incomplete"
-        " and the run fails; warn: the point is good and names the volume. Default fail, because a"
-        " backup without its data is found out too late.",
-    )
-    snapshot_class: str = Field(
-        default="",
-        pattern=r"^([a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?)?$",
-        description="The VolumeSnapshotClass to use. Default empty: the default class of each"
-        " volume's driver.",
-        examples=["csi-azuredisk-snapshots"],
-    )
-    timeout: Duration = Field(
-        default=timedelta(minutes=10),
-        description="How long to wait until all snapshots are ready to use, a duration."
-        " Default 10m, as the CSI snapshot time-out of Velero.",
-        examples=["30m"],
     )
 
 
@@ -208,6 +170,12 @@ class Policy(Strict):
         default="",
         description="A line for people, shown in the UI. Default empty.",
         examples=["The web shop: orders, stock and payments"],
+    )
+    preset: str = Field(
+        default="",
+        pattern=r"^([a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?)?$",
+        description="A preset of presets.yaml that lies under this policy: what the policy writes"
+        " itself wins, key by key; lists are not joined. Default empty: none.",
     )
     clusters: Annotated[tuple[str, ...], AfterValidator(unique)] = Field(
         min_length=1,

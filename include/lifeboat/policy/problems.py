@@ -52,7 +52,8 @@ def _below(path: Path, around: Path) -> bool:
 
 def problem_at(document: Document, path: Path, found: str, expected: str) -> Problem:
     """A Problem at `path` of the document."""
-    return Problem(document.file, document.line(path), dotted(path), found, expected)
+    place = document.place(path)
+    return Problem(place.file, place.line, dotted(place.path), found, expected)
 
 
 def dotted(path: Path) -> str:
@@ -122,10 +123,13 @@ def _fields(model: type[Strict]) -> dict[str, FieldInfo]:
 def _model_at(model: type[Strict], path: Path) -> type[Strict] | None:
     """The model that is validated at `path` below `model`."""
     shape: type[Strict] | None = model
+    by_name = False  # the step is a name that a person chose, not a field
     for step in path:
-        if isinstance(step, int) or shape is None:
+        if isinstance(step, int) or shape is None or by_name:
+            by_name = False
             continue
         field = _fields(shape).get(step)
+        by_name = field is not None and typing.get_origin(field.annotation) is dict
         shape = _strict_in(field.annotation) if field else None
     return shape
 

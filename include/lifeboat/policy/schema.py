@@ -1,7 +1,8 @@
 """JSON Schemas and the reference page, made from the models and nowhere else.
 
-`python -m lifeboat.policy.schema docs/` writes policy.schema.json, clusters.schema.json and
-policy.md; tests/docs fails when they are stale. Writing them is the only I/O here.
+`python -m lifeboat.policy.schema docs/` writes policy.schema.json, clusters.schema.json,
+presets.schema.json and policy.md; tests/docs fails when they are stale. Writing them is the only
+I/O here.
 """
 
 from __future__ import annotations
@@ -16,9 +17,10 @@ from typing import Any
 
 from pydantic.json_schema import GenerateJsonSchema
 
-from lifeboat.policy.fields import format_duration
+from lifeboat.policy.fields import Strict, format_duration
 from lifeboat.policy.model import ClustersFile, Policy
-from lifeboat.policy.selection import NEVER_CAPTURED, OPT_OUT_LABELS
+from lifeboat.policy.presets import PresetsFile
+from lifeboat.policy.selection import NEVER_CAPTURED, OPT_OUTS
 
 Schema = dict[str, Any]
 
@@ -44,7 +46,12 @@ def clusters_schema() -> Schema:
     return _schema(ClustersFile, "Lifeboat clusters")
 
 
-def _schema(model: type[Policy] | type[ClustersFile], title: str) -> Schema:
+def presets_schema() -> Schema:
+    """The JSON Schema of presets.yaml."""
+    return _schema(PresetsFile, "Lifeboat presets")
+
+
+def _schema(model: type[Strict], title: str) -> Schema:
     schema = model.model_json_schema(by_alias=True, schema_generator=_Generator)
     return {"$schema": _DIALECT, **schema, "title": title}
 
@@ -66,6 +73,10 @@ def reference() -> str:
             "## The clusters file",
             "",
             *_tables(clusters),
+            "## The presets file",
+            "",
+            *_PRESETS,
+            "",
             "## What no point holds",
             "",
             *_never_table(),
@@ -105,6 +116,28 @@ samples begin with.
 - **Secrets** are never written in these files; `env:NAME`, `file:/path` and `connection:<id>` say
   where one lies.
 - Values follow YAML 1.2: only `true` and `false` are booleans; `yes`, `no` and `on` are text.
+""".splitlines()
+
+
+_PRESETS = """\
+`include/presets.yaml`, if there is one, holds parts of policies that several share, by name. A
+policy takes one up with `preset: <name>`:
+
+```yaml
+# yaml-language-server: $schema=../docs/presets.schema.json
+presets:
+  nightly:
+    vault: main
+    schedule: {cron: "0 2 * * *", timezone: Europe/Berlin}
+    retention: {keep: {daily: 14, weekly: 8}}
+    select:
+      kinds: {exclude: [secrets]}
+```
+
+Every section of the policy file may stand in a preset, but `name`, `description` and `clusters`.
+What the policy writes itself wins: sections are merged key by key, lists and values are replaced
+(`schedule: null` takes the preset's schedule away). A mistake is told where it stands, in the
+policy's file or in presets.yaml. Points carry the policy as it was after merging.
 """.splitlines()
 
 
@@ -187,8 +220,8 @@ def _cell(text: str) -> str:
 
 
 def _never_table() -> Iterator[str]:
-    labels = " or ".join(f'`{label}: "true"`' for label in OPT_OUT_LABELS)
-    yield f"An object (or namespace) with the label {labels}"
+    marks = " or ".join(f'`{mark}: "true"`' for mark in OPT_OUTS)
+    yield f"An object (or namespace) with the label or annotation {marks}"
     yield "stays out of every point."
     yield "So do these kinds, whatever `select.kinds` says, because a restored copy would be wrong"
     yield "or useless, and every kind that the API server cannot list or cannot create:"
@@ -240,8 +273,11 @@ def _example_value(schema: Schema) -> str:
 
 
 def main(folder: str) -> None:
-    """Writes the three files into `folder`."""
-    for name, schema in (("policy", policy_schema()), ("clusters", clusters_schema())):
+    """Writes the four files into `folder`."""
+    made = {
+        "policy": policy_schema(), "clusters": clusters_schema(), "presets": presets_schema()
+    }  # fmt: skip
+    for name, schema in made.items():
         text = json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
         Path(folder, f"{name}.schema.json").write_text(text, encoding="utf-8")
     Path(folder, "policy.md").write_text(reference(), encoding="utf-8")

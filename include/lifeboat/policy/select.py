@@ -1,58 +1,35 @@
-"""What a policy selects, as a person writes it: namespaces, kinds, labels.
+"""What a policy selects, as a person writes it: namespaces, kinds, labels, filters.
 
-Form only; `lifeboat.policy.selection` applies it to what a cluster holds.
+Form only; `lifeboat.policy.selection` and `lifeboat.policy.picking` apply it to what a cluster
+holds.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, model_validator
 
-from lifeboat.policy import globs, selectors
-from lifeboat.policy.fields import Strict, Switch, refuse, unique
+from lifeboat.policy.fields import Strict, Switch, refuse
+from lifeboat.policy.filters import (
+    NamespaceFilter,
+    ObjectFilter,
+    kinds_once,
+    named_kinds_only,
+    namespaces_once,
+)
+from lifeboat.policy.globs import any_matches
+from lifeboat.policy.patterns import (
+    EVERY_KIND,
+    Globs,
+    KindNames,
+    Selector,
+    Selectors,
+    exclusive_labels,
+)
 
 SYSTEM_NAMESPACES = ("kube-system", "kube-public", "kube-node-lease")
 """Namespaces of the cluster itself; selected only with `systemNamespaces: true`."""
-
-
-def _each(check: Callable[[str], None]) -> Callable[[tuple[str, ...]], tuple[str, ...]]:
-    """Runs `check` on every item and points at the item that it refuses."""
-
-    def checked(items: tuple[str, ...]) -> tuple[str, ...]:
-        for index, item in enumerate(items):
-            try:
-                check(item)
-            except ValueError as error:
-                raise refuse(str(error), found=repr(item), at=(index,)) from None
-        return items
-
-    return checked
-
-
-_KIND = re.compile(r"(\*|[A-Za-z][A-Za-z0-9]*)(\.[a-z0-9]([a-z0-9.-]*[a-z0-9])?)?")
-
-
-def _check_kind(text: str) -> None:
-    if not _KIND.fullmatch(text):
-        raise ValueError(
-            "a kind written like deployments, Deployment, deploy, deployments.apps, *.apps or *"
-        )
-
-
-def _check_selector(text: str) -> str:
-    try:
-        selectors.parse(text)
-    except ValueError as error:
-        raise refuse(f"a label selector such as app=web,tier in (a,b): {error}") from None
-    return text
-
-
-Globs = Annotated[tuple[str, ...], AfterValidator(_each(globs.check_glob)), AfterValidator(unique)]
-KindNames = Annotated[tuple[str, ...], AfterValidator(_each(_check_kind)), AfterValidator(unique)]
-Selector = Annotated[str, AfterValidator(_check_selector)]
 
 
 class NamespaceSelect(Strict):
@@ -62,8 +39,9 @@ class NamespaceSelect(Strict):
         default=("*",),
         min_length=1,
         description="Names or globs of the namespaces to protect: * any characters, ? one, [abc]"
-        " and [a-z] one of a set. Default *, because a forgotten namespace is"
-        " worse than a spare one.",
+        " and [a-z] one of a set; **, |, (), !, {}, a comma and [] are refused. One that matches"
+        " nothing is a warning in the point, no failure. Default *, because a forgotten namespace"
+        " is worse than a spare one.",
         examples=[["shop", "shop-*"]],
     )
     exclude: Globs = Field(
@@ -98,19 +76,21 @@ class KindSelect(Strict):
         min_length=1,
         description="Kinds to protect, written like deployments, Deployment, deploy,"
         " deployments.apps or *.apps; without a group, the kinds of this name in every group."
-        " Default *: every kind that the cluster serves, custom ones included.",
+        " A kind that the cluster does not serve is a warning in the point. Default *: every kind"
+        " that the cluster serves, custom ones included.",
         examples=[["*"]],
     )
     exclude: KindNames = Field(
         default=(),
-        description="Kinds to leave out; exclude wins over include. Default none.",
+        description="Kinds to leave out; exclude wins over include, over filters and over what"
+        " other objects need. Secrets are kept out by naming secrets here. Default none.",
         examples=[["jobs.batch", "*.example.com"]],
     )
 
 
 class Select(Strict):
-    """What is protected. The labels lifeboat.dev/exclude=true and
-    velero.io/exclude-from-backup=true on an object beat everything written here."""
+    """What is protected. lifeboat.dev/exclude=true and velero.io/exclude-from-backup=true on an
+    object, as a label or an annotation, beat everything written here."""
 
     namespaces: NamespaceSelect = Field(
         default_factory=NamespaceSelect,
@@ -126,16 +106,53 @@ class Select(Strict):
     )
     labels: Selector = Field(
         default="",
-        description="Only objects whose labels match this Kubernetes label selector."
+        description="Only objects whose labels match this Kubernetes label selector: all of its"
+        " requirements hold. Default empty: all objects of the selected kinds.",
+        examples=["app.kubernetes.io/part-of=shop,tier notin (cache,scratch)"],
+    )
+    any_labels: Selectors = Field(
+        default=(),
+        description="Only objects whose labels match one of these selectors; not beside labels."
         " Default empty: all objects of the selected kinds.",
-        examples=["app.kubernetes.io/part-of=shop"],
+    )
+    namespace_filters: tuple[NamespaceFilter, ...] = Field(
+        default=(),
+        description="What is taken of single namespaces. A namespace that a filter matches gives"
+        " what the filter lists and nothing else; labels and anyLabels do not count in it. Default"
+        " none: every selected namespace is taken alike.",
+    )
+    cluster_filters: tuple[ObjectFilter, ...] = Field(
+        default=(),
+        description="Which objects outside namespaces, by kind. Kinds that no filter names keep the"
+        " rules of select; what others need is taken only if the filter of its kind lets it."
+        " Default none.",
     )
     cluster_scoped: Literal["auto", "all", "none"] = Field(
         default="auto",
-        description="Objects outside namespaces (CRDs, ClusterRoles, volumes, ...). auto: all of"
-        " them when every namespace is selected, else those that the selected objects need; all;"
-        " none: only the Namespace objects themselves. Default auto.",
+        description="Objects outside namespaces (CRDs, ClusterRoles, volumes, ...). auto: all that"
+        " kinds and labels let when every namespace is selected, and always what the selected"
+        " objects need (docs/selection.md lists it); all: all that kinds and labels let; none: only"
+        " the Namespace objects of the selected namespaces, which the others hold too. Default"
+        " auto.",
     )
+
+    @model_validator(mode="after")
+    def _one_way_of_labels(self) -> Select:
+        exclusive_labels(self.labels, self.any_labels)
+        return self
+
+    @model_validator(mode="after")
+    def _filters_do_not_contradict(self) -> Select:
+        namespaces_once(self.namespace_filters, ("namespaceFilters",))
+        kinds_once(self.cluster_filters, ("clusterFilters",))
+        named_kinds_only(self.cluster_filters, ("clusterFilters",))
+        if self.cluster_filters and self.cluster_scoped == "none":
+            raise refuse(
+                "no clusterFilters beside clusterScoped: none, or another clusterScoped",
+                found="clusterFilters of objects that are not taken at all",
+                at=("clusterFilters",),
+            )
+        return self
 
     @model_validator(mode="after")
     def _system_namespaces_are_allowed(self) -> Select:
@@ -148,3 +165,28 @@ class Select(Strict):
                     at=("namespaces", "include", index),
                 )
         return self
+
+    @property
+    def every_namespace(self) -> bool:
+        """Whether no namespace is left out but those of the system."""
+        spaces = self.namespaces
+        return spaces.include == ("*",) and not (spaces.exclude or spaces.labels)
+
+    @property
+    def whole_cluster_scope(self) -> bool:
+        """Whether objects outside namespaces are taken by kind and labels, needed or not."""
+        return self.cluster_scoped == "all" or (
+            self.cluster_scoped == "auto" and self.every_namespace
+        )
+
+    @property
+    def follows_needs(self) -> bool:
+        """Whether what the selected objects need has to be looked for."""
+        narrowed = self.labels or self.any_labels or EVERY_KIND not in self.kinds.include
+        return self.cluster_scoped == "auto" and bool(narrowed or not self.every_namespace)
+
+    def takes_whole(self, namespace: str) -> bool:
+        """Whether every kind of object of a selected namespace is taken, whatever its labels."""
+        narrowed = self.labels or self.any_labels or self.kinds.exclude
+        filtered = any(any_matches(one.namespaces, namespace) for one in self.namespace_filters)
+        return not narrowed and not filtered and EVERY_KIND in self.kinds.include

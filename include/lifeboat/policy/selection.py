@@ -1,4 +1,4 @@
-"""Applies a policy's `select` to what a cluster holds: namespaces, kinds, objects.
+"""Applies a policy's `select` to what a cluster holds: namespaces and kinds (objects: `picking`).
 
 Pure: it is told what exists. The rules of opting out and of what is never captured live here alone;
 docs/policy.md is generated from the table.
@@ -7,16 +7,17 @@ docs/policy.md is generated from the table.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, field
+from operator import attrgetter
 
 from lifeboat.policy import selectors
 from lifeboat.policy.globs import any_matches
 from lifeboat.policy.select import SYSTEM_NAMESPACES, Select
 from lifeboat.ports.cluster import Kind
 
-OPT_OUT_LABELS = ("lifeboat.dev/exclude", "velero.io/exclude-from-backup")
-"""`"true"` on an object keeps it out of every point, whatever a policy says."""
+OPT_OUTS = ("lifeboat.dev/exclude", "velero.io/exclude-from-backup")
+"""Labels and annotations: `"true"` on an object keeps it out of every point, whatever a policy
+says. Velero knows its own as a label, AKS Backup as an annotation."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,26 @@ _NOT_CREATED = "the API server cannot create it: a view, computed from something
 
 
 @dataclass(frozen=True)
+class Space:
+    """A namespace that exists."""
+
+    name: str
+    labels: Mapping[str, str] = field(default_factory=dict)
+    annotations: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class NamespaceSelection:
+    """`names` are selected, sorted. `left_out` says of every other one why, by name; `opted_out` of
+    those that would be selected. `unmatched` are names and globs that no namespace fits."""
+
+    names: tuple[str, ...]
+    left_out: Mapping[str, str]
+    opted_out: Mapping[str, str]
+    unmatched: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class KindSelection:
     """`kinds` to capture, sorted; `unmatched` names of the policy that the cluster does not serve.
 
@@ -66,22 +87,42 @@ class KindSelection:
     never: tuple[tuple[Kind, str], ...] = ()
 
 
-def select_namespaces(
-    select: Select, namespaces: Iterable[tuple[str, Mapping[str, str]]]
-) -> tuple[str, ...]:
-    """The selected of `(name, labels)` pairs, sorted. Exclude and the opt-out labels win."""
-    wanted = _parsed(select.namespaces.labels)
-    return tuple(
-        sorted(
-            name
-            for name, labels in namespaces
-            if any_matches(select.namespaces.include, name)
-            and not any_matches(select.namespaces.exclude, name)
-            and (select.system_namespaces or name not in SYSTEM_NAMESPACES)
-            and wanted.matches(labels)
-            and not opted_out(labels)
-        )
-    )
+def select_namespaces(select: Select, spaces: Iterable[Space]) -> NamespaceSelection:
+    """Which namespaces are selected. Exclude wins over include, opting out over both."""
+    there = sorted(spaces, key=attrgetter("name"))
+    wanted = selectors.parse(select.namespaces.labels)
+    names, left_out, opted = [], {}, {}
+    for space in there:
+        reason = _why_not_selected(select, wanted, space)
+        mark = opted_out(space.labels, space.annotations)
+        if reason:
+            left_out[space.name] = reason
+        elif mark:
+            opted[space.name] = mark
+        else:
+            names.append(space.name)
+    unmatched = [
+        pattern
+        for pattern in select.namespaces.include
+        if not any(any_matches([pattern], space.name) for space in there)
+    ]
+    for number, one in enumerate(select.namespace_filters):
+        for pattern in one.namespaces:
+            if not any(any_matches([pattern], name) for name in names):
+                unmatched.append(f"{pattern} (of namespaceFilters[{number}])")
+    return NamespaceSelection(tuple(names), left_out, opted, tuple(unmatched))
+
+
+def _why_not_selected(select: Select, wanted: selectors.LabelSelector, space: Space) -> str:
+    if space.name in SYSTEM_NAMESPACES and not select.system_namespaces:
+        return "a system namespace (systemNamespaces: false)"
+    if not any_matches(select.namespaces.include, space.name):
+        return "not included"
+    if any_matches(select.namespaces.exclude, space.name):
+        return "excluded"
+    if not wanted.matches(space.labels):
+        return f"its labels do not match {select.namespaces.labels}"
+    return ""
 
 
 def select_kinds(select: Select, kinds: Iterable[Kind]) -> KindSelection:
@@ -93,18 +134,43 @@ def select_kinds(select: Select, kinds: Iterable[Kind]) -> KindSelection:
     served = sorted(set(kinds))
     chosen, never = [], []
     for kind in served:
-        named = [name for name in select.kinds.include if kind_named(name, kind)]
-        if not named or any(kind_named(name, kind) for name in select.kinds.exclude):
+        named = _included_as(select, kind)
+        if not named:
             continue
         reason = why_never(kind)
-        if reason and set(named) != {"*"}:
+        if reason and named != {"*"}:
             never.append((kind, reason))
         if reason or (select.cluster_scoped == "none" and not kind.namespaced):
             continue
         chosen.append(kind)
-    asked = dict.fromkeys((*select.kinds.include, *select.kinds.exclude))
-    unmatched = tuple(name for name in asked if not any(kind_named(name, kind) for kind in served))
+    unmatched = tuple(
+        name for name in _asked_kinds(select) if not any(kind_named(name, kind) for kind in served)
+    )
     return KindSelection(tuple(chosen), unmatched, tuple(never))
+
+
+def kind_taken(select: Select, kind: Kind) -> bool:
+    """Whether objects of the kind may be taken at all: included, not excluded, not never."""
+    return bool(_included_as(select, kind)) and not why_never(kind)
+
+
+def kind_excluded(select: Select, kind: Kind) -> bool:
+    """Whether the policy leaves the kind out by name, also where others need it."""
+    return any(kind_named(name, kind) for name in select.kinds.exclude)
+
+
+def _included_as(select: Select, kind: Kind) -> set[str]:
+    """The names by which the policy includes a kind; none when it excludes it."""
+    if kind_excluded(select, kind):
+        return set()
+    return {name for name in select.kinds.include if kind_named(name, kind)}
+
+
+def _asked_kinds(select: Select) -> Iterable[str]:
+    """Every name of a kind that the policy writes, once."""
+    filters = (*select.cluster_filters, *(o for f in select.namespace_filters for o in f.objects))
+    filtered = (name for one in filters for name in one.kinds)
+    return dict.fromkeys((*select.kinds.include, *select.kinds.exclude, *filtered))
 
 
 def kind_named(name: str, kind: Kind) -> bool:
@@ -135,17 +201,10 @@ def _same_group(pattern: str, kind: Kind) -> bool:
     return "." in pattern or kind.group in ("", "events.k8s.io")
 
 
-def object_selected(select: Select, labels: Mapping[str, str]) -> bool:
-    """Whether the policy's label selector takes it. An object that opts out is taken all the same:
-    the dump names it as left out, which it could not do of what was never selected (P6)."""
-    return _parsed(select.labels).matches(labels)
-
-
-def opted_out(labels: Mapping[str, str]) -> bool:
-    """Whether the object itself says that it stays out, which beats every include."""
-    return any(labels.get(name) == "true" for name in OPT_OUT_LABELS)
-
-
-@lru_cache(maxsize=64)
-def _parsed(text: str) -> selectors.LabelSelector:
-    return selectors.parse(text)
+def opted_out(labels: Mapping[str, str], annotations: Mapping[str, str]) -> str:
+    """The mark by which an object says that it stays out, which beats every include; else empty."""
+    for what, marks in (("label", labels), ("annotation", annotations)):
+        for name in OPT_OUTS:
+            if marks.get(name) == "true":
+                return f"carries the {what} {name}"
+    return ""

@@ -124,11 +124,14 @@ class RestoreState:
 class Disks(Protocol):
     """Snapshots and restores of volumes for one cluster."""
 
-    def why_not(self, volume: Volume) -> str:
-        """Empty when this adapter can snapshot the volume, else the reason in a sentence."""
+    def why_not(self, volume: Volume, snapshot_class: str = "") -> str:
+        """Empty when this adapter can snapshot the volume, else the reason in a sentence.
+        `snapshot_class` is the class asked for; empty leaves the choice to the adapter."""
         ...
 
-    def start_snapshot(self, point: str, instance: str, volume: Volume) -> SnapshotTicket: ...
+    def start_snapshot(
+        self, point: str, instance: str, volume: Volume, snapshot_class: str = ""
+    ) -> SnapshotTicket: ...
 
     def poll_snapshot(self, ticket: SnapshotTicket) -> SnapshotState: ...
 

@@ -1,4 +1,5 @@
-"""Makes the point: merges the parts into a tree and writes the manifest, last (P1)."""
+"""Makes the point: captures what the captured objects need, merges the parts into a tree and writes
+the manifest, last (P1)."""
 
 from __future__ import annotations
 
@@ -13,6 +14,7 @@ from lifeboat.point.successor import next_tree
 from lifeboat.steps.context import Context
 from lifeboat.steps.gather import gather
 from lifeboat.steps.locks import lock_blobs, lock_manifest
+from lifeboat.steps.related import dump_related
 from lifeboat.steps.scope import VOLUMES_PART, Part, Scope, VolumesPart
 from lifeboat.vault.dictionaries import train
 from lifeboat.vault.packs import pack_key
@@ -32,6 +34,7 @@ def commit_point(context: Context, scope: Scope) -> Manifest:
     if context.vault.store.stat(layout.tombstone(scope.instance, scope.point)) is not None:
         raise UsageError(f"point {scope.point} was removed on purpose; trigger a new run")
     parts = [_part(context, scope, shard.id) for shard in scope.shards]
+    parts += dump_related(context, scope, parts)
     volumes = _volumes(context, scope)
     _ensure_packs(context, scope, parts)
     previous = _previous(context, scope)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import secrets
 from array import array
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from contextlib import closing
 from dataclasses import dataclass, field
 from operator import itemgetter
@@ -23,13 +23,13 @@ from lifeboat.errors import Forbidden
 from lifeboat.point import layout
 from lifeboat.point.contents import Contents
 from lifeboat.point.manifest import LeftOut, open_contents, read_manifest
-from lifeboat.policy.model import Select
-from lifeboat.policy.selection import object_selected, opted_out
+from lifeboat.policy.selection import opted_out
 from lifeboat.ports.cluster import Kind
-from lifeboat.ports.marks import MANAGED
 from lifeboat.steps.context import Context
 from lifeboat.steps.listing import Arrived, Failed, list_all, worth_retrying
+from lifeboat.steps.needs import Needs
 from lifeboat.steps.scope import Listing, Part, Scope, Shard, SpilledRows, StoredRows
+from lifeboat.steps.sieve import Sieve
 from lifeboat.steps.strip import Stripped, strip
 from lifeboat.vault.dictionaries import SAMPLE_BYTES, Dictionaries
 from lifeboat.vault.packs import Slot
@@ -48,7 +48,7 @@ class _Caught:
     kept: array[int] = field(default_factory=lambda: array("L"))
     rows: list[_Row] = field(default_factory=list)
     spilled: list[SpilledRows] = field(default_factory=list)
-    opted_out: list[str] = field(default_factory=list)
+    opted_out: list[tuple[str, str]] = field(default_factory=list)
     objects: int = 0
     object_bytes: int = 0
     new: int = 0
@@ -71,7 +71,8 @@ class _Samples:
 
 class _Dump:
     def __init__(self, context: Context, scope: Scope, shard: Shard) -> None:
-        self._select: Select = context.instance.policy.select
+        self._sieve = Sieve(context.instance.policy.select, scope.namespaces)
+        self._needs = Needs() if scope.needed else None
         self._vault = context.vault
         self._scope, self._shard = scope, shard
         self._previous: Contents | None = None
@@ -82,7 +83,6 @@ class _Dump:
         self._writer = context.vault.writer(known)
         self._samples = _Samples(wanted=not known.stored)
         self._sparse = frozenset(scope.sparse)
-        self._namespaces = frozenset(scope.namespaces)
         self._caught: dict[Listing, _Caught] = {}
         self._held = 0
         self._attempt = secrets.token_hex(4)
@@ -93,15 +93,24 @@ class _Dump:
         voided = self._caught.pop(listing, None)
         self._held -= len(voided.rows) if voided else 0
 
-    def take(self, listing: Listing, raw: bytes) -> None:
-        item = strip(listing.kind, raw)
-        if not belongs(self._select, self._namespaces, listing, item):
-            return
+    def take(self, listing: Listing, page: Iterable[bytes]) -> None:
         caught = self._caught.setdefault(listing, _Caught())
-        if opted_out(item.labels):
-            caught.opted_out.append(f"{item.namespace}/{item.name}".lstrip("/"))
-            return
-        kind = listing.kind
+        takes = self._sieve.of(listing)
+        taken = []
+        for raw in page:
+            item = strip(listing.kind, raw)
+            if not takes(item):
+                continue
+            mark = opted_out(item.labels, item.annotations)
+            if mark:
+                caught.opted_out.append((f"{item.namespace}/{item.name}".lstrip("/"), mark))
+                continue
+            taken.append(item)
+            self._keep(caught, listing.kind, item)
+        if self._needs:
+            self._needs.see(listing.kind, taken)
+
+    def _keep(self, caught: _Caught, kind: Kind, item: Stripped) -> None:
         key = key_of(kind, item)
         record = self._vault.cipher.record_id(item.content)
         caught.objects += 1
@@ -138,6 +147,7 @@ class _Dump:
         self._writer.close()
         for listing, caught in self._caught.items():
             self._tell_opted_out(listing, caught)
+        self._tell_withheld()
         every = self._caught.values()
         return Part(
             shard=self._shard.id,
@@ -152,6 +162,7 @@ class _Dump:
             captured_to=now,
             samples=tuple(self._samples.records),
             packs=tuple(self._writer.packs),
+            needs=self._needs.told() if self._needs else {},
         )
 
     def _kept(self) -> list[int]:
@@ -162,18 +173,14 @@ class _Dump:
         return _runs(marks)
 
     def _tell_opted_out(self, listing: Listing, caught: _Caught) -> None:
-        for name in caught.opted_out:
+        for name, mark in caught.opted_out:
             what = f"{listing.kind.group_kind} {name}"
-            self.left_out.append(LeftOut(what, "carries an exclude label", severity="note"))
+            self.left_out.append(LeftOut(what, mark, severity="note"))
 
-
-def belongs(select: Select, namespaces: Collection[str], listing: Listing, item: Stripped) -> bool:
-    """Whether a listed object is one that the policy selects and not one of ours."""
-    if item.labels.get(MANAGED) == "true":
-        return False
-    if not listing.kind.namespaced:
-        return listing.only is None or item.name in listing.only
-    return item.namespace in namespaces and object_selected(select, item.labels)
+    def _tell_withheld(self) -> None:
+        for what, source in sorted(self._sieve.withheld.items()):
+            reason = f"what was captured needs it, but {source} leaves it out"
+            self.left_out.append(LeftOut(what, reason, severity="note"))
 
 
 def key_of(kind: Kind, item: Stripped) -> Key:
@@ -192,13 +199,17 @@ def dump_shard(context: Context, scope: Scope, shard_id: str) -> Part:
     if done is not None:
         return done
     shard = next(shard for shard in scope.shards if shard.id == shard_id)
+    return context.vault.settle_document(key, capture(context, scope, shard), Part)
+
+
+def capture(context: Context, scope: Scope, shard: Shard) -> Part:
+    """Lists and stores what a shard names; the caller settles the part."""
     dump = _Dump(context, scope, shard)
     most = context.instance.policy.requests_in_flight
     with closing(list_all(context.cluster, shard.listings, most)) as arrivals:
         for arrived in arrivals:
             _take(dump, arrived)
-    part = dump.finish(rfc3339(context.clock()))
-    return context.vault.settle_document(key, part, Part)
+    return dump.finish(rfc3339(context.clock()))
 
 
 def _take(dump: _Dump, arrived: Arrived | Failed) -> None:
@@ -207,8 +218,7 @@ def _take(dump: _Dump, arrived: Arrived | Failed) -> None:
     elif arrived.restarted:
         dump.restart(arrived.listing)
     else:
-        for raw in arrived.items:
-            dump.take(arrived.listing, raw)
+        dump.take(arrived.listing, arrived.items)
 
 
 def _judge(dump: _Dump, failed: Failed) -> None:

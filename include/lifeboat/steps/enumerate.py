@@ -6,38 +6,28 @@ scope by a document, so that a retry after a crash goes on with the same point (
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
-import msgspec
-
 from lifeboat.clock import rfc3339
-from lifeboat.errors import ClusterUnreachable, LifeboatError
+from lifeboat.errors import LifeboatError
 from lifeboat.point import layout
 from lifeboat.point.ident import new_point_id
 from lifeboat.point.manifest import LeftOut, Run
-from lifeboat.policy.model import Select
-from lifeboat.policy.selection import KindSelection, select_kinds, select_namespaces
-from lifeboat.ports.cluster import Cluster, Discovery, Kind
-from lifeboat.steps.claims import find_volumes
+from lifeboat.policy.picking import CLUSTER_SCOPE, NAMESPACES, Picker
+from lifeboat.policy.select import Select
+from lifeboat.policy.selection import KindSelection, NamespaceSelection, kind_excluded
+from lifeboat.ports.cluster import Cluster, Discovery
+from lifeboat.steps.claims import FEW_NAMESPACES, find_volumes, list_claims
 from lifeboat.steps.context import Context
 from lifeboat.steps.footing import find_footing
-from lifeboat.steps.related import Related
+from lifeboat.steps.related import followed_kinds
 from lifeboat.steps.scope import Claim, Listing, Scope, Shard
+from lifeboat.steps.sight import Sight, count, look
 from lifeboat.steps.sparse import sparse_packs
 
 _SHARD_OBJECTS = 20_000  # two or three seconds of work; the start of a task takes half of one
-_FEW_NAMESPACES = 8
-
-
-class _Named(msgspec.Struct, frozen=True):
-    name: str
-    labels: dict[str, str] = {}
-
-
-class _NamespaceObject(msgspec.Struct, frozen=True):
-    metadata: _Named
 
 
 def enumerate_scope(context: Context, run: Run) -> Scope:
@@ -59,23 +49,11 @@ def enumerate_scope(context: Context, run: Run) -> Scope:
 def decide_scope(context: Context, claim: Claim) -> Scope:
     """What a run of this claim captures now; reads only."""
     policy = context.instance.policy
-    discovery = context.cluster.discover()
-    kinds = {kind.resource: kind for kind in discovery.kinds}
-    if "namespaces" not in kinds:
-        raise ClusterUnreachable(f"{context.cluster.describe()} serves no namespaces")
-    namespaces = select_namespaces(
-        policy.select, list_namespaces(context.cluster, kinds["namespaces"])
-    )
-    chosen = select_kinds(policy.select, discovery.kinds)
-    found = find_volumes(context.cluster, context.disks, policy.volumes, namespaces, kinds)
-    listings = _namespaced(chosen.kinds, namespaces)
-    related = Related(context.cluster, discovery.kinds, namespaces)
-    if _takes_all_cluster_scoped(policy.select):
-        listings += [Listing(kind) for kind in chosen.kinds if not kind.namespaced]
-    elif policy.select.cluster_scoped == "none":
-        listings.append(Listing(kinds["namespaces"], only=namespaces))
-    else:
-        listings += related.listings(found.claims, chosen.kinds)
+    sight = look(policy, context.cluster)
+    kinds = {kind.resource: kind for kind in sight.discovery.kinds}
+    names = sight.namespaces.names
+    there = list_claims(context.cluster, kinds, names)
+    found = find_volumes(there, context.disks, policy, names)
     previous = find_footing(context.vault, context.instance.id)
     return Scope(
         point=claim.point,
@@ -83,41 +61,41 @@ def decide_scope(context: Context, claim: Claim) -> Scope:
         run=claim.run,
         captured_from=rfc3339(context.clock()),
         previous=previous.point,
-        server_version=discovery.server_version,
-        namespaces=namespaces,
-        shards=_shards(context.cluster, listings, policy.requests_in_flight),
+        server_version=sight.discovery.server_version,
+        namespaces=names,
+        shards=_shards(
+            context.cluster, plan_listings(policy.select, sight), policy.requests_in_flight
+        ),
         volumes=found.volumes,
         left_out=(
-            *_undiscovered(discovery),
-            *_refused(chosen),
-            *related.left_out,
+            *_undiscovered(sight.discovery),
+            *_refused(sight.kinds),
+            *_opted_out(sight.namespaces),
             *found.left_out,
         ),
-        warnings=(*_warnings(policy.select, namespaces, chosen.unmatched), *previous.warnings),
+        warnings=(*sight.warnings, *previous.warnings),
         sparse=tuple(sorted({*previous.sparse, *sparse_packs(context, previous.point)})),
+        needed=followed_kinds(policy.select, sight.discovery.kinds),
+        snapshot_classes=found.snapshot_classes,
     )
 
 
-def list_namespaces(cluster: Cluster, kind: Kind) -> list[tuple[str, Mapping[str, str]]]:
-    """Every namespace with its labels; `kind` is the discovered one of namespaces."""
-    decode = msgspec.json.Decoder(_NamespaceObject).decode
-    objects = [decode(raw) for page in cluster.list_pages(kind) for raw in page.items]
-    return [(item.metadata.name, item.metadata.labels) for item in objects]
-
-
-def _namespaced(kinds: Iterable[Kind], namespaces: tuple[str, ...]) -> list[Listing]:
-    """Few namespaces are listed one by one, many by one list of the whole cluster."""
-    namespaced = [kind for kind in kinds if kind.namespaced and namespaces]
-    if len(namespaces) > _FEW_NAMESPACES:
-        return [Listing(kind) for kind in namespaced]
-    return [Listing(kind, namespace) for kind in namespaced for namespace in namespaces]
-
-
-def _takes_all_cluster_scoped(select: Select) -> bool:
-    everything = select.namespaces.include == ("*",) and not select.namespaces.exclude
-    unfiltered = everything and not select.namespaces.labels
-    automatic = select.cluster_scoped == "auto" and unfiltered
-    return select.cluster_scoped == "all" or automatic
+def plan_listings(select: Select, sight: Sight) -> list[Listing]:
+    """The lists of a dump: few namespaces are listed one by one, many by one list of the whole
+    cluster. What captured objects need of the cluster is found after them (`related`)."""
+    names = sight.namespaces.names
+    picker = Picker(select, names)
+    listings = []
+    for kind in sight.kinds.kinds:
+        rules = picker.rules(kind)
+        if CLUSTER_SCOPE in rules or len(rules) > FEW_NAMESPACES:
+            listings.append(Listing(kind))
+        else:
+            listings += [Listing(kind, namespace) for namespace in rules]
+    own = next(kind for kind in sight.discovery.kinds if kind.resource == NAMESPACES)
+    if names and not kind_excluded(select, own):
+        listings.append(Listing(own, only=names))
+    return listings
 
 
 def _shards(cluster: Cluster, listings: list[Listing], most: int) -> tuple[Shard, ...]:
@@ -146,24 +124,22 @@ def _weigh(cluster: Cluster, listings: list[Listing], most: int) -> dict[Listing
     whole = {Listing(listing.kind) for listing in listings if listing.only is None}
     with ThreadPoolExecutor(most) as pool:
 
-        def count(some: Iterable[Listing]) -> dict[Listing, int]:
+        def counts(some: Iterable[Listing]) -> dict[Listing, int]:
             asked = sorted(some, key=lambda one: (one.kind.resource, one.namespace or ""))
             return dict(zip(asked, pool.map(partial(_count, cluster), asked), strict=True))
 
-        counted = count(whole)
+        counted = counts(whole)
         if sum(counted.values()) <= _SHARD_OBJECTS:
             return dict.fromkeys(listings, 0)
         single = [one for one in listings if one.namespace and counted.get(Listing(one.kind))]
-        return {one: counted.get(one, 0) for one in listings} | count(single)
+        return {one: counted.get(one, 0) for one in listings} | counts(single)
 
 
 def _count(cluster: Cluster, listing: Listing) -> int:
-    pages = cluster.list_pages(listing.kind, namespace=listing.namespace, limit=1)
     try:
-        page = next(iter(pages), None)
+        return count(cluster, listing.kind, listing.namespace)
     except LifeboatError:
         return 0
-    return len(page.items) + (page.remaining or 0) if page else 0
 
 
 def _undiscovered(discovery: Discovery) -> list[LeftOut]:
@@ -181,11 +157,9 @@ def _refused(chosen: KindSelection) -> list[LeftOut]:
     ]
 
 
-def _warnings(
-    select: Select, namespaces: tuple[str, ...], unmatched: tuple[str, ...]
-) -> tuple[str, ...]:
-    warnings = [f"kind {name!r} is not served by this cluster" for name in unmatched]
-    if not namespaces:
-        asked = ", ".join(select.namespaces.include)
-        warnings.append(f"no namespace matches the policy's selection ({asked})")
-    return tuple(warnings)
+def _opted_out(namespaces: NamespaceSelection) -> list[LeftOut]:
+    """Namespaces that would be selected and say themselves that they stay out."""
+    return [
+        LeftOut(f"namespace {name}", mark, severity="note")
+        for name, mark in namespaces.opted_out.items()
+    ]

@@ -1,6 +1,6 @@
 """Compares a point with the cluster as it is now. Reads only: nothing is stored in the vault.
 
-What is listed and what of it counts is decided as for a backup (`decide_scope`, `belongs`), so an
+What is listed and what of it counts is decided as for a backup (`decide_scope`, `Sieve`), so an
 object is "removed" when a backup of now would not hold it: it is gone, or no longer selected. Where
 a backup would not even look, or is refused, nothing is said but that it was not compared.
 """
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from operator import attrgetter
@@ -21,11 +22,14 @@ from lifeboat.point.manifest import LeftOut, Run
 from lifeboat.point.wanted import EVERYTHING, Wanted
 from lifeboat.policy.selection import opted_out
 from lifeboat.steps.context import Context
-from lifeboat.steps.dump import belongs, key_of, refusal
+from lifeboat.steps.dump import key_of, refusal
 from lifeboat.steps.enumerate import decide_scope
 from lifeboat.steps.listing import Arrived, Failed, list_all, worth_retrying
+from lifeboat.steps.needs import Needs
+from lifeboat.steps.related import Related
 from lifeboat.steps.scope import Claim, Listing, Scope
-from lifeboat.steps.strip import strip
+from lifeboat.steps.sieve import Sieve
+from lifeboat.steps.strip import Stripped, strip
 from lifeboat.vault.rows import Entry, Key
 
 _NOT_LOOKED_AT = "a backup of now would not look at them: not selected, or nothing needs them"
@@ -57,12 +61,18 @@ def compare_live(
     """List what a backup would and compare it with the point. Raises what a retry may cure."""
     now = context.clock()
     scope = decide_scope(context, Claim(new_point_id(now), Run("", "cli"), rfc3339(now)))
-    listings = [one for shard in scope.shards for one in shard.listings if _asked(wanted, one)]
+    follow = not wanted.namespaces and any(wanted.names(k.group, k.kind) for k in scope.needed)
+    listings = [
+        one for shard in scope.shards for one in shard.listings if follow or _asked(wanted, one)
+    ]
     comparison = _Comparison(context, scope, contents, wanted)
-    most = context.instance.policy.requests_in_flight
-    with closing(list_all(context.cluster, listings, most)) as arrivals:
-        for arrived in arrivals:
-            comparison.take(arrived)
+    comparison.look(listings)
+    if follow:  # what is needed is known once everything that needs it was seen
+        related = Related(context.cluster, scope)
+        needed = related.listings(comparison.needs)
+        comparison.look(needed)
+        listings += needed
+        comparison.not_told += related.left_out
     return comparison.finish(listings)
 
 
@@ -77,11 +87,19 @@ def _asked(wanted: Wanted, listing: Listing) -> bool:
 class _Comparison:
     def __init__(self, context: Context, scope: Scope, contents: Contents, wanted: Wanted) -> None:
         self._context, self._contents, self._wanted = context, contents, wanted
-        self._namespaces = frozenset(scope.namespaces)
+        self._sieve = Sieve(context.instance.policy.select, scope.namespaces)
         self._seen: dict[Listing, _Seen] = {}
         self._failed: dict[Listing, LeftOut] = {}
+        self.needs = Needs()
+        self.not_told: list[LeftOut] = []
 
-    def take(self, arrived: Arrived | Failed) -> None:
+    def look(self, listings: Sequence[Listing]) -> None:
+        most = self._context.instance.policy.requests_in_flight
+        with closing(list_all(self._context.cluster, listings, most)) as arrivals:
+            for arrived in arrivals:
+                self._take(arrived)
+
+    def _take(self, arrived: Arrived | Failed) -> None:
         listing = arrived.listing
         if isinstance(arrived, Failed):
             if worth_retrying(arrived.error):
@@ -91,15 +109,15 @@ class _Comparison:
         elif arrived.restarted:
             self._seen.pop(listing, None)
         else:
-            for raw in arrived.items:
-                self._compare(listing, raw)
+            takes = self._sieve.of(listing)
+            items = [strip(listing.kind, raw) for raw in arrived.items]
+            taken = [i for i in items if takes(i) and not opted_out(i.labels, i.annotations)]
+            self.needs.see(listing.kind, taken)
+            for item in taken:
+                self._compare(listing, item)
 
-    def _compare(self, listing: Listing, raw: bytes) -> None:
-        item = strip(listing.kind, raw)
+    def _compare(self, listing: Listing, item: Stripped) -> None:
         key = key_of(listing.kind, item)
-        select = self._context.instance.policy.select
-        if not belongs(select, self._namespaces, listing, item) or opted_out(item.labels):
-            return
         if not self._wanted.matches(key):
             return
         seen = self._seen.setdefault(listing, _Seen())
@@ -109,7 +127,7 @@ class _Comparison:
         if known is None or known[1].record != self._context.vault.cipher.record_id(item.content):
             seen.differing.append(LiveDifference(key, known and known[1], item.content))
 
-    def finish(self, listings: list[Listing]) -> LiveComparison:
+    def finish(self, listings: Sequence[Listing]) -> LiveComparison:
         met = bytearray(self._contents.overlay.space)
         differing: dict[Key, LiveDifference] = {}
         for seen in self._seen.values():
@@ -131,14 +149,15 @@ class _Comparison:
             for (kind, reason), number in sorted(untold.items())
         ]
         differences = sorted(differing.values(), key=attrgetter("key"))
-        return LiveComparison(across_versions(differences), (*self._failed.values(), *not_compared))
+        all_untold = (*self._failed.values(), *self.not_told, *not_compared)
+        return LiveComparison(across_versions(differences), all_untold)
 
 
 class _Judge:
     """Tells an object that is gone from one that could not be looked for."""
 
     def __init__(
-        self, context: Context, listings: list[Listing], failed: dict[Listing, LeftOut]
+        self, context: Context, listings: Sequence[Listing], failed: dict[Listing, LeftOut]
     ) -> None:
         discovery = context.cluster.discover()
         self._failures = discovery.failures

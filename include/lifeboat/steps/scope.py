@@ -1,8 +1,8 @@
 """The documents that pass between the steps of a backup. They lie in the vault; Airflow carries
 only the point's id and the ids of shards and volumes.
 
-    enumerate -> Scope -> dump -> Part ----------\\
-                   `-> snapshot, settle -> VolumesPart -> commit -> Manifest
+    enumerate -> Scope -> dump -> Part -> related -> Part -\\
+                   `-> snapshot, settle -> VolumesPart ----+-> commit -> Manifest
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from lifeboat.ports.cluster import Kind
 from lifeboat.ports.disks import StoredSnapshot, Volume
 
 VOLUMES_PART = "volumes"
+RELATED_PART = "related"
 
 
 class Claim(msgspec.Struct, frozen=True):
@@ -27,7 +28,7 @@ class Claim(msgspec.Struct, frozen=True):
 class Listing(msgspec.Struct, frozen=True):
     """One list call: a kind, in one namespace or (None) across the cluster.
 
-    `only` restricts cluster-scoped objects to these names (None: all of them).
+    `only` restricts cluster-scoped objects to these names (None: those that the policy takes).
     """
 
     kind: Kind
@@ -51,7 +52,9 @@ class Shard(msgspec.Struct, frozen=True):
 class Scope(msgspec.Struct, frozen=True, kw_only=True):
     """What one run is going to capture. Times RFC 3339.
 
-    `sparse` names packs of which little is still alive: what lives in them is stored anew.
+    `sparse` names packs of which little is still alive: what lives in them is stored anew. `needed`
+    are the kinds outside namespaces of which the captured objects may need some (`related`).
+    `snapshot_classes` are those that a rule of the policy asks for, by volume.
     """
 
     point: str
@@ -66,6 +69,8 @@ class Scope(msgspec.Struct, frozen=True, kw_only=True):
     left_out: tuple[LeftOut, ...]
     warnings: tuple[str, ...]
     sparse: tuple[str, ...] = ()
+    needed: tuple[Kind, ...] = ()
+    snapshot_classes: dict[str, str] = {}
 
 
 class StoredRows(msgspec.Struct, frozen=True):
@@ -89,7 +94,7 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
 
     `kept` are ordinals of the previous point that are unchanged, as start, length, start, length, …
     `samples` are records to train a dictionary on, where the previous point has none; `packs` are
-    what was stored.
+    what was stored; `needs` what the objects need outside namespaces (`steps.needs`).
     """
 
     shard: str
@@ -104,6 +109,7 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
     captured_to: str
     samples: tuple[bytes, ...] = ()
     packs: tuple[str, ...] = ()
+    needs: dict[str, list[str]] = {}
 
 
 class VolumesPart(msgspec.Struct, frozen=True, kw_only=True):

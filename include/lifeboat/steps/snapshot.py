@@ -10,7 +10,8 @@ from lifeboat.steps.scope import Scope
 
 def start_snapshot(context: Context, scope: Scope, title: str) -> SnapshotTicket:
     """Start the snapshot of the volume `namespace/claim`; starting it twice is one snapshot."""
-    return context.disks.start_snapshot(scope.point, scope.instance, volume(scope, title))
+    asked = scope.snapshot_classes.get(title, "")
+    return context.disks.start_snapshot(scope.point, scope.instance, volume(scope, title), asked)
 
 
 def volume(scope: Scope, title: str) -> Volume:

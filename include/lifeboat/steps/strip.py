@@ -9,6 +9,7 @@ that an unchanged object gives an unchanged record.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 import msgspec
@@ -20,16 +21,22 @@ _labels = msgspec.json.Decoder(dict[str, str])
 _text = msgspec.json.Decoder(str)
 _encoder = msgspec.json.Encoder()
 
+_OPT_OUT = b"exclude"  # part of every mark in selection.OPT_OUTS
+_NONE: Mapping[str, str] = MappingProxyType({})
 _DROPPED = ("managedFields", "resourceVersion", "selfLink")
 
 
 class Stripped(NamedTuple):
-    """One object's record, with what selection needs to know of it."""
+    """One object's record, with what selection needs to know of it.
+
+    `annotations` are read only where they may hold a mark of opting out; elsewhere they are empty.
+    """
 
     namespace: str
     name: str
     labels: Mapping[str, str]
     content: bytes
+    annotations: Mapping[str, str] = _NONE
 
 
 def strip(kind: Kind, raw: bytes) -> Stripped:
@@ -41,7 +48,10 @@ def strip(kind: Kind, raw: bytes) -> Stripped:
             metadata.pop(name, None)
     name = _text.decode(metadata["name"])
     namespace = _text.decode(metadata["namespace"]) if "namespace" in metadata else ""
-    labels = _labels.decode(metadata["labels"]) if "labels" in metadata else {}
+    labels = _labels.decode(metadata["labels"]) if "labels" in metadata else _NONE
+    annotations = _NONE
+    if "annotations" in metadata and _OPT_OUT in bytes(metadata["annotations"]):
+        annotations = _labels.decode(metadata["annotations"])
     fields.pop("apiVersion", None)
     fields.pop("kind", None)
     fields["metadata"] = msgspec.Raw(_encoder.encode(metadata))
@@ -50,4 +60,4 @@ def strip(kind: Kind, raw: bytes) -> Stripped:
     content = _encoder.encode(body)
     if b"\n" in content:  # an aggregated API may indent; a record is one line
         content = msgspec.json.format(content, indent=-1)
-    return Stripped(namespace, name, labels, content)
+    return Stripped(namespace, name, labels, content, annotations)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
-from lifeboat.policy.globs import any_matches, check_glob
+from lifeboat.policy.globs import any_matches, check_glob, check_name_glob
 from lifeboat.policy.model import KindSelect, NamespaceSelect, Select
 from lifeboat.policy.selection import (
     NEVER_CAPTURED,
+    Space,
     kind_named,
-    object_selected,
     opted_out,
     select_kinds,
     select_namespaces,
@@ -38,21 +38,22 @@ SERVED = (
 )  # fmt: skip
 
 NAMESPACES = [
-    ("shop", {"team": "web"}),
-    ("shop-data", {"team": "data"}),
-    ("blog", {}),
-    ("kube-system", {}),
-    ("kube-public", {}),
-    ("kube-node-lease", {}),
-    ("kube-flannel", {}),
-    ("out", {"lifeboat.dev/exclude": "true"}),
+    Space("shop", {"team": "web"}),
+    Space("shop-data", {"team": "data"}),
+    Space("blog"),
+    Space("kube-system"),
+    Space("kube-public"),
+    Space("kube-node-lease"),
+    Space("kube-flannel"),
+    Space("out", {"lifeboat.dev/exclude": "true"}),
+    Space("away", {}, {"velero.io/exclude-from-backup": "true"}),
 ]
 
 
 def spaces(**fields: object) -> tuple[str, ...]:
     system = bool(fields.pop("system", False))
     select = Select(namespaces=NamespaceSelect.model_validate(fields), system_namespaces=system)
-    return select_namespaces(select, NAMESPACES)
+    return select_namespaces(select, NAMESPACES).names
 
 
 def test_all_namespaces_are_all_but_the_systems_and_those_that_opt_out() -> None:
@@ -99,6 +100,14 @@ def test_globs(pattern: str, name: str, matches: bool) -> None:
 def test_refused_globs(pattern: str) -> None:
     with pytest.raises(ValueError):
         check_glob(pattern)
+
+
+def test_names_of_objects_know_more_characters() -> None:
+    for pattern in ("system:node-*", "app.v1", "Admin_[A-Z]"):
+        check_name_glob(pattern)
+    for pattern in ("**", "a,b", "a/b", "", "[]"):
+        with pytest.raises(ValueError):
+            check_name_glob(pattern)
 
 
 @pytest.mark.parametrize(
@@ -175,13 +184,36 @@ def test_the_table_names_kinds_as_policies_do() -> None:
     assert all(never.reason for never in NEVER_CAPTURED)
 
 
-def test_objects_by_label_and_opting_out() -> None:
-    select = Select(labels="app=web")
-    assert object_selected(select, {"app": "web"})
-    assert not object_selected(select, {})
-    for label in ("lifeboat.dev/exclude", "velero.io/exclude-from-backup"):
-        assert opted_out({label: "true"})
-        assert not opted_out({label: "false"})
+@pytest.mark.parametrize("mark", ["lifeboat.dev/exclude", "velero.io/exclude-from-backup"])
+def test_opting_out_by_label_and_by_annotation(mark: str) -> None:
+    assert opted_out({mark: "true"}, {}) == f"carries the label {mark}"
+    assert opted_out({}, {mark: "true"}) == f"carries the annotation {mark}"
+    assert not opted_out({mark: "false"}, {mark: "True"})
+
+
+def test_why_a_namespace_is_left_out() -> None:
+    select = Select(namespaces=NamespaceSelect(include=("*",), exclude=("b*",), labels="!team"))
+    found = select_namespaces(select, NAMESPACES)
+    assert found.names == ("kube-flannel",)
+    assert found.left_out["blog"] == "excluded"
+    assert found.left_out["shop"] == "its labels do not match !team"
+    assert "system namespace" in found.left_out["kube-system"]
+    assert found.opted_out == {
+        "away": "carries the annotation velero.io/exclude-from-backup",
+        "out": "carries the label lifeboat.dev/exclude",
+    }
+
+
+def test_names_and_globs_without_effect_are_told() -> None:
+    filters = [{"namespaces": ["blog", "team-*"], "objects": [{"kinds": ["*"]}]}]
+    select = Select.model_validate(
+        {"namespaces": {"include": ["shop*", "nowhere-?"]}, "namespaceFilters": filters}
+    )
+    assert select_namespaces(select, NAMESPACES).unmatched == (
+        "nowhere-?",
+        "blog (of namespaceFilters[0])",
+        "team-* (of namespaceFilters[0])",
+    )
 
 
 def test_select_is_frozen() -> None:
