@@ -20,6 +20,12 @@ vaults:
   - name: main
     url: file:///nowhere/vault
     key: env:NO_SUCH_KEY
+  - name: offsite
+    url: file:///nowhere/offsite
+    key: env:NO_SUCH_KEY
+  - name: office
+    url: file:///nowhere/office
+    key: env:NO_SUCH_KEY
 """
 
 SHOP = """\
@@ -36,6 +42,13 @@ objectives: {rpo: 24h}
 retention: {keep: {last: 3}}
 hooks:
   - scale: {namespace: shop, workload: statefulset/db}
+"""
+
+COPIED = """\
+clusters: [east]
+schedule: {cron: "0 */4 * * *"}
+retention: {keep: {last: 3}}
+copies: [{vault: offsite}, {vault: office, retention: {keep: {last: 9}}}]
 """
 
 BROKEN = "clusters: [east]\nretention: {keep: {last: 0}}\n"
@@ -97,6 +110,18 @@ def test_a_backup_is_these_tasks_in_this_order(parsed: Parsed) -> None:
     assert tasks["report"]["rule"] == "all_done"
     assert {task["retries"] for task in tasks.values()} == {2}
     assert tasks["commit"]["outlets"] == ["x-lifeboat://main/shop.east"]
+
+
+def test_copies_come_between_commit_and_prune(include: Callable[..., Path]) -> None:
+    found = parse_dags(include(copied=COPIED))
+    graph = found.graph("backup.copied.east")
+    assert (graph["commit"], graph["copy"]) == (["copy", "prune"], ["prune"])
+    assert graph["prune"] == ["report"]
+    tasks = found.dags["backup.copied.east"]["tasks"]
+    assert len(tasks) == 9
+    assert tasks["copy"]["mapped"]
+    assert tasks["copy"]["rule"] == tasks["prune"]["rule"] == "all_success"
+    assert sorted(found.graph("upkeep.copied.east")) == ["prune", "reconcile", "scrub"]
 
 
 def test_hooks_dump_first_and_are_undone_whatever_happens(parsed: Parsed) -> None:

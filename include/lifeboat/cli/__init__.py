@@ -15,6 +15,7 @@ import typer
 from lifeboat import __version__
 from lifeboat.cli import (
     contents,
+    copy,
     diff,
     holds,
     keys,
@@ -41,6 +42,7 @@ app.command()(contents.get)
 app.command()(diff.diff)
 app.command()(recovery.restore)
 app.command("test-restore")(recovery.prove_point)
+app.command()(copy.copy)
 app.command()(holds.hold)
 app.command()(holds.release)
 app.command()(upkeep.prune)

@@ -1,4 +1,5 @@
-"""The backup DAG of one instance: enumerate, dump and snapshot, settle, commit, prune, report."""
+"""The backup DAG of one instance: enumerate, dump and snapshot, settle, commit, copy, prune,
+report."""
 
 from __future__ import annotations
 
@@ -13,6 +14,7 @@ from lifeboat.policy.instance import Instance
 _SNAPSHOTS = ["snapshot", "settle"]
 _ALL = ["dump", "volumes", *_SNAPSHOTS, "commit", "prune"]
 _HOOKS = ["quiesce", "unquiesce"]
+_COPY = "copy"
 
 
 def point_asset(instance: Instance) -> Asset:
@@ -25,7 +27,7 @@ def point_asset(instance: Instance) -> Asset:
 
 
 def backup_dag(instance: Instance) -> DAG:
-    """The graph depends on the policy only in whether there are hooks and volumes."""
+    """The graph depends on the policy only in whether there are hooks, volumes and copies."""
     policy = instance.policy
     with DAG(
         dag_id=instance.backup_dag,
@@ -53,7 +55,11 @@ class _Graph:
         shards: Any = task(task_id="enumerate")(backup_tasks.enumerate_point)(
             instance=instance,
             policy=self._instance.policy_digest,
-            otherwise_skip=[*_ALL, *(_HOOKS if self._hooks else [])],
+            otherwise_skip=[
+                *_ALL,
+                *(_HOOKS if self._hooks else []),
+                *([_COPY] if self._instance.copies else []),
+            ],
         )
         dumped = (
             task(
@@ -70,6 +76,22 @@ class _Graph:
             instance=instance
         )
         [dumped, settled] >> committed >> pruned >> told
+        self._copy(committed, pruned)
+
+    def _copy(self, committed: Any, pruned: Any) -> None:
+        """One task for each copy, so that none waits for another. Prune waits for all: what a copy
+        lacks may be nowhere else."""
+        vaults = [place.vault.name for place in self._instance.copies]
+        if not vaults:
+            return
+        copied = (
+            task(task_id=_COPY, map_index_template="{{ task.op_kwargs['vault'] }}")(
+                backup_tasks.copy
+            )
+            .partial(instance=self._instance.id)
+            .expand(vault=vaults)
+        )
+        committed >> copied >> pruned
 
     def _snapshots(self, shards: Any, dumped: Any) -> Any:
         instance = self._instance.id

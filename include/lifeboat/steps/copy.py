@@ -6,7 +6,7 @@ last. So a point is there only when it is whole there (P1). Needs no cluster.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from functools import partial
 
@@ -76,6 +76,16 @@ def copy_points(
         volumes=sum(len(manifest.volumes) for manifest in run.whole.values()),
         warnings=tuple(run.warnings),
     )
+
+
+def bring_again(source: Vault, copy: Custody, points: Iterable[str], say: Say) -> None:
+    """Copy again what the copy lost of these points; those that the first vault does not have
+    either stay as they are."""
+    for point in points:
+        try:
+            ensure_copied(copy_points(source, copy, say, point))
+        except (UsageError, Damaged) as error:
+            say(f"point {point} cannot be mended: {error.message}")
 
 
 def ensure_copied(copied: Copied) -> None:
