@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from lifeboat.clock import utc_now
 from lifeboat.errors import Conflict, Damaged, StoreUnavailable, UsageError
-from lifeboat.point import layout
+from lifeboat.point import catalog, layout
 from lifeboat.point.facts import Gap, read_gaps, read_holds, read_verdicts, record_gap
 from lifeboat.point.liveness import needed_by
 from lifeboat.point.manifest import read_manifest
 from lifeboat.ports.cluster import Json, Kind
 from lifeboat.ports.store import Traits
+from lifeboat.restore.model import RestoreRequest
+from lifeboat.restore.run import restore
 from lifeboat.steps.copy import copy_points, ensure_copied
 from lifeboat.steps.copy_plan import plan_copy, wanted_by
 from lifeboat.steps.hold import hold, release
@@ -20,7 +24,7 @@ from lifeboat.steps.reconcile import reconcile, remove_orphans
 from lifeboat.vault.keys import generate_key
 from lifeboat.vault.vault import create_vault
 from tests.support.copies import INSTANCE, Pair, assert_same_bytes, assert_whole
-from tests.support.kinds import CONFIG_MAP
+from tests.support.kinds import CONFIG_MAP, NAMESPACE, SECRET
 from tests.support.memory_store import MemoryStore
 from tests.support.vaults import back_up, changed_point, config_map, readers, stocked
 from tests.support.world import World
@@ -54,6 +58,25 @@ def test_every_point_is_there_and_whole_with_the_first_vault_gone(in_flight: int
         assert_whole(vault, point)
     (verdict,) = read_verdicts(vault, INSTANCE)
     assert verdict.proven
+
+
+def test_a_restore_from_the_copy_needs_no_first_vault() -> None:
+    pair = Pair(small())
+    pair.copy()
+    there = pair.there()
+    context = replace(pair.world.context(), instance=there.instance, vault=there.vault)
+    pair.world.store.blobs.clear()
+    pair.world.cluster.delete(NAMESPACE, None, "shop")
+    request = RestoreRequest(
+        instance=INSTANCE,
+        point=catalog.find(there.vault, INSTANCE).point,
+        kinds=("configmaps", "secrets"),
+    )
+    report = restore(context, request, "restore-1", lambda _: None)
+    assert report.failed == ()
+    settings = pair.world.cluster.get(CONFIG_MAP, "shop", "settings")
+    assert settings["data"] == {"colour": "colour-1"}
+    assert pair.world.cluster.get(SECRET, "shop", "login")["data"] == {"password": "aHVudGVyMg=="}
 
 
 def test_only_what_is_missing_is_read_and_written() -> None:
@@ -206,8 +229,11 @@ def test_a_vault_made_apart_is_refused_before_anything_is_written() -> None:
     pair.place = other
     create_vault(other, pair.key, utc_now)
     before = dict(other.blobs)
-    with pytest.raises(UsageError, match="is no copy of"):
-        pair.copy()
+    point = ids(pair.world)[0]
+    hold(pair.world.context().vault, INSTANCE, point, "would be copied first", pair.world.now)
+    for name in ("", point):
+        with pytest.raises(UsageError, match="is no copy of"):
+            pair.copy(point=name)
     with pytest.raises(UsageError, match="is no copy of"):
         plan_copy(pair.world.context().vault, pair.there())
     assert other.blobs == before
@@ -252,6 +278,35 @@ def test_every_damaged_blob_is_named_and_no_point_that_needs_it_is_copied() -> N
                 assert_whole(pair.there().vault, point)
             with pytest.raises(Damaged, match="could not be copied to offsite"):
                 ensure_copied(done)
+
+
+@pytest.mark.parametrize("root", ["packs/", "trees/"])
+def test_bytes_that_are_damaged_on_the_way_are_not_written(root: str) -> None:
+    """The blob is good where it lies, and each reading of the whole of it is not."""
+    world = stocked()
+    for key in (k for k in list(world.store.blobs) if k.startswith(root)):
+        pair = Pair(world)
+        for at in (60, -9):  # a leaf or frame, and the end
+            source = world.context().vault
+            source.store = Lying(world.store, key, at)
+            done = copy_points(source, pair.there(), lambda _: None, in_flight=1)
+            assert pair.place.stat(key) is None, (key, at)
+            assert any("authentication failed" in why for why in done.failed.values())
+        assert pair.copy().failed == {}
+        assert len(pair.points()) == 4
+
+
+class Lying(MemoryStore):
+    """Flips one bit of one blob whenever the whole of it is read."""
+
+    def __init__(self, behind: MemoryStore, key: str, at: int) -> None:
+        super().__init__()
+        self.__dict__.update(behind.__dict__)
+        self._key, self._at = key, at
+
+    def get(self, key: str) -> bytes:
+        data = super().get(key)
+        return flipped(data, self._at) if key == self._key else data
 
 
 def test_a_pack_is_not_taken_for_good_because_another_point_could_use_it() -> None:
