@@ -164,6 +164,19 @@ def test_points_come_home_from_a_copy(copied: Places) -> None:
     assert "lacks none" in copied.good("points")
 
 
+def test_a_blob_that_the_first_vault_lost_comes_back_from_a_copy(copied: Places) -> None:
+    """docs/operations.md: delete what is damaged, and bring it from the copy."""
+    pack = next(iter(LocalStore(copied.folder / "main").list("packs/"))).key
+    path = copied.folder / "main" / pack
+    whole = path.read_bytes()
+    path.unlink()
+    assert isinstance(copied.run("scrub").exception, Damaged)
+    for point in copied.points:
+        copied.good("copy", "--from", "offsite", "--to", "main", "--point", point)
+    assert path.read_bytes() == whole
+    assert "nothing is damaged" in copied.good("scrub")
+
+
 def test_a_place_without_a_copy_says_how_to_make_one(places: Places) -> None:
     done = places.run("copy", "--to", "offsite")
     assert isinstance(done.exception, NotAVault)
