@@ -53,6 +53,8 @@ def points(
     holds = _by_point(read_holds(opened, instance))
     newest_first = sorted(told.items(), reverse=True)
     if as_json:
+        for line in describe_copies(copies):
+            say(line)
         show_json(
             [
                 {

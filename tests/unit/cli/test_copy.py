@@ -184,6 +184,7 @@ def test_a_place_without_a_copy_says_how_to_make_one(places: Places) -> None:
     text = places.good("points")
     assert "COPY       copy offsite cannot be read" in text
     assert places.points[0] in text
+    assert "copy offsite cannot be read" in places.run("points", "--json").stderr
 
 
 def test_one_copy_that_fails_keeps_no_other_waiting(places: Places) -> None:
