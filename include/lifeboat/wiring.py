@@ -32,19 +32,20 @@ from lifeboat.clock import Clock, utc_now
 from lifeboat.errors import LifeboatError, NotAVault, UsageError
 from lifeboat.policy.azure import AzureEntry
 from lifeboat.policy.fields import key_vault_key
-from lifeboat.policy.instance import Instance
+from lifeboat.policy.instance import CopyPlace, Instance
 from lifeboat.policy.load import load_include
 from lifeboat.policy.model import ClusterEntry, VaultEntry
 from lifeboat.ports.cluster import Cluster
-from lifeboat.ports.copies import Copies, CopyPlace
+from lifeboat.ports.copies import Copies, CopyRegion
 from lifeboat.ports.disks import Disks
 from lifeboat.ports.store import Store
 from lifeboat.ports.volumes import VolumeReader
 from lifeboat.report.fleet import read_status, unreadable
 from lifeboat.report.objectives import InstanceStatus
-from lifeboat.steps.context import Context
+from lifeboat.steps.context import AtCopy, Context
 from lifeboat.vault.keyring import KeyRing
 from lifeboat.vault.keys import VaultKey, key_of
+from lifeboat.vault.replica import create_replica
 from lifeboat.vault.vault import Vault, create_vault, open_keyring, open_vault
 
 INCLUDE_VARIABLE = "LIFEBOAT_INCLUDE"
@@ -195,7 +196,7 @@ def azure_place(instance: Instance, azure: AzureEntry) -> AzurePlace:
         disk_group=azure.disk_resource_group or "",
         zones=tuple(azure.zones),
         places=tuple(
-            CopyPlace(rule.region, rule.subscription or home, rule.resource_group, rule.sku)
+            CopyRegion(rule.region, rule.subscription or home, rule.resource_group, rule.sku)
             for rule in volumes.azure.copies
         ),
         tags=azure.tags,
@@ -264,6 +265,37 @@ def make_vault(entry: VaultEntry, connections: Connections, clock: Clock = utc_n
     """Make the place and a new vault in it. Raises BlobExists when one is there."""
     key = vault_key(entry, connections)
     return create_vault(open_store(entry, connections, create=True), key, clock, entry.encryption)
+
+
+def make_copy(
+    entry: VaultEntry, first: VaultEntry, connections: Connections, clock: Clock = utc_now
+) -> Vault:
+    """Make the place, and in it a copy of the vault `first`, without any point yet. Raises
+    BlobExists when a vault is there, and as `unlock` for the first."""
+    source, owner = open_store(first, connections), vault_key(first, connections)
+    store = open_store(entry, connections, create=True)
+    return create_replica(store, vault_key(entry, connections), source, owner, clock)
+
+
+def open_copy(
+    instance: Instance,
+    place: CopyPlace,
+    connections: Connections,
+    *,
+    read_only: bool = False,
+    clock: Clock = utc_now,
+) -> AtCopy:
+    """One copy of an instance's points; a missing one is made as `unlock` does."""
+    key = vault_key(place.vault, connections)
+    try:
+        vault = open_vault(open_store(place.vault, connections), key)
+    except NotAVault as error:
+        if read_only or not place.vault.create:
+            first = instance.vault.name
+            error.hint = f"make it: lifeboat vault init {place.vault.name} --copy-of {first}"
+            raise
+        vault = make_copy(place.vault, instance.vault, connections, clock)
+    return AtCopy(instance.at(place), vault, clock)
 
 
 def keyring(entry: VaultEntry, connections: Connections) -> KeyRing:

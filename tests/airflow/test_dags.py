@@ -20,6 +20,12 @@ vaults:
   - name: main
     url: file:///nowhere/vault
     key: env:NO_SUCH_KEY
+  - name: offsite
+    url: file:///nowhere/offsite
+    key: env:NO_SUCH_KEY
+  - name: office
+    url: file:///nowhere/office
+    key: env:NO_SUCH_KEY
 """
 
 SHOP = """\
@@ -47,6 +53,13 @@ AZURE = """\
 """
 
 COPIED = """\
+clusters: [east]
+schedule: {cron: "0 */4 * * *"}
+retention: {keep: {last: 3}}
+copies: [{vault: offsite}, {vault: office, retention: {keep: {last: 9}}}]
+"""
+
+ABROAD = """\
 clusters: [east]
 schedule: {cron: "0 */4 * * *"}
 retention: {keep: {last: 3}}
@@ -116,8 +129,20 @@ def test_a_backup_is_these_tasks_in_this_order(parsed: Parsed) -> None:
     assert tasks["commit"]["outlets"] == ["x-lifeboat://main/shop.east"]
 
 
-def test_copies_are_started_beside_pruning(include: Callable[..., Path]) -> None:
-    folder = include(copied=COPIED)
+def test_copies_come_between_commit_and_prune(include: Callable[..., Path]) -> None:
+    found = parse_dags(include(copied=COPIED))
+    graph = found.graph("backup.copied.east")
+    assert (graph["commit"], graph["copy"]) == (["copy", "prune"], ["prune"])
+    assert graph["prune"] == ["report"]
+    tasks = found.dags["backup.copied.east"]["tasks"]
+    assert len(tasks) == 9
+    assert tasks["copy"]["mapped"]
+    assert tasks["copy"]["rule"] == tasks["prune"]["rule"] == "all_success"
+    assert sorted(found.graph("upkeep.copied.east")) == ["prune", "reconcile", "scrub"]
+
+
+def test_copies_into_regions_are_started_beside_pruning(include: Callable[..., Path]) -> None:
+    folder = include(copied=ABROAD)
     clusters = CLUSTERS.replace("kubeconfig: /nowhere/kubeconfig\n", f"inCluster: true\n{AZURE}")
     (folder / "clusters.yaml").write_text(clusters)
     found = parse_dags(folder)

@@ -16,7 +16,7 @@ from lifeboat.errors import (
     SnapshotFailed,
     Throttled,
 )
-from lifeboat.ports.copies import CopyPlace, StoredCopy
+from lifeboat.ports.copies import CopyRegion, StoredCopy
 from lifeboat.ports.disks import StoredSnapshot, Volume
 from local.arm import Limits, Settings
 from tests.support.arm import NORTH, OTHER_SUBSCRIPTION, SNAPSHOTS, SUBSCRIPTION, ArmWorld, standing
@@ -26,7 +26,7 @@ from tests.support.kinds import NAMESPACE
 from tests.support.manifests import claim, manifest
 
 INSTANCE = "shop.aks"
-SWEDEN = CopyPlace("swedencentral", SUBSCRIPTION, NORTH, "Standard_LRS")
+SWEDEN = CopyRegion("swedencentral", SUBSCRIPTION, NORTH, "Standard_LRS")
 Tls = tuple[ssl.SSLContext, Path]
 BIG = {"big": b"x" * 1000}
 
@@ -56,7 +56,7 @@ def cut(world: AzureDisksWorld, volume: Volume, number: int) -> StoredSnapshot:
 
 
 def copied(
-    world: AzureDisksWorld, snapshot: StoredSnapshot, place: CopyPlace = NORTHERN
+    world: AzureDisksWorld, snapshot: StoredSnapshot, place: CopyRegion = NORTHERN
 ) -> StoredCopy:
     """A copy that is complete."""
     copies = world.copies(replace(COPYING, places=(place,)))
@@ -226,7 +226,7 @@ def test_what_cannot_be_copied(world: AzureDisksWorld, volume: Volume) -> None:
 
 
 def test_into_another_subscription(world: AzureDisksWorld, volume: Volume) -> None:
-    place = CopyPlace("westeurope", OTHER_SUBSCRIPTION, SNAPSHOTS)
+    place = CopyRegion("westeurope", OTHER_SUBSCRIPTION, SNAPSHOTS)
     snapshot = cut(world, volume, 1)
     copy = copied(world, snapshot, place)
     assert OTHER_SUBSCRIPTION in copy.snapshot.handle

@@ -15,7 +15,7 @@ from lifeboat.adapters.copies_azure import CopiesAzure
 from lifeboat.adapters.disks_azure import DisksAzure
 from lifeboat.errors import NotFound
 from lifeboat.ports.cluster import Json
-from lifeboat.ports.copies import CopyPlace
+from lifeboat.ports.copies import CopyRegion
 from lifeboat.ports.disks import SnapshotTicket, Volume
 from local.arm import TOKEN
 from local.arm.errors import ArmError
@@ -36,7 +36,7 @@ from tests.support.manifests import claim
 
 DRIVER = "disk.csi.azure.com"
 PLACE = AzurePlace(SUBSCRIPTION, REGION, SNAPSHOTS, NODES)
-NORTHERN = CopyPlace("northeurope", SUBSCRIPTION, NORTH)
+NORTHERN = CopyRegion("northeurope", SUBSCRIPTION, NORTH)
 COPYING = replace(PLACE, places=(NORTHERN,))
 
 

@@ -12,7 +12,7 @@ from lifeboat.adapters.disks_routed import DisksRouted
 from lifeboat.errors import UsageError
 from lifeboat.policy.instance import Instance
 from lifeboat.policy.load import load_clusters, load_policy
-from lifeboat.ports.copies import CopyPlace
+from lifeboat.ports.copies import CopyRegion
 from lifeboat.wiring import NoConnections, azure_place, copies_of, disks_of
 from tests.support.fake_cluster import FakeCluster
 
@@ -77,7 +77,7 @@ def test_a_place_in_azure(tmp_path: Path) -> None:
     place = azure_place(instance, instance.cluster.azure)
     assert (place.group, place.node_group, place.disk_group) == ("snapshots", "MC_shop", "disks")
     assert (place.zones, place.tags, place.instant_minutes) == (("1", "2"), {"team": "shop"}, 60)
-    north = CopyPlace("northeurope", SUBSCRIPTION, "north", "Standard_LRS")
+    north = CopyRegion("northeurope", SUBSCRIPTION, "north", "Standard_LRS")
     assert place.places == (north,)
     target = load_clusters(tmp_path).cluster("north")
     assert target

@@ -16,7 +16,7 @@ from lifeboat.adapters.azure_arm import ArmId
 from lifeboat.adapters.azure_snapshots import AzureSnapshots, complete, lasting_error
 from lifeboat.adapters.azure_snapshots import spared as is_spared
 from lifeboat.errors import NotFound
-from lifeboat.ports.copies import CopyPlace
+from lifeboat.ports.copies import CopyRegion
 
 
 class Chain:
@@ -27,7 +27,7 @@ class Chain:
         snapshots: AzureSnapshots,
         subscription: str,
         group: str,
-        places: Sequence[CopyPlace],
+        places: Sequence[CopyRegion],
     ) -> None:
         self._snapshots = snapshots
         self._home = (subscription, group)
@@ -37,7 +37,7 @@ class Chain:
         """Our snapshots at home, copies that share the group left out."""
         return [one for one in self._snapshots.ours(*self._home) if not _tag(one, tags.COPY_OF)]
 
-    def copies(self, place: CopyPlace) -> list[Any]:
+    def copies(self, place: CopyRegion) -> list[Any]:
         """Our copies in a place, oldest cut first. No group, no copies."""
         try:
             found = self._snapshots.ours(place.subscription, place.group)
@@ -46,7 +46,7 @@ class Chain:
         there = [one for one in found if _tag(one, tags.COPY_OF) and one.location == place.region]
         return sorted(there, key=lambda one: (tags.created(one), one.name))
 
-    def of_disk(self, place: CopyPlace, disk: str) -> list[Any]:
+    def of_disk(self, place: CopyRegion, disk: str) -> list[Any]:
         """A disk's copies in a place, by its uniqueId, oldest cut first."""
         return [one for one in self.copies(place) if _tag(one, tags.DISK) == disk]
 
@@ -72,7 +72,7 @@ class Chain:
             self._snapshots.delete(id_of(live))
         self.release(_tag(live, tags.DISK))
 
-    def _held(self, place: CopyPlace, disk: str) -> set[str]:
+    def _held(self, place: CopyRegion, disk: str) -> set[str]:
         """Names of originals: of the newest common pair, and of copies that run."""
         here = {str(one.name) for one in self._of(disk, self.locals())}
         there = self.of_disk(place, disk)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from lifeboat.errors import UsageError
 from lifeboat.policy.azure import node_group_reason
-from lifeboat.ports.copies import CopyPlace
+from lifeboat.ports.copies import CopyRegion
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class AzurePlace:
     node_group: str
     disk_group: str = ""
     zones: tuple[str, ...] = ()
-    places: tuple[CopyPlace, ...] = ()
+    places: tuple[CopyRegion, ...] = ()
     tags: Mapping[str, str] = field(default_factory=dict)
     instant_minutes: int = 0
 

@@ -20,7 +20,7 @@ from lifeboat.adapters.azure_snapshots import AzureSnapshots, access_of, lasting
 from lifeboat.errors import Forbidden, NotFound, SnapshotFailed
 from lifeboat.ports import marks
 from lifeboat.ports.cluster import Cluster, Json
-from lifeboat.ports.copies import CopyPlace
+from lifeboat.ports.copies import CopyRegion
 from lifeboat.ports.disks import RestoreState, RestoreTicket, StoredSnapshot
 from lifeboat.ports.quantity import parse_quantity
 
@@ -42,7 +42,7 @@ class AzureRestore:
         region: str,
         disks: tuple[str, str],
         zones: Sequence[str],
-        places: Sequence[CopyPlace],
+        places: Sequence[CopyRegion],
         tags: Mapping[str, str],
     ) -> None:
         self._cluster = cluster

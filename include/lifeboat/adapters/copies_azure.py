@@ -22,7 +22,7 @@ from lifeboat.adapters.azure_snapshots import (
 )
 from lifeboat.errors import NotReady, SnapshotFailed
 from lifeboat.ports.cluster import Json
-from lifeboat.ports.copies import CopyPlace, CopyState, CopyTicket, StoredCopy
+from lifeboat.ports.copies import CopyRegion, CopyState, CopyTicket, StoredCopy
 from lifeboat.ports.disks import StoredSnapshot
 
 
@@ -35,10 +35,10 @@ class CopiesAzure:
         self._chain = Chain(self._azure, place.subscription, place.group, place.places)
 
     @property
-    def places(self) -> tuple[CopyPlace, ...]:
+    def places(self) -> tuple[CopyRegion, ...]:
         return self._place.places
 
-    def start_copy(self, snapshot: StoredSnapshot, place: CopyPlace) -> CopyTicket:
+    def start_copy(self, snapshot: StoredSnapshot, place: CopyRegion) -> CopyTicket:
         name = tags.copy_name(snapshot.name, place.region)
         ticket = CopyTicket(snapshot, place, name)
         copy = self._azure.find(_id(ticket))
@@ -59,7 +59,7 @@ class CopiesAzure:
             return CopyState(ready=True, handle=str(live.id), percent=100)
         return CopyState(False, str(live.id), percent(live), lasting_error(live))
 
-    def list_copies(self, instance: str, place: CopyPlace) -> tuple[StoredCopy, ...]:
+    def list_copies(self, instance: str, place: CopyRegion) -> tuple[StoredCopy, ...]:
         self._azure.forget()
         return tuple(
             StoredCopy(tags.stored(live), place, complete(live))

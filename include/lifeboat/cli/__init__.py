@@ -15,6 +15,7 @@ import typer
 from lifeboat import __version__
 from lifeboat.cli import (
     contents,
+    copy,
     diff,
     fleet,
     holds,
@@ -42,6 +43,7 @@ app.command()(contents.get)
 app.command()(diff.diff)
 app.command()(recovery.restore)
 app.command("test-restore")(recovery.prove_point)
+app.command()(copy.copy)
 app.command()(holds.hold)
 app.command()(holds.release)
 app.command("copy-regions")(upkeep.copy_regions)

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 import msgspec
 import typer
 
+from lifeboat.cli.copies import VOLUME_DATA
 from lifeboat.cli.options import (
     AsJson,
     Include,
@@ -47,6 +48,8 @@ def contents(
         stream_json(_named(entry) for entry in found)
         return
     say(f"point {manifest.point}, captured {manifest.captured_from}")
+    if manifest.volumes:
+        say(f"{len(manifest.volumes)} volumes; {VOLUME_DATA}")
     show_lines(f"{e.group_kind:40} {e.namespace or '-':24} {e.name}" for e in found)
 
 

@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from lifeboat.cli.options import AsJson, Include, VaultUrl
+from lifeboat.cli.options import AsJson, BareVault, Include
 from lifeboat.cli.output import show_json, show_lines, show_table
 from lifeboat.cli.source import Source
 from lifeboat.clock import utc_now
@@ -42,7 +42,7 @@ KeyFile = Annotated[
 def list_keys(
     name: VaultName = "main",
     include: Include = None,
-    vault: VaultUrl = "",
+    vault: BareVault = "",
     key: CurrentKey = "",
     as_json: AsJson = False,
 ) -> None:
@@ -68,7 +68,7 @@ def add(
         str, typer.Option(help="lifeboat-recipient-1:…, for a holder whose identity is elsewhere")
     ] = "",
     include: Include = None,
-    vault: VaultUrl = "",
+    vault: BareVault = "",
     key: CurrentKey = "",
     as_json: AsJson = False,
 ) -> None:
@@ -101,7 +101,7 @@ def remove(
         bool, typer.Option("--force", help="even if your key then opens nothing any more")
     ] = False,
     include: Include = None,
-    vault: VaultUrl = "",
+    vault: BareVault = "",
     key: CurrentKey = "",
     as_json: AsJson = False,
 ) -> None:

@@ -22,6 +22,14 @@ Include = Annotated[
     typer.Option("--include", help="folder of clusters.yaml and policies/ [$LIFEBOAT_INCLUDE]"),
 ]
 VaultUrl = Annotated[
+    str,
+    typer.Option(
+        "--vault",
+        help="read another vault, such as a copy, by its name in clusters.yaml; or by its url, then"
+        " with that vault alone, without the files",
+    ),
+]
+BareVault = Annotated[
     str, typer.Option("--vault", help="work with this vault alone, without the files: its url")
 ]
 Key = Annotated[str, typer.Option("--key", help="with --vault: its key, env:NAME or file:/path")]

@@ -6,6 +6,7 @@ from uuid import uuid4
 
 import msgspec
 
+from lifeboat.cli.copies import VOLUME_DATA, describe_copies, read_copies
 from lifeboat.cli.options import AsJson, Include, InstanceArg, Key, PointArg, VaultUrl
 from lifeboat.cli.output import say, show_json, show_lines, show_table, size
 from lifeboat.cli.source import Source
@@ -41,7 +42,9 @@ def points(
     as_json: AsJson = False,
 ) -> None:
     """List the points of an instance, newest first."""
-    opened = Source(include=include, vault_url=vault, key=key).vault(instance)
+    source = Source(include=include, vault_url=vault, key=key)
+    opened = source.vault(instance)
+    copies = read_copies(opened, source.copies(instance))
     manifests, damaged = catalog.readable(opened, instance)
     gone = bereft(opened, manifests, stored_blobs(opened).keys())
     told = {m.point: m for m in manifests} | dict.fromkeys(damaged)
@@ -50,6 +53,8 @@ def points(
     holds = _by_point(read_holds(opened, instance))
     newest_first = sorted(told.items(), reverse=True)
     if as_json:
+        for line in describe_copies(copies):
+            say(line)
         show_json(
             [
                 {
@@ -57,6 +62,7 @@ def points(
                     "damaged": damaged.get(point, ""),
                     "verdict": proofs.get(point),
                     "holds": holds.get(point, []),
+                    "copies": copies.holding(point),
                 }
                 for point, manifest in newest_first
             ]
@@ -65,11 +71,19 @@ def points(
     if not told:
         show_lines([f"{instance} has no points yet; `lifeboat backup {instance}` makes one"])
         return
-    show_table(
-        ("POINT", "CAPTURED", "STATE", "OBJECTS", "VOLUMES", "STORED", "PROVEN"),
-        [_row(p, m, proofs.get(p), damaged=p in damaged, held=p in holds) for p, m in newest_first],
-    )
+    columns = ("POINT", "CAPTURED", "STATE", "OBJECTS", "VOLUMES", "STORED", "PROVEN")
+    rows = [
+        (
+            *_row(p, m, proofs.get(p), damaged=p in damaged, held=p in holds),
+            *([", ".join(copies.holding(p)) or "-"] if copies else []),
+        )
+        for p, m in newest_first
+    ]
+    show_table((*columns, "COPIES") if copies else columns, rows)
     show_lines(f"DAMAGED {point}: {why}" for point, why in sorted(damaged.items(), reverse=True))
+    show_lines(describe_copies(copies))
+    if any(manifest.volumes for manifest in manifests):
+        show_lines([VOLUME_DATA])
 
 
 def show(
@@ -160,6 +174,7 @@ def _describe(manifest: Manifest, contents: Contents | None) -> list[str]:
     ]
     for volume in manifest.volumes:
         lines.append(f"volume     {volume.volume.title}, {size(volume.size)}, {volume.handle}")
+    lines += [f"           {VOLUME_DATA}"] if manifest.volumes else []
     lines += [f"warning    {warning}" for warning in manifest.warnings]
     for entry in manifest.left_out:
         mark = "LEFT OUT  " if entry.severity == "loss" else "left out  "

@@ -22,7 +22,7 @@ from lifeboat.report.growth import Growth, measure_growth
 from lifeboat.steps.edit import edit_impact
 from lifeboat.steps.preview import preview
 from lifeboat.steps.retained import retention_points
-from lifeboat.wiring import NoConnections, make_vault
+from lifeboat.wiring import NoConnections, make_copy, make_vault
 
 policy_app = typer.Typer(no_args_is_help=True, help="Check and explain policies.")
 vault_app = typer.Typer(no_args_is_help=True, help="Make a vault, and the keys that open it.")
@@ -100,17 +100,26 @@ def impact(
 @vault_app.command("init")
 def init(
     name: Annotated[str, typer.Argument(help="the vault's name in clusters.yaml")] = "main",
+    copy_of: Annotated[
+        str, typer.Option("--copy-of", help="as a copy of this vault: same data key, own keys")
+    ] = "",
     include: Include = None,
     as_json: AsJson = False,
 ) -> None:
-    """Make a vault in the place that clusters.yaml names."""
-    vault = make_vault(Source(include=include).vault_entry(name), NoConnections())
+    """Make a vault, or a copy of one, in the place that clusters.yaml names."""
+    source = Source(include=include)
+    entry = source.vault_entry(name)
+    if copy_of:
+        vault = make_copy(entry, source.vault_entry(copy_of), NoConnections())
+    else:
+        vault = make_vault(entry, NoConnections())
     if as_json:
         show_json(vault.header)
         return
+    made = f"an empty copy of vault {vault.header.vault}" if copy_of else vault.header.vault
     show_lines(
         [
-            f"made vault {vault.header.vault} in {vault.store.describe()}",
+            f"made {made if copy_of else f'vault {made}'} in {vault.store.describe()}",
             "keep its key somewhere else too: without it nobody can read the vault. Best add a"
             " second one now: lifeboat vault key add (docs/keys.md)",
         ]

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pydantic import ValidationError
 
-from lifeboat.errors import UsageError
+from lifeboat.errors import LifeboatError, UsageError
 from lifeboat.point import catalog
 from lifeboat.point.manifest import Manifest, read_policy
 from lifeboat.policy.instance import Instance
@@ -16,16 +16,24 @@ from lifeboat.policy.load import load_clusters, load_instance, parse_policy
 from lifeboat.policy.model import ClusterEntry, VaultEntry
 from lifeboat.ports.cluster import Cluster
 from lifeboat.ports.disks import Disks
-from lifeboat.steps.context import Context
+from lifeboat.steps.context import AtCopy, Context
 from lifeboat.vault.vault import Vault
-from lifeboat.wiring import NoConnections, include_folder, open_cluster, open_context, unlock
+from lifeboat.wiring import (
+    NoConnections,
+    include_folder,
+    open_cluster,
+    open_context,
+    open_copy,
+    unlock,
+)
 
 BARE_VAULT = "vault"
 
 
 @dataclass(frozen=True)
 class Source:
-    """What the user said about where things are; empty values were not said."""
+    """What the user said about where things are; empty values were not said. `vault_url` may be the
+    name of a vault of clusters.yaml, too."""
 
     include: Path | None = None
     vault_url: str = ""
@@ -38,11 +46,34 @@ class Source:
     def folder(self) -> Path:
         return self.include or include_folder()
 
+    @property
+    def _bare(self) -> bool:
+        """Whether a vault was given by its url: then the files are not asked. No name has a colon,
+        every url has."""
+        return ":" in self.vault_url
+
     def instance(self, name: str) -> Instance:
-        """The instance as the files describe it or, given a vault, as its newest point does."""
-        if not self.vault_url:
-            return load_instance(self.folder, name)
-        return self._from_point(name)
+        """The instance as the files describe it, in the vault that was named, if one was; given the
+        url of a vault, as its newest point describes it."""
+        if self._bare:
+            return self._from_point(name)
+        found = load_instance(self.folder, name)
+        return replace(found, vault=self.vault_entry(self.vault_url)) if self.vault_url else found
+
+    def copies(self, name: str) -> list[AtCopy | LifeboatError]:
+        """The copies of the instance's points, opened to be read, or why one could not be. None
+        where one vault was asked for."""
+        if self.vault_url:
+            return []
+        instance = load_instance(self.folder, name)
+        found: list[AtCopy | LifeboatError] = []
+        for place in instance.copies:
+            try:
+                found.append(open_copy(instance, place, NoConnections(), read_only=True))
+            except LifeboatError as error:
+                error.message = f"copy {place.vault.name} cannot be read: {error.message}"
+                found.append(error)
+        return found
 
     def context(self, name: str) -> Context:
         """Everything opened; `--kubeconfig` and `--cluster` name another cluster to restore to."""
@@ -55,13 +86,13 @@ class Source:
 
     def vault(self, name: str) -> Vault:
         """Only the vault; no cluster is asked for."""
-        if self.vault_url:
+        if self._bare:
             return unlock(self._bare_entry(), NoConnections())
-        return unlock(load_instance(self.folder, name).vault, NoConnections())
+        return unlock(self.instance(name).vault, NoConnections())
 
     def vault_entry(self, name: str) -> VaultEntry:
         """Where a vault is: the one given by its url, else the one that clusters.yaml names."""
-        if self.vault_url:
+        if self._bare:
             return self._bare_entry()
         known = {entry.name: entry for entry in load_clusters(self.folder).vaults}
         if name not in known:

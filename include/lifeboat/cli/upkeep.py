@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, TypedDict
 
+import msgspec
 import typer
 
 from lifeboat.cli.options import AsJson, Include, InstanceArg, Key, VaultUrl
@@ -11,11 +12,13 @@ from lifeboat.cli.output import say, show_json, show_lines, size
 from lifeboat.cli.plans import describe_impact, describe_prune
 from lifeboat.cli.source import Source
 from lifeboat.clock import rfc3339, utc_now
-from lifeboat.errors import Damaged, UsageError
+from lifeboat.errors import Damaged, LifeboatError, UsageError
 from lifeboat.policy.fields import parse_duration
+from lifeboat.steps.context import AtCopy, Custody
+from lifeboat.steps.copy_plan import wanted_by
 from lifeboat.steps.copy_regions import ensure_copied, finish_copies, look_at_copies
 from lifeboat.steps.edit import edit_impact
-from lifeboat.steps.prune import execute_prune, plan_prune
+from lifeboat.steps.prune import PrunePlan, PruneResult, execute_prune, plan_prune
 from lifeboat.steps.reconcile import Orphan, Reconciliation, remove_orphans
 from lifeboat.steps.reconcile import reconcile as find_orphans
 from lifeboat.steps.scrub import Scrubbed, ensure_sound, record_damage, sample, turn_at
@@ -33,19 +36,54 @@ def prune(
     ),
     as_json: AsJson = False,
 ) -> None:
-    """Remove the points that the policy's retention no longer keeps."""
-    context = Source(include=include).context(instance)
-    plan = plan_prune(context, at_once=at_once)
+    """Remove the points that the policy's retention no longer keeps, and from each copy those that
+    the copy's does not."""
+    source = Source(include=include)
+    context, copies = source.context(instance), _readable(source.copies(instance))
+    plan = plan_prune(context, wanted_by(context.vault, copies), at_once=at_once)
     edit = edit_impact(context.vault, context.instance, context.clock())
-    result = None if dry_run else execute_prune(context, plan)
+    pruned = _Pruned(plan, None if dry_run else execute_prune(context, plan))
+    there = {
+        copy.instance.vault.name: _prune_copy(copy, dry_run=dry_run, at_once=at_once)
+        for copy in copies
+    }
     if as_json:
-        show_json({"plan": plan, "edit": edit, "result": result})
+        plain = {"plan": plan, "edit": edit, "result": pruned.result}
+        show_json({**plain, "copies": there})
         return
-    show_lines(describe_prune(plan, done=not dry_run))
+    show_lines(_describe_pruned(pruned))
     if edit.changed:
         show_lines(describe_impact(edit))
-    if result:
-        show_lines(f"  left behind: {leftover}" for leftover in result.leftovers)
+    for name, found in there.items():
+        show_lines([f"copy {name}:", *_describe_pruned(found)])
+
+
+class _Pruned(msgspec.Struct, frozen=True):
+    """What would go from one place, and what went, unless it was a dry run."""
+
+    plan: PrunePlan
+    result: PruneResult | None
+
+
+def _prune_copy(copy: AtCopy, *, dry_run: bool, at_once: bool) -> _Pruned:
+    plan = plan_prune(copy, at_once=at_once)
+    return _Pruned(plan, None if dry_run else execute_prune(copy, plan))
+
+
+def _describe_pruned(pruned: _Pruned) -> list[str]:
+    leftovers = pruned.result.leftovers if pruned.result else ()
+    return [
+        *describe_prune(pruned.plan, done=pruned.result is not None),
+        *(f"  left behind: {leftover}" for leftover in leftovers),
+    ]
+
+
+def _readable(copies: list[AtCopy | LifeboatError]) -> list[AtCopy]:
+    """Raises for a copy that cannot be read: what it lacks is not known, and must not go."""
+    for copy in copies:
+        if isinstance(copy, LifeboatError):
+            raise copy
+    return [copy for copy in copies if isinstance(copy, AtCopy)]
 
 
 def copy_regions(
@@ -88,14 +126,31 @@ def reconcile(
     ),
     as_json: AsJson = False,
 ) -> None:
-    """Find what crashes left behind, in the vault and in the cluster."""
-    context = Source(include=include).context(instance)
-    found = find_orphans(context)
-    removed = remove_orphans(context, found) if delete else []
+    """Find what crashes left behind, in the vault, in the cluster and in the copies."""
+    source = Source(include=include)
+    places: list[Custody] = [source.context(instance), *_readable(source.copies(instance))]
+    first, *there = [_reconciled(place, delete=delete) for place in places]
     if as_json:
-        show_json({"found": found, "removed": removed})
+        show_json({**first, "copies": dict(zip(map(_name, places[1:]), there, strict=True))})
         return
-    show_lines(_describe_orphans(found, removed))
+    for place, told in zip(places, (first, *there), strict=True):
+        if place is not places[0]:
+            show_lines([f"copy {_name(place)}:"])
+        show_lines(_describe_orphans(told["found"], told["removed"]))
+
+
+class _Told(TypedDict):
+    found: Reconciliation
+    removed: list[str]
+
+
+def _reconciled(place: Custody, *, delete: bool) -> _Told:
+    found = find_orphans(place)
+    return {"found": found, "removed": remove_orphans(place, found) if delete else []}
+
+
+def _name(place: Custody) -> str:
+    return place.instance.vault.name
 
 
 def scrub(

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from lifeboat.cli.options import AsJson, Include, VaultUrl
+from lifeboat.cli.options import AsJson, BareVault, Include
 from lifeboat.cli.output import say, show_json, show_lines
 from lifeboat.cli.source import BARE_VAULT, Source
 from lifeboat.policy.model import VaultEntry
@@ -19,7 +19,7 @@ _WIDTH = max(len(verdict) for verdict in Verdict)
 def check(
     name: Annotated[str, typer.Argument(help="the vault's name in clusters.yaml")] = "main",
     include: Include = None,
-    vault_url: VaultUrl = "",
+    vault_url: BareVault = "",
     as_json: AsJson = False,
 ) -> None:
     """Try every promise that Lifeboat needs on the store itself, and say which it cannot keep.

@@ -14,7 +14,8 @@ from lifeboat.steps.listing import THREADS
 _SNAPSHOTS = ["snapshot", "settle"]
 _ALL = ["dump", "volumes", *_SNAPSHOTS, "commit", "prune"]
 _HOOKS = ["quiesce", "unquiesce"]
-_REGIONS = ["copy_regions"]
+_COPY = "copy"
+_REGIONS = "copy_regions"
 
 
 def point_asset(instance: Instance) -> Asset:
@@ -60,7 +61,8 @@ class _Graph:
             otherwise_skip=[
                 *_ALL,
                 *(_HOOKS if self._hooks else []),
-                *(_REGIONS if self._regions else []),
+                *([_COPY] if self._instance.copies else []),
+                *([_REGIONS] if self._regions else []),
             ],
         )
         dumped = (
@@ -80,11 +82,24 @@ class _Graph:
         )
         [dumped, settled] >> committed >> pruned >> told
         if self._regions:  # a copy that fails keeps nobody from pruning
-            (
-                committed
-                >> task(task_id="copy_regions")(backup_tasks.copy_regions)(instance=instance)
-                >> told
+            copied = task(task_id=_REGIONS)(backup_tasks.copy_regions)(instance=instance)
+            committed >> copied >> told
+        self._copy(committed, pruned)
+
+    def _copy(self, committed: Any, pruned: Any) -> None:
+        """One task for each copy, so that none waits for another. Prune waits for all: what a copy
+        lacks may be nowhere else."""
+        vaults = [place.vault.name for place in self._instance.copies]
+        if not vaults:
+            return
+        copied = (
+            task(task_id=_COPY, map_index_template="{{ task.op_kwargs['vault'] }}")(
+                backup_tasks.copy
             )
+            .partial(instance=self._instance.id)
+            .expand(vault=vaults)
+        )
+        committed >> copied >> pruned
 
     def _snapshots(self, shards: Any, dumped: Any) -> Any:
         instance = self._instance.id

@@ -21,6 +21,7 @@ from lifeboat.errors import LifeboatError, PointIncomplete
 from lifeboat.pipeline.opening import (
     errors_of,
     leaving_errors,
+    open_copies,
     open_instance,
     pull,
     run_of,
@@ -31,6 +32,7 @@ from lifeboat.pipeline.waiting import WaitingOperator
 
 if TYPE_CHECKING:
     from lifeboat.steps.context import Context
+    from lifeboat.steps.prune import PruneResult
     from lifeboat.steps.scope import Scope
 
 POINT_KEY = "point"
@@ -211,23 +213,48 @@ def copy_regions(instance: str) -> dict[str, Any]:
     return {"ready": found.ready, "waiting": len(found.waiting), "removed": len(found.removed)}
 
 
+def copy(instance: str, vault: str) -> dict[str, Any]:
+    """Copies every point that one copy lacks, and would keep: also what earlier runs left."""
+    from lifeboat.steps.copy import copy_points, ensure_copied
+
+    with leaving_errors():
+        first, (there,) = open_copies(instance, vault)
+        copied = copy_points(first, there, say)
+        for warning in copied.warnings:
+            say(f"warning: {warning}")
+        say(f"{vault} has {copied.there} points, {copied.blobs} blobs and {copied.bytes} bytes new")
+        if copied.volumes:
+            say(f"the data of {copied.volumes} volume snapshots lies beside the disks, not there")
+        ensure_copied(copied)
+    return {"vault": vault, "copied": len(copied.points), "points": copied.there}
+
+
 def prune(instance: str) -> dict[str, Any]:
-    """Removes what the policy no longer keeps."""
+    """Removes what the policy no longer keeps, but nothing that a copy still lacks; then from each
+    copy what its own retention does not keep."""
+    from lifeboat.steps.copy_plan import wanted_by
     from lifeboat.steps.prune import execute_prune, plan_prune
 
     with leaving_errors():
         opened = open_instance(instance)
-        plan = plan_prune(opened)
+        _, copies = open_copies(instance)
+        plan = plan_prune(opened, wanted_by(opened.vault, copies))
         for kept in plan.keep:
             if kept.point in plan.spared:
                 say(f"goes because of an edit: {kept.point} ({', '.join(kept.reasons)})")
         result = execute_prune(opened, plan)
-    say(f"kept {result.kept} points, removed {len(result.removed)}")
+        _tell_pruned(opened.instance.vault.name, result)
+        for there in copies:
+            _tell_pruned(there.instance.vault.name, execute_prune(there, plan_prune(there)))
+    return {"kept": result.kept, "removed": len(result.removed)}
+
+
+def _tell_pruned(vault: str, result: PruneResult) -> None:
+    say(f"{vault}: kept {result.kept} points, removed {len(result.removed)}")
     for point in result.removed:
         say(f"removed {point}")
     for leftover in result.leftovers:
         say(f"could not be removed: {leftover}")
-    return {"kept": result.kept, "removed": len(result.removed)}
 
 
 def report(instance: str) -> None:
@@ -257,11 +284,19 @@ def report(instance: str) -> None:
     for entry in manifest.left_out:
         say(f"left out ({entry.severity}): {entry.what}: {entry.reason}")
     ensure_complete(manifest)
-    if not pull("prune"):
+    if pull("prune"):
+        return
+    failed = errors_of(["copy"])
+    if failed:
         raise AirflowFailException(
-            f"point {manifest.point} is whole, but expired points were not removed:"
-            " see the log of task prune"
+            f"point {manifest.point} is whole, but a copy lacks something; the next run copies what"
+            " is missing, and until then nothing is pruned\n"
+            + "\n".join(f"  {line}" for line in failed)
         )
+    raise AirflowFailException(
+        f"point {manifest.point} is whole, but expired points were not removed:"
+        " see the log of task prune"
+    )
 
 
 def _scope(opened: Context) -> Scope:

@@ -19,7 +19,8 @@ from lifeboat.policy.model import ClusterEntry
 
 if TYPE_CHECKING:
     from lifeboat.point.manifest import Run
-    from lifeboat.steps.context import Context
+    from lifeboat.steps.context import AtCopy, Context
+    from lifeboat.vault.vault import Vault
 
 SAME_CLUSTER = "same"
 ERROR_KEY = "error"
@@ -55,6 +56,17 @@ def open_instance(instance: str, target: str = SAME_CLUSTER) -> Context:
             known = ", ".join(cluster.name for cluster in clusters.clusters)
             raise UsageError(f"there is no cluster {target!r}", hint=f"clusters.yaml has {known}")
     return open_context(load_instance(include, instance), AirflowConnections(), target=entry)
+
+
+def open_copies(instance: str, vault: str = "") -> tuple[Vault, list[AtCopy]]:
+    """The instance's own vault and its copies, or the one in the vault of this name. No cluster is
+    asked for."""
+    from lifeboat.wiring import include_folder, open_copy, unlock
+
+    found, connections = load_instance(include_folder(), instance), AirflowConnections()
+    places = [place for place in found.copies if vault in ("", place.vault.name)]
+    first = unlock(found.vault, connections, read_only=True)
+    return first, [open_copy(found, place, connections) for place in places]
 
 
 def run_of(dag_run: Any) -> Run:

@@ -1,42 +1,69 @@
-"""The tasks of upkeep: reconcile, scrub, prune."""
+"""The tasks of upkeep: reconcile, scrub, prune; each looks after the copies as well."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow.sdk import get_current_context
 
+from lifeboat.errors import Damaged
 from lifeboat.pipeline.backup_tasks import prune
-from lifeboat.pipeline.opening import leaving_errors, open_instance, say
+from lifeboat.pipeline.opening import leaving_errors, open_copies, open_instance, say
 
 if TYPE_CHECKING:
     from datetime import datetime
+
+    from lifeboat.steps.context import Custody
+    from lifeboat.steps.reconcile import Reconciliation
+    from lifeboat.steps.scrub import Scrubbed
+
+T = TypeVar("T")
 
 __all__ = ["prune", "reconcile", "scrub"]
 
 
 def reconcile(instance: str) -> dict[str, Any]:
-    """Puts orphans on record and removes those that were long enough. Raises Damaged for points
-    whose data is gone, once that is done."""
-    from lifeboat.steps.reconcile import ensure_nothing_gone, remove_orphans
+    """Puts orphans on record and removes those that were long enough, in every place; brings back
+    what a copy lost. Raises Damaged for points whose data is gone, once that is done."""
+    from lifeboat.steps.copy import bring_again
+    from lifeboat.steps.reconcile import ensure_nothing_gone
     from lifeboat.steps.reconcile import reconcile as compare
 
     with leaving_errors():
-        opened = open_instance(instance)
-        found = compare(opened)
-        removed = remove_orphans(opened, found)
-        for orphan in found.orphans:
-            since = f"on record since {orphan.since}" if orphan.since else "put on record"
-            say(f"orphan {orphan.what}: {orphan.reason} ({since})")
-        for what in removed:
-            say(f"removed {what}")
-        ensure_nothing_gone(found)
-    return {"orphans": len(found.orphans), "removed": len(removed)}
+        found, removed = _put_in_order(open_instance(instance))
+        looks = [found]
+        first, copies = open_copies(instance)
+        for there in copies:
+            look, more = _put_in_order(there)
+            removed += more
+            if look.damaged:
+                bring_again(first, there, look.damaged, say)
+                look = compare(there)
+            looks.append(look)
+        _ensure_all(ensure_nothing_gone, looks)
+    return {"orphans": len(found.orphans), "removed": removed}
+
+
+def _put_in_order(place: Custody) -> tuple[Reconciliation, int]:
+    """What was found in one place, and how much of it was removed."""
+    from lifeboat.steps.reconcile import reconcile as compare
+    from lifeboat.steps.reconcile import remove_orphans
+
+    found = compare(place)
+    removed = remove_orphans(place, found)
+    vault = place.instance.vault.name
+    for orphan in found.orphans:
+        since = f"on record since {orphan.since}" if orphan.since else "put on record"
+        say(f"{vault}: orphan {orphan.what}: {orphan.reason} ({since})")
+    for what in removed:
+        say(f"{vault}: removed {what}")
+    return found, len(removed)
 
 
 def scrub(instance: str, percent: str) -> dict[str, Any]:
-    """Reads this turn's share again, and puts damaged packs on record for the next backup. Raises
-    Damaged, naming blobs, points and objects."""
+    """Reads this turn's share again, of the vault and of each copy, and puts damaged packs of the
+    vault on record for the next backup. Raises Damaged, naming blobs, points and objects."""
     from lifeboat.clock import rfc3339
     from lifeboat.steps.scrub import ensure_sound, record_damage, sample, turn_at
     from lifeboat.steps.scrub import scrub as read_again
@@ -45,13 +72,31 @@ def scrub(instance: str, percent: str) -> dict[str, Any]:
         opened = open_instance(instance)
         interval = opened.instance.policy.upkeep.schedule.gap.length.total_seconds()
         turn = turn_at(_tick().timestamp(), interval)
-        found = read_again(opened.vault, instance, sample(int(percent), turn), say)
-        say(f"read {found.packs} packs, {found.frames} frames, {found.bytes} bytes (turn {turn})")
-        say(f"the newest whole point is {found.newest_whole or 'none'}")
-        for pack in record_damage(opened.vault, found, rfc3339(opened.clock())):
+
+        def look(place: Custody) -> Scrubbed:
+            found = read_again(place.vault, instance, sample(int(percent), turn), say)
+            vault = place.instance.vault.name
+            say(f"{vault}: read {found.packs} packs, {found.bytes} bytes (turn {turn})")
+            say(f"{vault}: the newest whole point is {found.newest_whole or 'none'}")
+            return found
+
+        first = look(opened)
+        for pack in record_damage(opened.vault, first, rfc3339(opened.clock())):
             say(f"pack {pack} is on record: the next point stores anew what it needs of it")
-        ensure_sound(found)
-    return {"points": found.points, "packs": found.packs, "bytes": found.bytes}
+        _ensure_all(ensure_sound, [first, *map(look, open_copies(instance)[1])])
+    return {"points": first.points, "packs": first.packs, "bytes": first.bytes}
+
+
+def _ensure_all(ensure: Callable[[T], None], looks: list[T]) -> None:
+    """Every place is looked at before the first damage is raised, with that of all."""
+    messages = []
+    for look in looks:
+        try:
+            ensure(look)
+        except Damaged as error:
+            messages.append(str(error))
+    if messages:
+        raise Damaged("\n".join(messages))
 
 
 def _tick() -> datetime:

@@ -14,9 +14,9 @@ from typing import NamedTuple
 from lifeboat.errors import BlobMissing, Damaged, NewerFormat
 from lifeboat.point.contents import Overlay, decode_changes
 from lifeboat.point.manifest import Manifest
-from lifeboat.vault.crypto import RECORD_ID_BYTES
+from lifeboat.vault.crypto import RECORD_ID_BYTES, Cipher
 from lifeboat.vault.dictionaries import Dictionaries
-from lifeboat.vault.records import Place
+from lifeboat.vault.records import Place, open_frame
 from lifeboat.vault.rows import Entry
 from lifeboat.vault.trees import Base, BlobRef, tree_key
 from lifeboat.vault.vault import Vault
@@ -92,6 +92,21 @@ class Frames:
             if name != _UNKNOWN:
                 yield line, name.hex()
         yield from self._more.get(frame, ())
+
+
+def misplaced(cipher: Cipher, frame: Frame, body: bytes, frames: Frames) -> list[tuple[int, str]]:
+    """Opens a frame of a pack, given the pack's bytes from its start; returns line and id of each
+    record that is to be there and is not. Raises Damaged when the frame does not open."""
+    pack, offset, length, _ = frame
+    sealed = body[offset : offset + length]
+    if len(sealed) != length:
+        raise Damaged(f"pack {pack}: ends at byte {len(body)}, a frame ends at {offset + length}")
+    records = open_frame(cipher, Place(*frame, 0), sealed, frames.dictionaries(frame))
+    return [
+        (line, record)
+        for line, record in frames.noted(frame)
+        if line >= len(records) or cipher.record_id(records[line]) != record
+    ]
 
 
 class Shelf:

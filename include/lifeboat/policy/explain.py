@@ -70,8 +70,9 @@ def _table(instance: Instance) -> str:
         ("Backs up", in_words(policy.schedule)),
         ("Objectives", _objectives(policy)),
         ("RPO against schedule", _feasibility(policy)),
-        ("Keeps", _retention(policy)),
+        ("Keeps", _retention(policy.retention)),
         ("Comes to", _steady(policy)),
+        ("Copies", _copies(policy)),
         ("Test restores", _test_restore(policy)),
         ("Upkeep", f"{in_words(policy.upkeep.schedule)}; reads {policy.upkeep.scrub} again"),
     ]
@@ -171,8 +172,20 @@ def _steady(policy: Policy) -> str:
     return f"{text}, never reached"
 
 
-def _retention(policy: Policy) -> str:
-    rules = policy.retention
+def _copies(policy: Policy) -> str:
+    """`offsite`: what stays there. Without any, nothing: most policies have none."""
+    told = []
+    for copy in policy.copies:
+        own = copy.retention and copy.retention != policy.retention
+        keeps = _retention(copy.retention) if own and copy.retention else "what the vault keeps"
+        told.append(f"`{copy.vault}` keeps {keeps}")
+    text = ". ".join(told)
+    if not text or not policy.volumes.snapshot:
+        return text
+    return f"{text}. **Not the data of volumes**: snapshots stay beside the disks"
+
+
+def _retention(rules: Retention) -> str:
     kept = [_kept(name, amount, rules) for name, amount in rules.keep.amounts.items()]
     text = ", ".join(kept)
     if rules.one_tag:

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lifeboat.policy.model import ClusterEntry, Policy, VaultEntry
+from lifeboat.policy.rules import Retention
+
+
+@dataclass(frozen=True)
+class CopyPlace:
+    """A further vault that gets the points of an instance, and which of them stay there."""
+
+    vault: VaultEntry
+    retention: Retention
 
 
 @dataclass(frozen=True)
@@ -21,6 +30,12 @@ class Instance:
     policy_text: str
     policy_digest: str
     source: str
+    copies: tuple[CopyPlace, ...] = ()
+
+    def at(self, place: CopyPlace) -> Instance:
+        """The instance as it is kept in a copy: that vault, and the retention there."""
+        policy = self.policy.model_copy(update={"retention": place.retention})
+        return replace(self, policy=policy, vault=place.vault, copies=())
 
     @property
     def id(self) -> str:

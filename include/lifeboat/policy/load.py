@@ -18,8 +18,8 @@ from lifeboat.errors import PolicyError, Problem, UsageError
 from lifeboat.policy.azure_fit import azure_problems
 from lifeboat.policy.document import Document, parse_document
 from lifeboat.policy.fields import Strict, format_duration
-from lifeboat.policy.instance import Instance
-from lifeboat.policy.model import ClustersFile, Policy
+from lifeboat.policy.instance import CopyPlace, Instance
+from lifeboat.policy.model import ClustersFile, Policy, VaultEntry
 from lifeboat.policy.presets import PRESETS_FILE, Presets
 from lifeboat.policy.problems import closest, problem_at, to_problems
 from lifeboat.policy.steady import SNAPSHOT_GUARD, SNAPSHOT_LIMIT, steady_state, time_until
@@ -211,6 +211,8 @@ def _placed(file: _PolicyFile, clusters: ClustersFile) -> tuple[Instance, ...]:
     if vault is None:
         known = [entry.name for entry in clusters.vaults]
         problems.append(_unknown(document, ("vault",), policy.vault, "vault", known))
+    else:
+        problems += _wrong_copies(document, policy, vault, clusters)
     if problems or vault is None:
         raise PolicyError(problems)
     digest = "sha256:" + hashlib.sha256(document.text.encode()).hexdigest()
@@ -219,7 +221,36 @@ def _placed(file: _PolicyFile, clusters: ClustersFile) -> tuple[Instance, ...]:
     problems += [one for entry in entries for one in azure_problems(document, policy, entry)]
     if problems:
         raise PolicyError(problems)
-    return tuple(Instance(policy, entry, vault, document.text, digest, source) for entry in entries)
+    copies = tuple(_copy_places(policy, clusters))
+    return tuple(
+        Instance(policy, entry, vault, document.text, digest, source, copies) for entry in entries
+    )
+
+
+def _copy_places(policy: Policy, clusters: ClustersFile) -> Iterator[CopyPlace]:
+    for copy in policy.copies:
+        entry = clusters.vault(copy.vault)
+        if entry:
+            yield CopyPlace(entry, copy.retention or policy.retention)
+
+
+def _wrong_copies(
+    document: Document, policy: Policy, vault: VaultEntry, clusters: ClustersFile
+) -> Iterator[Problem]:
+    """Copies that cannot be: in no known vault, in the first vault's place, sealed otherwise."""
+    for index, copy in enumerate(policy.copies):
+        path = ("copies", index, "vault")
+        entry = clusters.vault(copy.vault)
+        if entry is None:
+            known = [other.name for other in clusters.vaults if other.name != vault.name]
+            yield _unknown(document, path, copy.vault, "vault", known)
+        elif entry.url == vault.url:
+            found = f"{copy.vault!r}, whose url is that of {vault.name}"
+            yield problem_at(document, path, found, "a vault in another place")
+        elif entry.encryption != vault.encryption:
+            found = f"{copy.vault!r}, which has encryption: {entry.encryption}"
+            expected = f"a vault with encryption: {vault.encryption}, as {vault.name} has: a copy"
+            yield problem_at(document, path, found, f"{expected} holds the same bytes")
 
 
 def _check_owner(file: _PolicyFile, owners: dict[str, _PolicyFile]) -> None:

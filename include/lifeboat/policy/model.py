@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
+from lifeboat.policy.copies import Copy, settled
 from lifeboat.policy.fields import (
     Duration,
     Name,
@@ -31,6 +32,7 @@ __all__ = [
     "Check",
     "ClusterEntry",
     "ClustersFile",
+    "Copy",
     "Keep",
     "KindSelect",
     "NamespaceSelect",
@@ -218,6 +220,11 @@ class Policy(Strict):
         " for the application. Default none: snapshots are as after a power cut.",
     )
     retention: Retention = Field(description="How many points stay.")
+    copies: tuple[Copy, ...] = Field(
+        default=(),
+        description="Further vaults that every point goes to, each with a retention of its own."
+        " Default none: whoever loses the vault loses every point.",
+    )
     test_restore: TestRestore | None = Field(
         default=None,
         description="How points are proven. Default none: points of this policy are hopes.",
@@ -267,8 +274,15 @@ class Policy(Strict):
             )
         if not rules.timezone:
             zone = self.schedule.timezone if self.schedule else "UTC"
-            settled = rules.model_copy(update={"timezone": zone})
-            object.__setattr__(self, "retention", settled)
+            in_zone = rules.model_copy(update={"timezone": zone})
+            object.__setattr__(self, "retention", in_zone)
+        return self
+
+    @model_validator(mode="after")
+    def _copies_lie_elsewhere(self) -> Policy:
+        scheduled = self.schedule is not None
+        copies = settled(self.copies, self.vault, self.retention, scheduled=scheduled)
+        object.__setattr__(self, "copies", copies)
         return self
 
     @model_validator(mode="after")

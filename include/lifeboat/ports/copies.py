@@ -16,7 +16,7 @@ from lifeboat.ports.disks import StoredSnapshot
 
 
 @dataclass(frozen=True)
-class CopyPlace:
+class CopyRegion:
     """Where copies go. `sku`: of the copies, empty for Azure's own choice."""
 
     region: str
@@ -34,7 +34,7 @@ class CopyTicket:
     """A copy that was asked for: enough to poll it from anywhere."""
 
     snapshot: StoredSnapshot
-    place: CopyPlace
+    place: CopyRegion
     name: str
 
 
@@ -53,7 +53,7 @@ class StoredCopy:
     """A copy that is there, whole or not. `snapshot.handle` is the copy's own."""
 
     snapshot: StoredSnapshot
-    place: CopyPlace
+    place: CopyRegion
     ready: bool
 
 
@@ -62,9 +62,9 @@ class Copies(Protocol):
     the order of its rules."""
 
     @property
-    def places(self) -> tuple[CopyPlace, ...]: ...
+    def places(self) -> tuple[CopyRegion, ...]: ...
 
-    def start_copy(self, snapshot: StoredSnapshot, place: CopyPlace) -> CopyTicket:
+    def start_copy(self, snapshot: StoredSnapshot, place: CopyRegion) -> CopyTicket:
         """Raises NotReady while an earlier copy of the same disk into the region runs or the
         snapshot itself is not complete, Throttled, and SnapshotFailed when a later cut was copied
         already or the snapshot is gone."""
@@ -72,7 +72,7 @@ class Copies(Protocol):
 
     def poll_copy(self, ticket: CopyTicket) -> CopyState: ...
 
-    def list_copies(self, instance: str, place: CopyPlace) -> tuple[StoredCopy, ...]:
+    def list_copies(self, instance: str, place: CopyRegion) -> tuple[StoredCopy, ...]:
         """Every copy of this instance there, oldest cut first, but for those that are only spared
         for the next one."""
         ...

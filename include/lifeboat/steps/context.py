@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 from lifeboat.clock import Clock
 from lifeboat.policy.instance import Instance
@@ -11,6 +12,35 @@ from lifeboat.ports.copies import Copies
 from lifeboat.ports.disks import Disks
 from lifeboat.ports.volumes import VolumeReader
 from lifeboat.vault.vault import Vault
+
+
+class Custody(Protocol):
+    """What it takes to keep the points of one place in order: a `Context`, or an `AtCopy`."""
+
+    @property
+    def instance(self) -> Instance: ...
+
+    @property
+    def vault(self) -> Vault: ...
+
+    @property
+    def disks(self) -> Disks | None:
+        """None in a copy: the snapshots that its points name belong to the first vault."""
+        ...
+
+    @property
+    def clock(self) -> Clock: ...
+
+
+@dataclass(frozen=True)
+class AtCopy:
+    """One copy of an instance's points: `instance` has the copy's vault and retention. No cluster
+    is asked for."""
+
+    instance: Instance
+    vault: Vault
+    clock: Clock
+    disks: None = None
 
 
 @dataclass(frozen=True)

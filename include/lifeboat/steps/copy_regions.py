@@ -17,7 +17,7 @@ from lifeboat.point import catalog
 from lifeboat.point.manifest import Manifest
 from lifeboat.policy.azure import CopyRule
 from lifeboat.policy.retention import decide
-from lifeboat.ports.copies import Copies, CopyPlace, StoredCopy
+from lifeboat.ports.copies import Copies, CopyRegion, StoredCopy
 from lifeboat.ports.disks import StoredSnapshot
 from lifeboat.steps.context import Context
 from lifeboat.steps.retained import retention_points
@@ -89,7 +89,7 @@ class _Place:
         self,
         context: Context,
         rule: CopyRule,
-        place: CopyPlace,
+        place: CopyRegion,
         manifests: list[Manifest],
         damaged: frozenset[str],
     ) -> None:

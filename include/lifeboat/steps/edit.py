@@ -78,7 +78,8 @@ def former_rules(
         captured = parse_rfc3339(manifest.captured_to)
         if manifest.policy_digest not in met:
             met.add(manifest.policy_digest)
-            found.append(_former(vault, manifest, until))
+            former = _former(vault, instance, manifest, until)
+            found += [former] if former else []
         if captured <= now - DELAY:
             break
         until = captured + DELAY
@@ -133,14 +134,19 @@ def edit_impact(vault: Vault, instance: Instance, now: datetime) -> EditImpact:
     )
 
 
-def _former(vault: Vault, manifest: Manifest, until: datetime | None) -> Former:
+def _former(
+    vault: Vault, instance: Instance, manifest: Manifest, until: datetime | None
+) -> Former | None:
+    """What a point's text says of this vault; None when it was no place of the policy's then."""
     try:
         text = read_policy(vault, manifest)
         policy = parse_policy(text, f"point {manifest.point}", manifest.policy)
     except (PolicyError, Damaged, BlobMissing, NewerFormat) as error:
         told = f"the policy of point {manifest.point} cannot be read: {error.message}"
         return Former(manifest.point, until, unreadable=told)
-    return Former(manifest.point, until, policy.retention)
+    places = {copy.vault: copy.retention for copy in policy.copies}
+    rules = {policy.vault: policy.retention, **places}.get(instance.vault.name)
+    return Former(manifest.point, until, rules) if rules else None
 
 
 def _effect(change: Change) -> Effect:

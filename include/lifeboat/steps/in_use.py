@@ -9,7 +9,7 @@ import msgspec
 from lifeboat.errors import Damaged, NewerFormat
 from lifeboat.point import catalog, layout
 from lifeboat.point.facts import removed_points
-from lifeboat.steps.context import Context
+from lifeboat.steps.context import Custody
 from lifeboat.steps.scope import Scope
 
 _GIVEN_UP = timedelta(days=1)
@@ -26,12 +26,12 @@ class _Plan(msgspec.Struct):
     request: _Request
 
 
-def points_in_use(context: Context) -> set[str]:
+def points_in_use(context: Custody) -> set[str]:
     """Ids of points that open backups build on, and that restores and test restores read."""
     return {scope.previous for scope in open_scopes(context)} | _being_restored(context)
 
 
-def open_scopes(context: Context) -> list[Scope]:
+def open_scopes(context: Custody) -> list[Scope]:
     """Scopes of runs that have neither committed nor been given up: no manifest, no tombstone."""
     instance, vault = context.instance.id, context.vault
     settled = set(catalog.point_ids(vault, instance)) | removed_points(vault, instance)
@@ -43,7 +43,7 @@ def open_scopes(context: Context) -> list[Scope]:
     ]
 
 
-def _being_restored(context: Context) -> set[str]:
+def _being_restored(context: Custody) -> set[str]:
     vault, found = context.vault, set[str]()
     stats = {stat.key: stat for stat in vault.store.list(layout.restores(context.instance.id))}
     for key, stat in stats.items():

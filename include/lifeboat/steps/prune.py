@@ -8,6 +8,7 @@ account or found by reconcile; it never keeps a manifest alive.
 
 from __future__ import annotations
 
+from collections.abc import Set
 from datetime import timedelta
 
 import msgspec
@@ -20,7 +21,7 @@ from lifeboat.point.liveness import mentioned_by, needed_by
 from lifeboat.point.manifest import Manifest, read_manifest
 from lifeboat.policy.retention import decide
 from lifeboat.ports.disks import StoredSnapshot
-from lifeboat.steps.context import Context
+from lifeboat.steps.context import Custody
 from lifeboat.steps.edit import former_rules, spared
 from lifeboat.steps.in_use import points_in_use
 from lifeboat.steps.retained import retention_points
@@ -69,18 +70,24 @@ class PruneResult(msgspec.Struct, frozen=True):
     leftovers: tuple[str, ...]
 
 
-def plan_prune(context: Context, *, at_once: bool = False) -> PrunePlan:
-    """Reads the catalog only. Points that a run or a restore under way needs are in use. An edit of
-    the policy lets points go a day after its first point, or `at_once`."""
+def plan_prune(
+    context: Custody, wanted: Set[str] = frozenset(), *, at_once: bool = False
+) -> PrunePlan:
+    """Reads the catalog only. Points that a run or a restore under way needs are in use, and so are
+    `wanted` ones, which a copy still lacks. Snapshots go with the point of the first vault alone.
+    An edit of the policy lets points go a day after its first point, or `at_once`."""
     instance, vault = context.instance.id, context.vault
     readable, damaged = catalog.readable(vault, instance)
     manifests = {manifest.point: manifest for manifest in readable}
-    points = retention_points(vault, instance, readable, points_in_use(context))
+    points = retention_points(vault, instance, readable, points_in_use(context) | wanted)
     now = context.clock()
     decision = decide(points, context.instance.policy.retention, now)
     formers = [] if at_once else former_rules(vault, context.instance, readable, now)
     spare = spared(decision, formers, points, now)
-    stays = {kept.id: kept.reasons for kept in decision.keep}
+    stays = {
+        kept.id: (*kept.reasons, "a copy lacks it") if kept.id in wanted else kept.reasons
+        for kept in decision.keep
+    }
     stays |= {point: (reason,) for point, reason in spare.items()}
     staying = [manifest for manifest in reversed(readable) if manifest.point in stays]
     keep = tuple(Keeping(m.point, m.captured_to, stays[m.point]) for m in staying)
@@ -92,7 +99,7 @@ def plan_prune(context: Context, *, at_once: bool = False) -> PrunePlan:
             manifest.point,
             manifest.captured_to,
             tuple(gone.reasons),
-            tuple(s for s in manifest.volumes if s.handle not in handles),
+            tuple(s for s in manifest.volumes if context.disks and s.handle not in handles),
         )
         for gone, manifest in zip(gone_for_good, going, strict=True)
     ]
@@ -100,7 +107,7 @@ def plan_prune(context: Context, *, at_once: bool = False) -> PrunePlan:
     return PrunePlan(instance, keep, tuple(removals), blobs, tuple(damaged), tuple(sorted(spare)))
 
 
-def execute_prune(context: Context, plan: PrunePlan) -> PruneResult:
+def execute_prune(context: Custody, plan: PrunePlan) -> PruneResult:
     """Repeated and interrupted runs converge: everything is delete-if-there."""
     removed, leftovers = [], []
     for removal in plan.remove:
@@ -119,17 +126,19 @@ def execute_prune(context: Context, plan: PrunePlan) -> PruneResult:
     return PruneResult(tuple(removed), kept, tuple(leftovers))
 
 
-def _freed_in_fact(context: Context, plan: PrunePlan, removed: list[str]) -> list[str]:
-    """The blobs of the plan, but not those of a point that would not go yet."""
-    locked = [removal.point for removal in plan.remove if removal.point not in removed]
-    if not locked:
-        return list(plan.blobs)
+def _freed_in_fact(context: Custody, plan: PrunePlan, removed: list[str]) -> list[str]:
+    """The blobs of the plan, but not those of a point that would not go yet, or came meanwhile: to
+    a copy, a point may come that needs what only the points which go needed before."""
     vault, instance = context.vault, plan.instance
-    needed = needed_by(vault, [read_manifest(vault, instance, point) for point in locked]).keys
+    expected = {*removed, *plan.damaged, *(kept.point for kept in plan.keep)}
+    others = [p for p in catalog.point_ids(vault, instance) if p not in expected]
+    if not others:
+        return list(plan.blobs)
+    needed = needed_by(vault, [read_manifest(vault, instance, point) for point in others]).keys
     return [key for key in plan.blobs if key not in needed]
 
 
-def working_documents(context: Context) -> list[str]:
+def working_documents(context: Custody) -> list[str]:
     """Keys of what runs left that are over: scopes and parts of points that are removed, or were
     committed a day ago, and the claims of such runs. A task of such a run that is cleared later
     finds no claim and captures a new point."""
@@ -164,9 +173,10 @@ def _freed(vault: Vault, staying: list[Manifest], going: list[Manifest]) -> tupl
     return tuple(sorted(mentioned_by(vault, going).keys - needed_by(vault, staying).keys))
 
 
-def _delete_snapshots(context: Context, snapshots: tuple[StoredSnapshot, ...]) -> list[str]:
+def _delete_snapshots(context: Custody, snapshots: tuple[StoredSnapshot, ...]) -> list[str]:
     leftovers = []
     for snapshot in snapshots:
+        assert context.disks is not None  # a plan for a copy names no snapshots
         try:
             context.disks.delete_snapshot(snapshot)
         except LifeboatError as error:
@@ -175,7 +185,7 @@ def _delete_snapshots(context: Context, snapshots: tuple[StoredSnapshot, ...]) -
     return leftovers
 
 
-def _delete_blobs(context: Context, keys: list[str]) -> list[str]:
+def _delete_blobs(context: Custody, keys: list[str]) -> list[str]:
     leftovers = []
     for key in keys:
         try:

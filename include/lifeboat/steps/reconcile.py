@@ -27,7 +27,7 @@ from lifeboat.point.liveness import bereft, needed_by, stored_blobs
 from lifeboat.point.manifest import Manifest
 from lifeboat.ports.disks import StoredSnapshot
 from lifeboat.ports.store import BlobStat
-from lifeboat.steps.context import Context
+from lifeboat.steps.context import Custody
 from lifeboat.steps.in_use import open_scopes
 from lifeboat.vault.packs import ROOT as PACKS
 from lifeboat.vault.packs import pack_key
@@ -67,7 +67,7 @@ class Reconciliation(msgspec.Struct, frozen=True):
 class _Records:
     """What is on record, and whether it has been for long enough."""
 
-    def __init__(self, context: Context, grace: timedelta) -> None:
+    def __init__(self, context: Custody, grace: timedelta) -> None:
         self._vault, self._instance = context.vault, context.instance.id
         self._now, self._grace = context.clock(), grace
         prefix = layout.orphans(self._instance)
@@ -96,24 +96,27 @@ class _Records:
         return tuple(sorted(self._stats.keys() - self._met))
 
 
-def reconcile(context: Context, grace: timedelta = GRACE) -> Reconciliation:
-    """Compare vault and cluster. Reads only; `remove_orphans` acts on what it finds."""
+def reconcile(context: Custody, grace: timedelta = GRACE) -> Reconciliation:
+    """Compare vault and cluster; in a copy, whose snapshots are the first vault's, only the vault.
+    Reads only; `remove_orphans` acts on what it finds."""
     records = _Records(context, grace)
     manifests, unreadable = catalog.readable(context.vault, context.instance.id)
-    stored, marked = stored_blobs(context.vault), context.disks.list_marked(context.instance.id)
+    stored = stored_blobs(context.vault)
+    marked = context.disks.list_marked(context.instance.id) if context.disks else None
     damaged: dict[str, tuple[str, ...]] = {point: (why,) for point, why in unreadable.items()}
-    for found in (bereft(context.vault, manifests, stored), _gone(manifests, marked)):
+    gone = {} if marked is None else _gone(manifests, marked)
+    for found in (bereft(context.vault, manifests, stored), gone):
         for point, what in found.items():
             damaged[point] = (*damaged.get(point, ()), *what)
     orphans = [
         *_orphan_blobs(context, stored, records),
-        *_orphan_snapshots(context, manifests, marked, records),
+        *_orphan_snapshots(context, manifests, marked or (), records),
     ]
     settled = (*records.settled(), *_damage_that_went(context, stored))
     return Reconciliation(tuple(orphans), damaged, settled)
 
 
-def remove_orphans(context: Context, found: Reconciliation) -> list[str]:
+def remove_orphans(context: Custody, found: Reconciliation) -> list[str]:
     """Put new orphans on record, delete the ripe ones with their records; returns what was removed.
 
     Interrupted and repeated runs converge: a record is written once and goes after its orphan.
@@ -127,6 +130,7 @@ def remove_orphans(context: Context, found: Reconciliation) -> list[str]:
                 _record(context, key, orphan)
             continue
         if orphan.snapshot is not None:
+            assert context.disks is not None  # in a copy no snapshot is looked for
             context.disks.delete_snapshot(orphan.snapshot)
         else:
             try:
@@ -147,14 +151,14 @@ def ensure_nothing_gone(found: Reconciliation) -> None:
         raise Damaged("points whose data is gone:\n" + "\n".join(lines))
 
 
-def _damage_that_went(context: Context, stored: dict[str, BlobStat]) -> Iterator[str]:
+def _damage_that_went(context: Custody, stored: dict[str, BlobStat]) -> Iterator[str]:
     """Scrub's records of packs that are there no more."""
     for stat in context.vault.store.list(layout.damaged_packs(context.instance.id)):
         if pack_key(layout.last_segment(stat.key)) not in stored:
             yield stat.key
 
 
-def _record(context: Context, key: str, orphan: Orphan) -> None:
+def _record(context: Custody, key: str, orphan: Orphan) -> None:
     seen = OrphanSeen(orphan.what, orphan.reason, rfc3339(context.clock()))
     try:
         context.vault.put_document(key, seen)
@@ -163,7 +167,7 @@ def _record(context: Context, key: str, orphan: Orphan) -> None:
 
 
 def _orphan_blobs(
-    context: Context, stored: dict[str, BlobStat], records: _Records
+    context: Custody, stored: dict[str, BlobStat], records: _Records
 ) -> Iterator[Orphan]:
     needed = _needed(context)
     for key, stat in stored.items():
@@ -177,7 +181,7 @@ def _orphan_blobs(
         yield Orphan(what, "no point needs it", ripe, since, key=key)
 
 
-def _needed(context: Context) -> set[str] | None:
+def _needed(context: Custody) -> set[str] | None:
     """Keys of the blobs that any point of any instance of this vault needs; None when some point
     cannot be read and may need any of them."""
     keys: set[str] = set()
@@ -212,7 +216,7 @@ def _gone(
 
 
 def _orphan_snapshots(
-    context: Context,
+    context: Custody,
     manifests: list[Manifest],
     marked: tuple[StoredSnapshot, ...],
     records: _Records,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Set
 
 from lifeboat.clock import parse_rfc3339
-from lifeboat.point.facts import held_points, read_verdicts
+from lifeboat.point.facts import Verdict, held_points, read_verdicts
 from lifeboat.point.manifest import Manifest
 from lifeboat.policy.retention import RetentionPoint
 from lifeboat.vault.vault import Vault
@@ -19,10 +19,16 @@ ON_DEMAND = frozenset({"manual", "cli"})
 
 
 def retention_points(
-    vault: Vault, instance: str, manifests: Iterable[Manifest], in_use: Set[str] = frozenset()
+    vault: Vault,
+    instance: str,
+    manifests: Iterable[Manifest],
+    in_use: Set[str] = frozenset(),
+    verdicts: Iterable[Verdict] | None = None,
 ) -> list[RetentionPoint]:
-    """One for each manifest. `in_use` are ids that a run under way builds on."""
-    verified = {v.point for v in read_verdicts(vault, instance) if v.proven}
+    """One for each manifest. `in_use` are ids that a run under way builds on; `verdicts` default to
+    all, and then a damaged one raises: nothing is removed on half the evidence."""
+    told = read_verdicts(vault, instance) if verdicts is None else verdicts
+    verified = {verdict.point for verdict in told if verdict.proven}
     held = held_points(vault, instance)
     return [
         _told(manifest, manifest.point in verified, manifest.point in held, in_use)

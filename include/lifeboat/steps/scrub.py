@@ -16,9 +16,9 @@ import msgspec
 from lifeboat.errors import BlobExists, BlobMissing, Damaged, NewerFormat, UsageError
 from lifeboat.point import catalog, layout
 from lifeboat.point.manifest import Manifest
-from lifeboat.point.survey import UNREADABLE, Frame, Frames, losses, shelves, survey
+from lifeboat.point.survey import UNREADABLE, Frame, Frames, losses, misplaced, shelves, survey
 from lifeboat.vault.packs import check_magic, pack_key
-from lifeboat.vault.records import Place, open_frame
+from lifeboat.vault.records import Place
 from lifeboat.vault.vault import Vault, check_opening
 
 Say = Callable[[str], None]
@@ -222,23 +222,14 @@ def _pack(vault: Vault, pack: str, frames: Frames, account: _Account) -> dict[st
 
 def _frame(vault: Vault, frame: Frame, body: bytes, frames: Frames, account: _Account) -> str:
     """Verify one frame and the records that are needed of it; returns what is wrong."""
-    pack, offset, length, _ = frame
-    sealed = body[offset : offset + length]
-    if len(sealed) != length:
-        account.bad_frames.add(frame)
-        return f"pack {pack}: ends at byte {len(body)}, a frame ends at {offset + length}"
+    pack, offset, _, _ = frame
     try:
-        dictionaries = frames.dictionaries(frame)
-        records = open_frame(vault.cipher, Place(*frame, 0), sealed, dictionaries)
+        wrong = misplaced(vault.cipher, frame, body, frames)
     except UNREADABLE as error:
         account.bad_frames.add(frame)
         return error.message
-    wrong = ""
-    for line, record in frames.noted(frame):
-        if line >= len(records) or vault.cipher.record_id(records[line]) != record:
-            account.bad_records.add((record, Place(*frame, line)))
-            wrong = f"pack {pack} at byte {offset}: is not record {record}"
-    return wrong
+    account.bad_records.update((record, Place(*frame, line)) for line, record in wrong)
+    return f"pack {pack} at byte {offset}: is not record {wrong[-1][1]}" if wrong else ""
 
 
 def _told(vault: Vault, account: _Account, manifests: list[Manifest], share: Sample) -> Scrubbed:

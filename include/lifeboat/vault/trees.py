@@ -126,10 +126,20 @@ class Trees:
         reader looks there: whoever refers to a tree says where its parts lie."""
         key = tree_key(ref.name)
         stat = self._store.stat(key)
-        if stat is not None and stat.size != ref.size:
-            raise Damaged(f"tree {ref.name}: has {stat.size} bytes, {ref.size} were written")
-        if self._store.get_range(key, 0, len(MAGIC)) != MAGIC:
-            raise Damaged(f"tree {ref.name}: does not start with {MAGIC.decode()}")
+        size = ref.size if stat is None else stat.size
+        _check_whole(ref, self._store.get_range(key, 0, len(MAGIC)), size)
+
+    def check_base(self, ref: BlobRef, stored: bytes) -> None:
+        """Raises Damaged unless these bytes are the whole base, as it was written."""
+        _check_whole(ref, stored)
+        root = self._open(ref.name, ref.root, stored[ref.root :], _Root)
+        for _, offset, length, _ in root.leaves:
+            self.read_leaf(ref.name, offset, length, stored)
+
+    def check_layer(self, ref: BlobRef, stored: bytes) -> None:
+        """Raises Damaged unless these bytes are the whole layer, as it was written."""
+        _check_whole(ref, stored)
+        self._open(ref.name, ref.root, stored[ref.root :], Layer)
 
     def open_base(self, ref: BlobRef) -> Base:
         """One request for the whole of a small tree, for the root of a large one."""
@@ -240,6 +250,15 @@ class Base:
             gone, _ = self._kept.popitem(last=False)
             del self._rows[gone]
         return rows, self._kept[index]
+
+
+def _check_whole(ref: BlobRef, stored: bytes, size: int | None = None) -> None:
+    """`size` is the blob's where `stored` is only its start."""
+    found = len(stored) if size is None else size
+    if found != ref.size:
+        raise Damaged(f"tree {ref.name}: has {found} bytes, {ref.size} were written")
+    if not stored.startswith(MAGIC):
+        raise Damaged(f"tree {ref.name}: does not start with {MAGIC.decode()}")
 
 
 def _new_blob() -> tuple[str, bytearray]:

@@ -82,7 +82,10 @@ class Vault:
 
     def get_document(self, key: str, shape: type[T]) -> T:
         """Read a document. Raises BlobMissing, Damaged or NewerFormat."""
-        stored = self.store.get(key)
+        return self.open_document(key, self.store.get(key), shape)
+
+    def open_document(self, key: str, stored: bytes, shape: type[T]) -> T:
+        """A document from its stored bytes. Raises Damaged or NewerFormat."""
         _check_document(key, stored)
         packed = self.cipher.open(stored[len(_DOCUMENT_MAGIC) :], self._context(key), key)
         try:
@@ -150,10 +153,10 @@ def open_vault(store: Store, secret: str | VaultKey) -> Vault:
     Raises NotAVault, NewerFormat, WrongKey, Damaged, UsageError for a broken key, and what the
     key's keeper raises.
     """
-    header = _read_header(store)
+    header = read_header(store)
     if header.encryption == NONE:
         return Vault(store, header, Plain(header.vault))
-    key = _given(store, secret)
+    key = given_key(store, secret)
     try:
         data_key = find_data_key(store, header.vault, header.check, key)
     except WrongKey as error:
@@ -165,13 +168,14 @@ def open_vault(store: Store, secret: str | VaultKey) -> Vault:
 
 def open_keyring(store: Store, secret: str | VaultKey) -> KeyRing:
     """The wrappings of a vault, to list, add and remove. Raises as `open_vault`."""
-    header = _read_header(store)
+    header = read_header(store)
     if header.encryption == NONE:
         raise UsageError(f"{store.describe()} is not encrypted: it has no keys")
-    return KeyRing(store, header.vault, header.check, _given(store, secret))
+    return KeyRing(store, header.vault, header.check, given_key(store, secret))
 
 
-def _given(store: Store, secret: str | VaultKey) -> VaultKey:
+def given_key(store: Store, secret: str | VaultKey) -> VaultKey:
+    """The key that somebody gave for the place. Raises WrongKey for none."""
     if not secret:
         raise WrongKey(f"{store.describe()} is encrypted and no key was given")
     return _as_key(secret)
@@ -181,7 +185,8 @@ def _as_key(secret: str | VaultKey) -> VaultKey:
     return key_of(secret) if isinstance(secret, str) else secret
 
 
-def _read_header(store: Store) -> Header:
+def read_header(store: Store) -> Header:
+    """What the place says it is. Raises NotAVault, Damaged, NewerFormat."""
     try:
         stored = store.get(HEADER_KEY)
     except BlobMissing:
