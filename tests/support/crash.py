@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 
@@ -20,10 +21,14 @@ class Fuse:
     after: bool = False
     calls: int = 0
     last: str = ""
+    _counting: threading.Lock = field(default_factory=threading.Lock)
 
     def burn(self, name: str, call: Callable[[], Any]) -> Any:
-        mine = self.calls
-        self.calls += 1
+        with self._counting:
+            mine = self.calls
+            self.calls += 1
+        if self.last:
+            raise Killed(f"dead since {self.last}: {name}")  # other threads die as well
         if mine != self.at:
             return call()
         self.last = name

@@ -21,13 +21,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Protocol, TypeVar
 
 from lifeboat.clock import rfc3339
 from lifeboat.errors import Conflict
+from lifeboat.ports.parallel import each
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -157,12 +157,5 @@ class Store(Protocol):
 
 
 def each_of(store: Store, work: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
-    """`work` of every item, in their order, with as many requests in flight as the store likes.
-
-    What `work` raises is raised where its item is due; nothing new is begun after that.
-    """
-    if store.in_flight == 1:
-        yield from map(work, items)
-        return
-    with ThreadPoolExecutor(store.in_flight) as pool:
-        yield from pool.map(work, items)
+    """`parallel.each` with as many requests in flight as the store likes."""
+    return each(store.in_flight, work, items)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from lifeboat.errors import LifeboatError
 from lifeboat.point.manifest import LeftOut, Manifest, Run
 from lifeboat.ports.disks import SnapshotTicket
+from lifeboat.ports.parallel import each
 from lifeboat.steps.admit import admit
 from lifeboat.steps.commit import commit_point
 from lifeboat.steps.context import Context
@@ -54,12 +55,15 @@ def _volumes(context: Context, scope: Scope, say: Say) -> None:
 
 
 def _start(context: Context, scope: Scope) -> tuple[list[SnapshotTicket], list[LeftOut]]:
-    tickets, failed = [], []
-    for volume in scope.volumes:
+    def start(title: str) -> SnapshotTicket | LeftOut:
         try:
-            tickets.append(start_snapshot(context, scope, volume.title))
+            return start_snapshot(context, scope, title)
         except LifeboatError as error:
             if error.retryable:
                 raise
-            failed.append(start_failure(volume.title, error))
-    return tickets, failed
+            return start_failure(title, error)
+
+    titles = [volume.title for volume in scope.volumes]
+    found = list(each(context.instance.policy.requests_in_flight, start, titles))
+    tickets = [one for one in found if isinstance(one, SnapshotTicket)]
+    return tickets, [one for one in found if isinstance(one, LeftOut)]

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 
 import msgspec
 
@@ -16,6 +17,7 @@ from lifeboat.errors import LifeboatError
 from lifeboat.point import layout
 from lifeboat.point.manifest import LeftOut
 from lifeboat.ports.disks import SnapshotState, SnapshotTicket, StoredSnapshot
+from lifeboat.ports.parallel import each
 from lifeboat.steps.context import Context
 from lifeboat.steps.scope import VOLUMES_PART, Scope, VolumesPart
 
@@ -25,8 +27,13 @@ def look(context: Context, tickets: Iterable[SnapshotTicket]) -> list[str]:
 
     Raises ClusterUnreachable, Throttled.
     """
-    states = {t.volume.title: context.disks.poll_snapshot(t) for t in tickets}
-    return [title for title, state in states.items() if not state.ready and not state.error]
+    asked = list(tickets)
+    states = each(_in_flight(context), context.disks.poll_snapshot, asked)
+    return [
+        ticket.volume.title
+        for ticket, state in zip(asked, states, strict=True)
+        if not state.ready and not state.error
+    ]
 
 
 def wait(context: Context, tickets: Iterable[SnapshotTicket], timeout: timedelta) -> None:
@@ -51,20 +58,15 @@ def settle(
     done = context.vault.find_document(key, VolumesPart)
     if done is not None:
         return done
-    snapshots, left_out = [], list(not_started)
-    asked = {ticket.volume.title for ticket in tickets}
-    for ticket in tickets:
-        state = context.disks.poll_snapshot(ticket)
-        if state.ready:
-            context.disks.secure_snapshot(ticket)
-            snapshots.append(_stored(context, ticket, state))
-        else:
-            reason = state.error or "its snapshot was not ready in time"
-            left_out.append(LeftOut(f"volume {ticket.volume.title}", reason))
+    asked = list(tickets)
+    found = list(each(_in_flight(context), partial(_account, context), asked))
+    snapshots = [one for one in found if isinstance(one, StoredSnapshot)]
+    left_out = [*not_started, *(one for one in found if isinstance(one, LeftOut))]
+    titles = {ticket.volume.title for ticket in asked}
     named = {entry.what for entry in left_out}
     for volume in scope.volumes:
         what = f"volume {volume.title}"
-        if volume.title not in asked and what not in named:
+        if volume.title not in titles and what not in named:
             left_out.append(LeftOut(what, "its snapshot was never started"))
     part = VolumesPart(
         snapshots=tuple(snapshots),
@@ -77,6 +79,20 @@ def settle(
 def start_failure(title: str, error: LifeboatError) -> LeftOut:
     """How a snapshot that could not even be asked for is named."""
     return LeftOut(f"volume {title}", f"its snapshot could not be started: {error.message}")
+
+
+def _account(context: Context, ticket: SnapshotTicket) -> StoredSnapshot | LeftOut:
+    """Secures what is ready, and names what is not."""
+    state = context.disks.poll_snapshot(ticket)
+    if not state.ready:
+        reason = state.error or "its snapshot was not ready in time"
+        return LeftOut(f"volume {ticket.volume.title}", reason)
+    context.disks.secure_snapshot(ticket)
+    return _stored(context, ticket, state)
+
+
+def _in_flight(context: Context) -> int:
+    return context.instance.policy.requests_in_flight
 
 
 def _stored(context: Context, ticket: SnapshotTicket, state: SnapshotState) -> StoredSnapshot:
