@@ -14,9 +14,15 @@ from lifeboat.clock import utc_now
 from lifeboat.errors import Damaged, UsageError
 from lifeboat.steps.edit import edit_impact
 from lifeboat.steps.prune import execute_prune, plan_prune
-from lifeboat.steps.reconcile import Orphan, Reconciliation, remove_orphans
+from lifeboat.steps.reconcile import (
+    Orphan,
+    Reconciliation,
+    ensure_nothing_gone,
+    gone_lines,
+    remove_orphans,
+)
 from lifeboat.steps.reconcile import reconcile as find_orphans
-from lifeboat.steps.scrub import Scrubbed, ensure_sound, sample, turn_at
+from lifeboat.steps.scrub import Scrubbed, damage_lines, ensure_sound, sample, turn_at
 from lifeboat.steps.scrub import scrub as run_scrub
 
 _DAY = 86_400
@@ -57,8 +63,11 @@ def reconcile(
     removed = remove_orphans(context, found) if delete else []
     if as_json:
         show_json({"found": found, "removed": removed})
+        if found.damaged:
+            raise typer.Exit(Damaged.exit_code)
         return
     show_lines(_describe_orphans(found, removed))
+    ensure_nothing_gone(found)
 
 
 def scrub(
@@ -99,7 +108,7 @@ def _percent(text: str) -> int:
 
 
 def _describe_orphans(found: Reconciliation, removed: list[str]) -> list[str]:
-    lines = [f"DAMAGED  {point}: {', '.join(what)}" for point, what in found.damaged.items()]
+    lines = [f"DAMAGED  {line}" for line in gone_lines(found)]
     lines += [f"orphan   {one.what}: {one.reason} ({_standing(one)})" for one in found.orphans]
     lines += [f"removed  {what}" for what in removed]
     return lines or ["nothing is orphaned, nothing is damaged"]
@@ -118,7 +127,6 @@ def _describe_scrub(found: Scrubbed) -> list[str]:
         f"read {found.packs} packs, {found.frames} frames, {size(found.bytes)} of"
         f" {found.points} points of {found.instance} ({found.sample})"
     ]
-    if not found.damage:
-        lines.append("nothing is damaged")
+    lines += [f"DAMAGED  {line}" for line in damage_lines(found)] or ["nothing is damaged"]
     whole = found.newest_whole or "none"
     return [*lines, f"newest whole point: {whole}"]
