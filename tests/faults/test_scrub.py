@@ -15,7 +15,15 @@ from lifeboat.errors import Damaged, LifeboatError, NewerFormat, UsageError, Wro
 from lifeboat.point import catalog
 from lifeboat.point.manifest import open_contents, read_manifest
 from lifeboat.steps.prune import execute_prune, plan_prune
-from lifeboat.steps.scrub import Sample, Scrubbed, ensure_sound, sample, scrub, turn_at
+from lifeboat.steps.scrub import (
+    Sample,
+    Scrubbed,
+    damage_lines,
+    ensure_sound,
+    sample,
+    scrub,
+    turn_at,
+)
 from lifeboat.vault.packs import pack_key
 from lifeboat.vault.rows import pack_names
 from lifeboat.vault.trees import tree_key
@@ -143,10 +151,11 @@ def test_objects_are_named_and_hidden_ones_are_not() -> None:
     world.store.blobs[key] = cut(world.store.blobs[key], 30)
     report = scrubbed(world)
     assert report.lost == {second.point: ("ConfigMap shop/item-000",)}
-    with pytest.raises(Damaged) as error:
+    blob, *lost = damage_lines(report)
+    assert blob.startswith(f"{key}: ")
+    assert lost == [f"point {second.point} has lost ConfigMap shop/item-000"]
+    with pytest.raises(Damaged, match=f"blobs: 1, .*: 1 of {report.points}") as error:
         ensure_sound(report)
-    assert f"point {second.point} has lost ConfigMap shop/item-000" in error.value.message
-    assert key in error.value.message
     assert report.newest_whole in error.value.hint
 
 
@@ -183,6 +192,16 @@ def test_damage_everywhere_is_told_in_one_go() -> None:
     assert {one.blob for one in report.damage} == {*packs, verdict}
     assert len(report.lost[first.point]) == first.objects
     assert report.newest_whole == ""
+    told = list(damage_lines(report))
+    assert len(told) == len({*told}), "a line is told twice"
+    for point, lost in report.lost.items():
+        mine = [line for line in told if line.startswith(f"point {point} has lost ")]
+        named = [line.removeprefix(f"point {point} has lost ") for line in mine]
+        twin = named[0].removeprefix("what ").removesuffix(" has lost")
+        assert report.lost.get(twin, lost) == lost
+        if twin not in report.lost:
+            assert named[:100] == list(lost[:100])
+            assert named[100:] == [f"{len(lost) - 100} more: see lifeboat scrub {INSTANCE} --json"]
 
 
 def test_a_damaged_leaf_leaves_the_rest_of_the_base_told() -> None:
@@ -317,9 +336,10 @@ def test_the_command_tells_damage_and_ends_with_its_code(
     path = tmp_path / "vault" / key
     path.chmod(0o600)
     path.write_bytes(flip(path.read_bytes(), 50))
-    code, _, err = run("scrub", INSTANCE)
+    code, out, err = run("scrub", INSTANCE)
     assert code == Damaged.exit_code
-    assert key in err
+    assert f"DAMAGED  {key}: " in out
+    assert "damaged blobs: 1, points that have lost something: 4 of 4" in err
     code, out, err = run("scrub", INSTANCE, "--json")
     assert code == Damaged.exit_code
     assert f'"blob": "{key}"' in out

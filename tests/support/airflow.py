@@ -61,6 +61,14 @@ select: {namespaces: {include: [quiet]}}
 retention: {keep: {last: 50}}
 testRestore: {timeout: 10s}
 """,
+    # A vault's part of its own, to be damaged.
+    "kept": """\
+clusters: [local]
+objectives: {rpo: 24h}
+select: {namespaces: {include: [shop-data]}}
+retention: {keep: {last: 2}}
+upkeep: {scrub: 100%}
+""",
     # The same cluster, by a connection that a test makes.
     "linked": """\
 clusters: [linked]
@@ -79,7 +87,7 @@ retention: {keep: {last: 50}}
 
 
 def write_include(folder: Path) -> Path:
-    """An include folder with the policies shop, hooked, quiet and monthly on cluster `local`,
+    """An include folder with the policies shop, hooked, quiet, kept and monthly on cluster `local`,
     and linked on cluster `linked`."""
     (folder / "policies").mkdir(parents=True)
     (folder / "clusters.yaml").write_text(_CLUSTERS)

@@ -12,7 +12,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
 class LosingProxy:
-    """Forwards TCP to `upstream`; drops chosen answers after the request was served."""
+    """Forwards TCP to `upstream`; drops chosen answers after the request was served.
+
+    `asked` has the first line of every request, in order, without its protocol.
+    """
 
     def __init__(self, upstream: int) -> None:
         self._upstream = upstream
@@ -21,6 +24,7 @@ class LosingProxy:
         self._lock = threading.Lock()
         self._open: set[socket.socket] = set()
         self.lost = 0
+        self.asked: list[str] = []
         threading.Thread(target=self._accept, daemon=True).start()
 
     @property
@@ -58,6 +62,7 @@ class LosingProxy:
             while chunk := client.recv(65536):
                 if chunk.startswith((b"PUT /", b"GET /", b"HEAD /", b"DELETE /")):
                     asked.append(chunk.partition(b"\r\n")[0])
+                    self.asked.append(asked[-1].decode().rpartition(" ")[0])
                 server.sendall(chunk)
         _break(server)
         self._forget(client)

@@ -19,9 +19,22 @@ from lifeboat.steps.copy_plan import wanted_by
 from lifeboat.steps.copy_regions import ensure_copied, finish_copies, look_at_copies
 from lifeboat.steps.edit import edit_impact
 from lifeboat.steps.prune import PrunePlan, PruneResult, execute_prune, plan_prune
-from lifeboat.steps.reconcile import Orphan, Reconciliation, remove_orphans
+from lifeboat.steps.reconcile import (
+    Orphan,
+    Reconciliation,
+    ensure_nothing_gone,
+    gone_lines,
+    remove_orphans,
+)
 from lifeboat.steps.reconcile import reconcile as find_orphans
-from lifeboat.steps.scrub import Scrubbed, ensure_sound, record_damage, sample, turn_at
+from lifeboat.steps.scrub import (
+    Scrubbed,
+    damage_lines,
+    ensure_sound,
+    record_damage,
+    sample,
+    turn_at,
+)
 from lifeboat.steps.scrub import scrub as run_scrub
 
 _DAY = 86_400
@@ -132,11 +145,15 @@ def reconcile(
     first, *there = [_reconciled(place, delete=delete) for place in places]
     if as_json:
         show_json({**first, "copies": dict(zip(map(_name, places[1:]), there, strict=True))})
+        if any(told["found"].damaged for told in (first, *there)):
+            raise typer.Exit(Damaged.exit_code)
         return
     for place, told in zip(places, (first, *there), strict=True):
         if place is not places[0]:
             show_lines([f"copy {_name(place)}:"])
         show_lines(_describe_orphans(told["found"], told["removed"]))
+    for told in (first, *there):
+        ensure_nothing_gone(told["found"])
 
 
 class _Told(TypedDict):
@@ -197,7 +214,7 @@ def _percent(text: str) -> int:
 
 
 def _describe_orphans(found: Reconciliation, removed: list[str]) -> list[str]:
-    lines = [f"DAMAGED  {point}: {', '.join(what)}" for point, what in found.damaged.items()]
+    lines = [f"DAMAGED  {line}" for line in gone_lines(found)]
     lines += [f"orphan   {one.what}: {one.reason} ({_standing(one)})" for one in found.orphans]
     lines += [f"removed  {what}" for what in removed]
     return lines or ["nothing is orphaned, nothing is damaged"]
@@ -216,7 +233,6 @@ def _describe_scrub(found: Scrubbed) -> list[str]:
         f"read {found.packs} packs, {found.frames} frames, {size(found.bytes)} of"
         f" {found.points} points of {found.instance} ({found.sample})"
     ]
-    if not found.damage:
-        lines.append("nothing is damaged")
+    lines += [f"DAMAGED  {line}" for line in damage_lines(found)] or ["nothing is damaged"]
     whole = found.newest_whole or "none"
     return [*lines, f"newest whole point: {whole}"]

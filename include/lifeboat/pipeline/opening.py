@@ -40,6 +40,11 @@ def say(line: str) -> None:
     _log.info("%s", line)
 
 
+def complain(line: str) -> None:
+    """A line of the task's log that stands out, and that the UI's filter for errors leaves."""
+    _log.error("%s", line)
+
+
 def open_instance(instance: str, target: str = SAME_CLUSTER) -> Context:
     """The instance's context; `target` names another cluster of clusters.yaml to restore into.
 

@@ -9,7 +9,7 @@ from airflow.sdk import get_current_context
 
 from lifeboat.errors import Damaged
 from lifeboat.pipeline.backup_tasks import prune
-from lifeboat.pipeline.opening import leaving_errors, open_copies, open_instance, say
+from lifeboat.pipeline.opening import complain, leaving_errors, open_copies, open_instance, say
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -27,12 +27,13 @@ def reconcile(instance: str) -> dict[str, Any]:
     """Puts orphans on record and removes those that were long enough, in every place; brings back
     what a copy lost. Raises Damaged for points whose data is gone, once that is done."""
     from lifeboat.steps.copy import bring_again
-    from lifeboat.steps.reconcile import ensure_nothing_gone
+    from lifeboat.steps.reconcile import ensure_nothing_gone, gone_lines
     from lifeboat.steps.reconcile import reconcile as compare
 
     with leaving_errors():
-        found, removed = _put_in_order(open_instance(instance))
-        looks = [found]
+        opened = open_instance(instance)
+        found, removed = _put_in_order(opened)
+        looks = {opened.instance.vault.name: found}
         first, copies = open_copies(instance)
         for there in copies:
             look, more = _put_in_order(there)
@@ -40,7 +41,10 @@ def reconcile(instance: str) -> dict[str, Any]:
             if look.damaged:
                 bring_again(first, there, look.damaged, say)
                 look = compare(there)
-            looks.append(look)
+            looks[there.instance.vault.name] = look
+        for vault, look in looks.items():
+            for line in gone_lines(look):
+                complain(f"{vault}: {line}")
         _ensure_all(ensure_nothing_gone, looks)
     return {"orphans": len(found.orphans), "removed": removed}
 
@@ -58,6 +62,7 @@ def _put_in_order(place: Custody) -> tuple[Reconciliation, int]:
         say(f"{vault}: orphan {orphan.what}: {orphan.reason} ({since})")
     for what in removed:
         say(f"{vault}: removed {what}")
+    say(f"{vault}: orphans: {len(found.orphans)}, of which removed: {len(removed)}")
     return found, len(removed)
 
 
@@ -65,7 +70,7 @@ def scrub(instance: str, percent: str) -> dict[str, Any]:
     """Reads this turn's share again, of the vault and of each copy, and puts damaged packs of the
     vault on record for the next backup. Raises Damaged, naming blobs, points and objects."""
     from lifeboat.clock import rfc3339
-    from lifeboat.steps.scrub import ensure_sound, record_damage, sample, turn_at
+    from lifeboat.steps.scrub import damage_lines, ensure_sound, record_damage, sample, turn_at
     from lifeboat.steps.scrub import scrub as read_again
 
     with leaving_errors():
@@ -76,25 +81,29 @@ def scrub(instance: str, percent: str) -> dict[str, Any]:
         def look(place: Custody) -> Scrubbed:
             found = read_again(place.vault, instance, sample(int(percent), turn), say)
             vault = place.instance.vault.name
-            say(f"{vault}: read {found.packs} packs, {found.bytes} bytes (turn {turn})")
+            say(f"{vault}: read {found.bytes} bytes in {found.frames} frames (turn {turn})")
             say(f"{vault}: the newest whole point is {found.newest_whole or 'none'}")
+            for line in damage_lines(found):
+                complain(f"{vault}: {line}")
             return found
 
         first = look(opened)
         for pack in record_damage(opened.vault, first, rfc3339(opened.clock())):
             say(f"pack {pack} is on record: the next point stores anew what it needs of it")
-        _ensure_all(ensure_sound, [first, *map(look, open_copies(instance)[1])])
+        looks = {opened.instance.vault.name: first}
+        looks |= {copy.instance.vault.name: look(copy) for copy in open_copies(instance)[1]}
+        _ensure_all(ensure_sound, looks)
     return {"points": first.points, "packs": first.packs, "bytes": first.bytes}
 
 
-def _ensure_all(ensure: Callable[[T], None], looks: list[T]) -> None:
+def _ensure_all(ensure: Callable[[T], None], looks: dict[str, T]) -> None:
     """Every place is looked at before the first damage is raised, with that of all."""
     messages = []
-    for look in looks:
+    for vault, look in looks.items():
         try:
             ensure(look)
         except Damaged as error:
-            messages.append(str(error))
+            messages.append(f"{vault}: {error}" if len(looks) > 1 else str(error))
     if messages:
         raise Damaged("\n".join(messages))
 

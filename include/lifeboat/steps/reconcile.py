@@ -29,6 +29,7 @@ from lifeboat.ports.disks import StoredSnapshot
 from lifeboat.ports.store import BlobStat
 from lifeboat.steps.context import Custody
 from lifeboat.steps.in_use import open_scopes
+from lifeboat.steps.scrub import DOCUMENTED
 from lifeboat.vault.packs import ROOT as PACKS
 from lifeboat.vault.packs import pack_key
 
@@ -144,11 +145,19 @@ def remove_orphans(context: Custody, found: Reconciliation) -> list[str]:
     return removed
 
 
+def gone_lines(found: Reconciliation) -> Iterator[str]:
+    """A line for everything that is gone of a point."""
+    for point, what in found.damaged.items():
+        yield from (f"point {point}: {one}" for one in what)
+
+
 def ensure_nothing_gone(found: Reconciliation) -> None:
-    """Raises Damaged, naming every point and what is gone of it."""
+    """Raises Damaged with the number; `gone_lines` has the names."""
     if found.damaged:
-        lines = [f"  point {point}: {'; '.join(what)}" for point, what in found.damaged.items()]
-        raise Damaged("points whose data is gone:\n" + "\n".join(lines))
+        raise Damaged(
+            f"points whose data is gone: {len(found.damaged)}",
+            hint=f"what to do: docs/operations.md, {DOCUMENTED}",
+        )
 
 
 def _damage_that_went(context: Custody, stored: dict[str, BlobStat]) -> Iterator[str]:

@@ -22,7 +22,8 @@ from lifeboat.vault.records import Place
 from lifeboat.vault.vault import Vault, check_opening
 
 Say = Callable[[str], None]
-_NAMED = 20  # objects that an error names of each point; the report has all
+_NAMED = 100  # objects that people are told of each point; the account has all
+DOCUMENTED = '"Is the vault still sound?"'
 
 
 class Sample(msgspec.Struct, frozen=True):
@@ -160,19 +161,31 @@ def record_damage(vault: Vault, found: Scrubbed, now: str) -> tuple[str, ...]:
     return tuple(fresh)
 
 
+def damage_lines(found: Scrubbed) -> Iterator[str]:
+    """The report, for people: a line for each blob, each point, and each object that is lost."""
+    for one in found.damage:
+        yield f"{one.blob}: {one.reason}"
+    alike: dict[tuple[str, ...], list[str]] = defaultdict(list)
+    for point, lost in found.lost.items():
+        alike[lost].append(point)
+    for lost, (*others, last) in alike.items():
+        yield from (f"point {point} has lost what {last} has lost" for point in others)
+        yield from (f"point {last} has lost {what}" for what in lost[:_NAMED])
+        if len(lost) > _NAMED:
+            more = len(lost) - _NAMED
+            yield f"point {last} has lost {more} more: see lifeboat scrub {found.instance} --json"
+
+
 def ensure_sound(found: Scrubbed) -> None:
-    """Raises Damaged, naming every blob, and the points with what each has lost."""
+    """Raises Damaged with the numbers; `damage_lines` has the names, which may be many."""
     if not found.damage:
         return
-    lines = [f"  {one.blob}: {one.reason}" for one in found.damage]
-    for point, lost in found.lost.items():
-        more = f" and {len(lost) - _NAMED} more" if len(lost) > _NAMED else ""
-        lines.append(f"  point {point} has lost {', '.join(lost[:_NAMED])}{more}")
     whole = found.newest_whole
+    newest = f"the newest point that is still whole is {whole}" if whole else "no point is whole"
     raise Damaged(
-        f"{found.instance}: {len(found.damage)} blobs are damaged, {len(found.lost)} of"
-        f" {found.points} points have lost something:\n" + "\n".join(lines),
-        hint=f"the newest point that is still whole is {whole}" if whole else "no point is whole",
+        f"{found.instance}: damaged blobs: {len(found.damage)}, points that have lost something:"
+        f" {len(found.lost)} of {found.points}",
+        hint=f"{newest}; what to do: docs/operations.md, {DOCUMENTED}",
     )
 
 

@@ -101,22 +101,26 @@ def test_upkeep_brings_back_what_the_copy_lost(kept: Pair) -> None:
     assert kept.place.stat("packs/ab/abcdef0123456789") is None
 
 
-def test_upkeep_fails_for_what_both_places_lost(kept: Pair) -> None:
+def test_upkeep_fails_for_what_both_places_lost(
+    kept: Pair, caplog: pytest.LogCaptureFixture
+) -> None:
     point = kept.points()[0]
     vault = kept.there().vault
     key = min(needed_by(vault, [read_manifest(vault, INSTANCE, point)]).keys)
     kept.place.delete(key)
     kept.world.store.delete(key)
-    with pytest.raises(Damaged) as told:
+    with pytest.raises(Damaged, match="offsite: points whose data is gone"):
         upkeep_tasks.reconcile(INSTANCE)
-    assert str(told.value).count(f"{key} is missing") >= 2
+    for vault in ("main", "offsite"):
+        assert f"{vault}: point {point}: {key} is missing" in caplog.text
 
 
-def test_upkeep_reads_the_copy_again(kept: Pair) -> None:
+def test_upkeep_reads_the_copy_again(kept: Pair, caplog: pytest.LogCaptureFixture) -> None:
     upkeep_tasks.scrub(INSTANCE, "100")
     key = next(stat.key for stat in kept.place.list("packs/"))
     data = kept.place.get(key)
     kept.place.delete(key)
     kept.place.put_new(key, data[:-1] + bytes([data[-1] ^ 1]))
-    with pytest.raises(Damaged, match=key):
+    with pytest.raises(Damaged, match="offsite: .*damaged blobs: 1"):
         upkeep_tasks.scrub(INSTANCE, "100")
+    assert f"offsite: {key}: " in caplog.text
