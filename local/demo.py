@@ -8,6 +8,7 @@ so that a second demo goes on with the first one's points.
 from __future__ import annotations
 
 import signal
+import sys
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -78,14 +79,14 @@ def demo(root: Path, port: int, *, once: bool, report: Report) -> None:
             client = airflow.client()
             stack.callback(client.close)
             _Story(cluster, airflow, client, tell).tell_all()
-            _stay(cluster, airflow, tell, once=once)
+            _stay(root, cluster, airflow, tell, once=once)
     except KeyboardInterrupt:
         report("\nStopped.")
 
 
 def environment(root: Path, cluster: LocalCluster) -> dict[str, str]:
     """What include/clusters.yaml asks for; makes the vault and its key when they are missing."""
-    key_file, folder = root / "vault.key", root / "vault"
+    folder, key_file = _vault_places(root)
     if not key_file.exists():
         write_private(key_file, generate_key())
     key = key_file.read_text().strip()
@@ -95,7 +96,7 @@ def environment(root: Path, cluster: LocalCluster) -> dict[str, str]:
         create_vault(store, key, utc_now)
     return {
         "KUBECONFIG": str(cluster.kubeconfig),
-        "LIFEBOAT_VAULT_URL": folder.absolute().as_uri(),
+        "LIFEBOAT_VAULT_URL": folder.as_uri(),
         "LIFEBOAT_VAULT_KEY": key,
         "LIFEBOAT_FOLDER_CSI_ROOT": str(cluster.csi_root),
     }
@@ -114,7 +115,7 @@ class _Story:
             self.client.wait_for_dag(dag)
             self.client.unpause(dag)
         before = self._fingerprint()
-        self.tell(f"{LOST} has {len(before)} objects and volumes")
+        self.tell(f"{LOST} has {_counted(before)}")
         point = self._back_up()
         self._lose()
         self._restore(before)
@@ -149,16 +150,14 @@ class _Story:
         self.tell.title(f"3. Restore: {_RESTORE}")
         run = self._run(_RESTORE, {"instance": INSTANCE, "namespaces": [LOST]})
         done = self.client.xcom(_RESTORE, run.run_id, "report")
-        self.tell(f"created {done['created']} objects, {done['volumes']} volumes")
+        self.tell(f"objects created: {done['created']}, volumes: {done['volumes']}")
         sample_app.wait_ready(self.cluster.api, (LOST,))
         lost = differences(before, self._fingerprint())
         if lost:
             raise LocalClusterError(
                 "the restored namespace is not what was lost:\n" + "\n".join(lost)
             )
-        self.tell(
-            f"all {len(before)} objects and volumes are equal to what was lost, byte for byte"
-        )
+        self.tell(f"{_counted(before)}: all equal to what was lost, byte for byte")
 
     def _prove(self, point: str) -> None:
         self.tell.title(f"4. Prove: {_TEST}")
@@ -188,6 +187,17 @@ class _Story:
         return fingerprint(self.cluster.api, self.cluster.csi_root, LOST)
 
 
+def _vault_places(root: Path) -> tuple[Path, Path]:
+    """The vault's folder and the file with its key."""
+    return root.absolute() / "vault", root.absolute() / "vault.key"
+
+
+def _counted(found: dict[str, str]) -> str:
+    """`20 objects and 1 volume`, of a fingerprint."""
+    volumes = sum(name.startswith("volume ") for name in found)
+    return f"{len(found) - volumes} objects and {volumes} volume{'' if volumes == 1 else 's'}"
+
+
 def _deploy(cluster: LocalCluster, tell: Teller) -> None:
     """Also after a demo that was interrupted between loss and restore."""
     api = cluster.api
@@ -205,13 +215,21 @@ def _ending(api: KubeApi) -> list[str]:
     return [name for name in ending if name in sample_app.NAMESPACES]
 
 
-def _stay(cluster: LocalCluster, airflow: AirflowStack, tell: Teller, *, once: bool) -> None:
+def _stay(
+    root: Path, cluster: LocalCluster, airflow: AirflowStack, tell: Teller, *, once: bool
+) -> None:
+    if once:
+        tell.title("Done, and stopping (--once). `make demo` goes on with these points, and stays.")
+        return
+    vault, key = _vault_places(root)
     tell.title("Done")
-    tell.report(f"  open      {airflow.url}")
+    tell.report(f"  open      {airflow.url}  (Recovery, at the left, shows what is proven)")
     tell.report(f"  log in    admin / {airflow.passwords['admin']}")
     tell.report(f"  kubectl   KUBECONFIG={cluster.kubeconfig}")
-    if once:
-        return
+    tell.report(
+        f"  lifeboat  {Path(sys.executable).parent}/lifeboat points {INSTANCE}"
+        f" --vault {vault.as_uri()} --key file:{key}"
+    )
     tell.report("\nCtrl-C ends it.")
     while True:
         cluster.check()

@@ -27,7 +27,8 @@ def test_the_demo_protects_loses_restores_and_proves(tmp_path: Path) -> None:
         assert step in done.stdout
     assert "passed volumeBytesEqual" in done.stdout
     assert "is proven, recovered in" in done.stdout
-    assert "log in    admin / " in done.stdout
+    assert "stopping (--once)" in done.stdout
+    assert "log in" not in done.stdout, "there is nothing left to log in to"
     running = subprocess.run(
         ["ps", "axww", "-o", "args"], capture_output=True, text=True, check=True
     )
