@@ -121,6 +121,6 @@ def test_upkeep_reads_the_copy_again(kept: Pair, caplog: pytest.LogCaptureFixtur
     data = kept.place.get(key)
     kept.place.delete(key)
     kept.place.put_new(key, data[:-1] + bytes([data[-1] ^ 1]))
-    with pytest.raises(Damaged, match="offsite: .*damaged blobs: 1"):
+    with pytest.raises(Damaged, match=r"offsite: .*damaged blobs: 1"):
         upkeep_tasks.scrub(INSTANCE, "100")
     assert f"offsite: {key}: " in caplog.text
