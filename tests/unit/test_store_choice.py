@@ -13,6 +13,7 @@ from lifeboat.adapters.store_azure_settings import AzureSettings
 from lifeboat.adapters.store_s3_settings import S3Settings
 from lifeboat.errors import UsageError
 from lifeboat.policy.model import VaultEntry
+from lifeboat.wiring import vaults
 from tests.support.memory_store import MemoryStore
 
 URL = "https://contoso.blob.core.windows.net"
@@ -33,7 +34,7 @@ def chosen(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Any]]:
         return connect
 
     for name in ("connect_azure", "create_azure", "connect_s3", "create_s3"):
-        monkeypatch.setattr(wiring, name, recorded(name))
+        monkeypatch.setattr(vaults, name, recorded(name))
     monkeypatch.setenv("SECRET", "hush")
     monkeypatch.setenv("KEY_ID", "AKIA")
     monkeypatch.setenv("PLACE", "https://s3.example.org:9000")

@@ -8,14 +8,13 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from lifeboat import wiring
 from lifeboat.adapters.key_azure import AzureVaultKey
 from lifeboat.adapters.store_azure import AzureSettings
 from lifeboat.errors import UsageError
 from lifeboat.policy.model import VaultEntry
 from lifeboat.vault.key_x25519 import Identity
 from lifeboat.vault.keys import generate_key
-from lifeboat.wiring import NoConnections, vault_key
+from lifeboat.wiring import NoConnections, vault_key, vaults
 
 KEY = "azurekv:https://boats.vault.azure.net/keys/lifeboat"
 VERSION = "0123456789abcdef" * 2
@@ -41,7 +40,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, dict[str, str]]]:
     def credential(identity: str, **names: str) -> Any:
         made.append((identity, names))
 
-    monkeypatch.setattr(wiring, "token_credential", credential)
+    monkeypatch.setattr(vaults, "token_credential", credential)
     return made
 
 

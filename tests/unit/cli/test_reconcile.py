@@ -19,6 +19,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
     """One point."""
     made = World()
     monkeypatch.setattr(Source, "context", lambda *_: made.context())
+    monkeypatch.setattr(Source, "copies", lambda *_: [])
     back_up(made.context(), "run-1")
     return made
 
