@@ -26,6 +26,7 @@ from lifeboat.steps.reconcile import GRACE, reconcile, remove_orphans
 from lifeboat.steps.scrub import Sample, scrub
 from lifeboat.vault.vault import create_vault
 from tests.support.crash import Fuse, Killed
+from tests.support.folder_world import FolderWorld
 from tests.support.kinds import CONFIG_MAP, CONTENT
 from tests.support.memory_store import MemoryStore
 from tests.support.vaults import INSTANCE, back_up, changed_point, config_map, readers, stocked
@@ -60,8 +61,8 @@ def through(world: World, store: object) -> Context:
     return context
 
 
-def small() -> World:
-    world = World()
+def small(world: World | None = None) -> World:
+    world = world or World()
     back_up(world.context(), "earlier")
     world.tick(hours=1)
     world.change("red")
@@ -199,9 +200,10 @@ def test_a_store_that_lists_late_costs_room_and_nothing_else() -> None:
     settled(world, 2)
 
 
-def test_two_runs_at_once_make_two_whole_points() -> None:
+@pytest.mark.parametrize("place", ["memory", "folder"])
+def test_two_runs_at_once_make_two_whole_points(place: str, tmp_path: Path) -> None:
     for attempt in range(10):
-        world = small()
+        world = small(FolderWorld(home=tmp_path) if place == "folder" else None)
         both = threading.Barrier(2)
         problems: list[BaseException] = []
 

@@ -64,6 +64,12 @@ class MemoryStore:
             raise ValueError(f"the store port has no method {method!r}")
         self._faults.append(_Fault(method, error, times, after))
 
+    def twin(self, clock: Clock) -> MemoryStore:
+        """Another store that holds the same blobs, with a clock of its own."""
+        return MemoryStore(
+            clock, dict(self.blobs), locks=dict(self.locks), _created=dict(self._created)
+        )
+
     def describe(self) -> str:
         """No place at all."""
         return "memory"
