@@ -28,6 +28,7 @@ from lifeboat.steps.scrub import Sample, record_damage, scrub
 from lifeboat.vault.packs import pack_key
 from lifeboat.vault.vault import create_vault
 from tests.support.crash import Fuse, Killed
+from tests.support.folder_world import FolderWorld
 from tests.support.kinds import CONFIG_MAP, CONTENT
 from tests.support.memory_store import MemoryStore
 from tests.support.vaults import INSTANCE, back_up, changed_point, config_map, readers, stocked
@@ -62,8 +63,8 @@ def through(world: World, store: object) -> Context:
     return context
 
 
-def small() -> World:
-    world = World()
+def small(world: World | None = None) -> World:
+    world = world or World()
     back_up(world.context(), "earlier")
     world.tick(hours=1)
     world.change("red")
@@ -168,7 +169,7 @@ def test_a_write_that_is_answered_and_lost_is_never_named() -> None:
     assert every_call(job) == len(ALL_WRITES)
 
 
-ALL_WRITES = ("claim", "scope", "pack", "shard-0", "volumes", "manifest")
+ALL_WRITES = ("claim", "scope", "pack", "shard-0", "volumes", "needed", "manifest")
 """What a second backup of a small change writes (the policy's text is there)."""
 
 
@@ -201,9 +202,10 @@ def test_a_store_that_lists_late_costs_room_and_nothing_else() -> None:
     settled(world, 2)
 
 
-def test_two_runs_at_once_make_two_whole_points() -> None:
+@pytest.mark.parametrize("place", ["memory", "folder"])
+def test_two_runs_at_once_make_two_whole_points(place: str, tmp_path: Path) -> None:
     for attempt in range(10):
-        world = small()
+        world = small(FolderWorld(home=tmp_path) if place == "folder" else None)
         both = threading.Barrier(2)
         problems: list[BaseException] = []
 

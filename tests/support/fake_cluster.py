@@ -87,6 +87,13 @@ class FakeCluster:
             raise ValueError(f"the cluster port has no method {method!r}")
         self._faults.append(_Fault(method, error, times, skip, resource))
 
+    def twin(self, clock: Clock) -> FakeCluster:
+        """Another cluster of the same objects, with a clock of its own and no reactions."""
+        with self._lock:
+            other = FakeCluster(clock, list(self.kinds), dict(self.failures))
+            other._objects, other._version = copy.deepcopy(self._objects), self._version
+            return other
+
     def put(self, kind: Kind, body: Json) -> Json:
         """Set an object as a controller may, status and all; replaces one that is there."""
         with self._lock:

@@ -66,6 +66,12 @@ class MemoryStore:
 
     in_flight = 1  # calls come in an order that tests can count on
 
+    def twin(self, clock: Clock) -> MemoryStore:
+        """Another store that holds the same blobs, with a clock of its own."""
+        return MemoryStore(
+            clock, dict(self.blobs), locks=dict(self.locks), _created=dict(self._created)
+        )
+
     def describe(self) -> str:
         """No place at all."""
         return "memory"

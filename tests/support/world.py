@@ -6,17 +6,23 @@ controller's reaction below.
 
 from __future__ import annotations
 
+import copy
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
+from pathlib import Path
+from typing import Any, Self
 
 from lifeboat.adapters.disks_csi import DisksCsi
 from lifeboat.adapters.volumes_folder import NoVolumes
+from lifeboat.clock import Clock
 from lifeboat.policy.instance import Instance
 from lifeboat.policy.load import parse_policy
 from lifeboat.policy.model import ClusterEntry, VaultEntry
-from lifeboat.ports.cluster import Json, Kind
+from lifeboat.ports.cluster import Cluster, Json, Kind
+from lifeboat.ports.store import Store
 from lifeboat.steps.context import Context
 from lifeboat.vault.keys import generate_key
 from lifeboat.vault.vault import create_vault, open_vault
@@ -41,6 +47,42 @@ objectives: {rpo: 1h}
 select: {namespaces: {include: [shop]}}
 retention: {keep: {last: 2}}
 """
+VAULT = "vault"
+
+
+@dataclass(frozen=True)
+class Given:
+    """What a run is given. `stores` opens the store of a name, a vault's or an empty one; with a
+    fuse, every port call goes through it."""
+
+    stores: Callable[[str], Store]
+    cluster: Cluster
+    policy: str
+    key: str
+    clock: Clock
+    fuse: Fuse | None = None
+
+    def store(self, name: str = VAULT) -> Store:
+        opened: Store = self._fused(self.stores(name))
+        return opened
+
+    def context(self) -> Context:
+        """The engine, freshly opened."""
+        instance = Instance(
+            policy=parse_policy(self.policy, "shop.yaml", "shop"),
+            cluster=ClusterEntry(name="local", in_cluster=True),
+            vault=VaultEntry(name="main", url="file:///none", key="env:NONE"),
+            policy_text=self.policy,
+            policy_digest=f"sha256:{sha256(self.policy.encode()).hexdigest()}",
+            source="shop.yaml",
+        )
+        cluster: Cluster = self._fused(self.cluster)
+        vault = open_vault(self.store(), self.key)
+        disks = DisksCsi(cluster, clock=self.clock)
+        return Context(instance, cluster, vault, disks, NoVolumes(), self.clock)
+
+    def _fused(self, port: Any) -> Any:
+        return Fused(port, self.fuse) if self.fuse else port
 
 
 @dataclass
@@ -50,14 +92,22 @@ class World:
     policy: str = POLICY
     now: datetime = datetime(2026, 11, 22, 12, tzinfo=UTC)
     handles: set[str] = field(default_factory=set)
+    key: str = field(default_factory=generate_key)
 
     def __post_init__(self) -> None:
         self.cluster = FakeCluster(clock=self.clock)
+        self._controlled()
         self.store = MemoryStore(clock=self.clock)
-        self.key = generate_key()
-        create_vault(self.store, self.key, self.clock)
-        self.cluster.reactions["VolumeSnapshot.snapshot.storage.k8s.io"] = self._snapshot
+        self.beside: dict[str, MemoryStore] = {}
+        create_vault(self.open_store(), self.key, self.clock)
         _fill(self.cluster)
+
+    def twin(self) -> Self:
+        """Another world that is the same up to now; what happens to one leaves the other alone."""
+        other = self._twin()
+        other.store = self.store.twin(other.clock)
+        other.beside = {name: store.twin(other.clock) for name, store in self.beside.items()}
+        return other
 
     def clock(self) -> datetime:
         return self.now
@@ -68,20 +118,17 @@ class World:
 
     def context(self, fuse: Fuse | None = None) -> Context:
         """The engine, freshly opened; with a fuse, every port call goes through it."""
-        instance = Instance(
-            policy=parse_policy(self.policy, "shop.yaml", "shop"),
-            cluster=ClusterEntry(name="local", in_cluster=True),
-            vault=VaultEntry(name="main", url="file:///none", key="env:NONE"),
-            policy_text=self.policy,
-            policy_digest=f"sha256:{sha256(self.policy.encode()).hexdigest()}",
-            source="shop.yaml",
-        )
-        cluster: FakeCluster = Fused(self.cluster, fuse) if fuse else self.cluster  # type: ignore[assignment]
-        store: MemoryStore = Fused(self.store, fuse) if fuse else self.store  # type: ignore[assignment]
-        vault = open_vault(self.store, self.key)
-        vault.store = store
-        disks = DisksCsi(cluster, clock=self.clock)
-        return Context(instance, cluster, vault, disks, NoVolumes(), self.clock)
+        return self.given(fuse).context()
+
+    def given(self, fuse: Fuse | None = None) -> Given:
+        """What a run is given; with a fuse, every port call goes through it."""
+        return Given(self.open_store, self.cluster, self.policy, self.key, self.clock, fuse)
+
+    def open_store(self, name: str = VAULT) -> Store:
+        """As a process does that begins; a name other than the vault's is of a place beside it."""
+        if name == VAULT:
+            return self.store
+        return self.beside.setdefault(name, MemoryStore(clock=self.clock))
 
     def change(self, colour: str) -> None:
         """Change one object."""
@@ -92,6 +139,24 @@ class World:
         """What a driver does: a snapshot lives as long as a content stands for it."""
         live = self.cluster.objects(CONTENT).values()
         self.handles = {content["status"]["snapshotHandle"] for content in live}
+
+    def discard(self) -> None:
+        """Give back what it takes on a disk."""
+
+    def unfinished(self) -> list[Path]:
+        """Files of stores that are no blobs: what writers had not finished."""
+        return []
+
+    def _twin(self) -> Self:
+        """A twin but for the stores."""
+        other = copy.copy(self)
+        other.handles = set(self.handles)
+        other.cluster = self.cluster.twin(other.clock)
+        other._controlled()
+        return other
+
+    def _controlled(self) -> None:
+        self.cluster.reactions["VolumeSnapshot.snapshot.storage.k8s.io"] = self._snapshot
 
     def _snapshot(self, body: Json) -> None:
         name = f"snapcontent-{body['metadata']['uid']}"
