@@ -169,7 +169,7 @@ def test_a_write_that_is_answered_and_lost_is_never_named() -> None:
     assert every_call(job) == len(ALL_WRITES)
 
 
-ALL_WRITES = ("claim", "scope", "pack", "shard-0", "volumes", "needed", "manifest")
+ALL_WRITES = ("claim", "scope", "pack", "shard-0", "volumes", "related", "manifest")
 """What a second backup of a small change writes (the policy's text is there)."""
 
 
