@@ -22,6 +22,7 @@ from lifeboat.policy.instance import CopyPlace, Instance
 from lifeboat.policy.model import ClustersFile, Policy, VaultEntry
 from lifeboat.policy.presets import PRESETS_FILE, Presets
 from lifeboat.policy.problems import closest, problem_at, to_problems
+from lifeboat.policy.residency_fit import residency_problems
 from lifeboat.policy.steady import SNAPSHOT_GUARD, SNAPSHOT_LIMIT, steady_state, time_until
 
 CLUSTERS_FILE = "clusters.yaml"
@@ -213,6 +214,8 @@ def _placed(file: _PolicyFile, clusters: ClustersFile) -> tuple[Instance, ...]:
         problems.append(_unknown(document, ("vault",), policy.vault, "vault", known))
     else:
         problems += _wrong_copies(document, policy, vault, clusters)
+    if not problems:
+        problems += residency_problems(document, policy, clusters, CLUSTERS_FILE)
     if problems or vault is None:
         raise PolicyError(problems)
     digest = "sha256:" + hashlib.sha256(document.text.encode()).hexdigest()

@@ -21,6 +21,7 @@ from lifeboat.policy.fields import (
     unique,
 )
 from lifeboat.policy.places import ClusterEntry, ClustersFile, VaultEntry, VolumeReaderEntry
+from lifeboat.policy.residency import Residency
 from lifeboat.policy.rules import Keep, Retention
 from lifeboat.policy.schedule import Schedule
 from lifeboat.policy.select import SYSTEM_NAMESPACES, KindSelect, NamespaceSelect, Select
@@ -228,6 +229,11 @@ class Policy(Strict):
     test_restore: TestRestore | None = Field(
         default=None,
         description="How points are proven. Default none: points of this policy are hopes.",
+    )
+    residency: Residency | None = Field(
+        default=None,
+        description="Where copies may lie: the cluster with its snapshots, the vault, and the"
+        " cluster of a restore. Default none: everywhere.",
     )
     upkeep: Upkeep = Field(
         default_factory=Upkeep,

@@ -75,6 +75,14 @@ class ClusterEntry(Strict):
         description="Reach the cluster that Lifeboat itself runs in, with its service account."
         " Default false.",
     )
+    location: str = Field(
+        default="",
+        pattern=r"^([a-z0-9][a-z0-9-]*)?$",
+        description="The region that the cluster, its disks and their snapshots lie in, for"
+        " policies with `residency`, which refuse a cluster that does not say it. Default empty:"
+        " what its azure section says, else not known.",
+        examples=["westeurope"],
+    )
     volume_reader: VolumeReaderEntry | None = Field(
         default=None,
         description="How volume bytes are read for the check `volumeBytesEqual`. Default none: that"
@@ -85,6 +93,11 @@ class ClusterEntry(Strict):
         description="Where its managed disks are in Azure, for policies with volumes.mode azure."
         " Default none.",
     )
+
+    @property
+    def lies_in(self) -> str:
+        """The region of the cluster, empty when nobody has said it."""
+        return self.location or (self.azure.location if self.azure else "")
 
     @model_validator(mode="after")
     def _one_way_in(self) -> ClusterEntry:
@@ -161,6 +174,13 @@ class VaultEntry(Strict):
         " us-east-1.",
         examples=["eu-central-1"],
     )
+    location: str = Field(
+        default="",
+        pattern=r"^([a-z0-9][a-z0-9-]*)?$",
+        description="The region that the vault lies in, for policies with `residency`, which refuse"
+        " a vault that does not say it. Default empty: what `region` says, else not known.",
+        examples=["westeurope"],
+    )
     connection: ConnectionId | None = Field(
         default=None,
         description="The Airflow connection with the store's credential: of type wasb or azure, or"
@@ -228,6 +248,11 @@ class VaultEntry(Strict):
                 at=("key",),
             )
         return self
+
+    @property
+    def lies_in(self) -> str:
+        """The region of the place, empty when nobody has said it."""
+        return self.location or self.region
 
     @model_validator(mode="after")
     def _one_credential(self) -> VaultEntry:

@@ -15,6 +15,7 @@ from lifeboat.adapters.disks_routed import DisksRouted
 from lifeboat.adapters.kubeconfig import Endpoint, from_kubeconfig, from_kubeconfig_text, in_cluster
 from lifeboat.adapters.volumes_folder import FolderVolumes, NoVolumes
 from lifeboat.clock import Clock, utc_now
+from lifeboat.errors import UsageError
 from lifeboat.policy.azure import AzureEntry
 from lifeboat.policy.instance import Instance
 from lifeboat.policy.model import ClusterEntry
@@ -36,6 +37,7 @@ def open_context(
 ) -> Context:
     """Everything behind an instance's ports; `target` is another cluster to restore into."""
     cluster_entry = target or instance.cluster
+    _ensure_allowed(instance, target)
     cluster = ClusterApi(endpoint(cluster_entry, connections))
     return Context(
         instance=instance,
@@ -46,6 +48,23 @@ def open_context(
         clock=clock,
         copies=copies_of(instance, cluster_entry, connections),
     )
+
+
+def _ensure_allowed(instance: Instance, target: ClusterEntry | None) -> None:
+    """Raises UsageError for a restore target outside of where the policy's copies may lie. The
+    policy's own places were checked when it was loaded."""
+    residency = instance.policy.residency
+    if residency is None or target is None:
+        return
+    reason = residency.why_not(target.lies_in)
+    if reason:
+        raise UsageError(
+            f"{instance.id} may not be restored into cluster {target.name}, which {reason}:"
+            f" residency allows {residency.allowed}",
+            hint=""
+            if target.lies_in
+            else "write location: beside the cluster in clusters.yaml, and name it with --cluster",
+        )
 
 
 def disks_of(
