@@ -20,8 +20,8 @@ from tests.support.world import World
 
 
 class FullDisk:
-    """`os` on a disk with room for so many new names and pieces of data. What no longer fits is
-    written by half, as far as it goes, and refused from there on. Nothing needs room to go."""
+    """`os` on a disk with room for so many new files, folders and pieces of data. The last piece is
+    taken by half. A second name of a file (a link) still fits: its folder has room in its block."""
 
     def __init__(self, room: int) -> None:
         self._room = room
@@ -39,10 +39,6 @@ class FullDisk:
         if name not in os.listdir(dir_fd):
             self._grow(f"mkdir {name}")
         os.mkdir(name, mode, dir_fd=dir_fd)
-
-    def link(self, source: str, target: str, **named: Any) -> None:
-        self._grow(f"link {target}")
-        os.link(source, target, **named)
 
     def write(self, fd: int, data: memoryview) -> int:
         if self._room == 1 and len(data) > 1:

@@ -332,14 +332,14 @@ def _quiet(_: str) -> None: ...
 
 
 MORTALS = (
-    Mortal("backup", prepare_change, _backup, (_retried_backup, _never_retried), 60, 30, 20),
-    Mortal("prune", prepare_points, _prune, (_retried_prune,), 30, 15, 6),
+    Mortal("backup", prepare_change, _backup, (_retried_backup, _never_retried), 60, 30, 15),
+    Mortal("prune", prepare_points, _prune, (_retried_prune,), 30, 15, 5),
     Mortal("reconcile", _prepare_abandoned, _reconcile, (_retried_reconcile,), 15, 2, 0),
-    Mortal("restore", _prepare_loss, _restore, (_restored,), 50, 30, 20),
+    Mortal("restore", _prepare_loss, _restore, (_restored,), 50, 30, 15),
     Mortal("scrub", prepare_change, _scrub, (_scrubbed,), 10, 0, 0),
-    Mortal("hold", prepare_points, _hold, (_held,), 6, 5, 4),
-    Mortal("release", _prepare_held, _release, (_released,), 8, 5, 4),
+    Mortal("hold", prepare_points, _hold, (_held,), 6, 5, 3),
+    Mortal("release", _prepare_held, _release, (_released,), 8, 5, 3),
     Mortal("add a key", prepare_change, _add_key, (_key_added,), 6, 4, 3),
     Mortal("remove a key", _prepare_second_key, _remove_key, (_key_removed,), 6, 1, 0),
-    Mortal("make a vault", prepare_change, _init, (_made,), 4, 10, 8),
+    Mortal("make a vault", prepare_change, _init, (_made,), 4, 10, 7),
 )
