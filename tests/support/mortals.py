@@ -11,17 +11,22 @@ from lifeboat.point import catalog
 from lifeboat.point.facts import held_points, read_holds, removed_points
 from lifeboat.point.liveness import needed_by
 from lifeboat.point.manifest import Manifest, Run
+from lifeboat.policy.instance import CopyPlace
+from lifeboat.policy.model import VaultEntry
 from lifeboat.restore.model import RestoreRequest
 from lifeboat.restore.run import restore
 from lifeboat.steps.backup import backup
-from lifeboat.steps.context import Context
+from lifeboat.steps.context import AtCopy, Context
+from lifeboat.steps.copy import copy_points
 from lifeboat.steps.hold import hold, release
 from lifeboat.steps.prune import execute_prune, plan_prune
 from lifeboat.steps.reconcile import GRACE, Reconciliation, reconcile, remove_orphans
 from lifeboat.steps.scrub import Sample, ensure_sound, scrub
 from lifeboat.vault.keyring import KeyRing
 from lifeboat.vault.keys import key_of
+from lifeboat.vault.replica import create_replica
 from lifeboat.vault.vault import create_vault, open_keyring, open_vault
+from tests.support.copies import assert_whole as assert_readable
 from tests.support.crash import Fuse, Killed
 from tests.support.deaths import INSTANCE, Mortal, assert_survived, assert_whole, points
 from tests.support.kinds import CONFIG_MAP, CONTENT, NAMESPACE, SECRET
@@ -29,6 +34,7 @@ from tests.support.world import Given, World
 
 SECOND_KEY = "lifeboat-key-1:" + "A" * 43 + "="
 SECOND = "the second key"
+COPY = "copy"
 AT_ONCE = timedelta(seconds=-1)
 _RUN = Run("run-under-test", "manual")
 
@@ -328,6 +334,50 @@ def _made(world: World, earlier: list[str]) -> None:
     assert points(world) == earlier
 
 
+# --- copies
+
+
+def _prepare_copy(world: World) -> None:
+    """One point of three is in the second place."""
+    prepare_points(world, 1)
+    create_replica(world.open_store(COPY), SECOND_KEY, world.open_store(), world.key, world.clock)
+    _copy(world.given())
+    for run in ("later", "last"):
+        world.change(run)
+        make(world.context(), Run(run, "manual"))
+        world.tick(hours=1)
+
+
+def _there(given: Given) -> AtCopy:
+    instance = given.context().instance
+    entry = VaultEntry(name=COPY, url="file:///other", key="env:NONE")
+    place = CopyPlace(entry, instance.policy.retention)
+    return AtCopy(instance.at(place), open_vault(given.store(COPY), SECOND_KEY), given.clock)
+
+
+def _copy(given: Given) -> object:
+    copied = copy_points(given.context().vault, _there(given), _quiet, in_flight=1)
+    assert not copied.failed
+    return copied
+
+
+def _copied(world: World, earlier: list[str]) -> None:
+    """A point is in the copy only when it is whole there; asked again, all that is wanted is."""
+    before = catalog.point_ids(_there(world.given()).vault, INSTANCE)
+    assert set(before) <= set(earlier)
+    for point in before:
+        assert_readable(_there(world.given()).vault, point)
+    _copy(world.given())
+    there = _there(world.given())
+    assert catalog.point_ids(there.vault, INSTANCE) == sorted({*before, *earlier[-2:]})
+    for point in catalog.point_ids(there.vault, INSTANCE):
+        assert_readable(there.vault, point)
+    needed = needed_by(there.vault, catalog.manifests(there.vault, INSTANCE)).keys
+    stored = {stat.key for root in ("packs/", "trees/") for stat in there.vault.store.list(root)}
+    assert stored == needed, "left something that reconcile must find"
+    assert points(world) == earlier
+
+
 def _quiet(_: str) -> None: ...
 
 
@@ -341,5 +391,6 @@ MORTALS = (
     Mortal("release", _prepare_held, _release, (_released,), 8, 5, 3),
     Mortal("add a key", prepare_change, _add_key, (_key_added,), 6, 4, 3),
     Mortal("remove a key", _prepare_second_key, _remove_key, (_key_removed,), 6, 1, 0),
+    Mortal("copy", _prepare_copy, _copy, (_copied,), 20, 10, 5),
     Mortal("make a vault", prepare_change, _init, (_made,), 4, 10, 7),
 )
