@@ -75,7 +75,7 @@ def test_the_reader_alone_makes_a_whole_point_and_prunes(app: App, bind: Bind) -
     folders = [app.cluster.snapshot_path(m.volumes[0].handle) for m in (made, by_admin)]
     app.lose()
     context = opened(app, bind("lifeboat-reader"))
-    result = execute_prune(context, plan_prune(context))
+    result = execute_prune(context, plan_prune(context, at_once=True))
     assert result.removed == (made.point,)
     assert result.leftovers == ()
     assert [folder.exists() for folder in folders] == [False, True]
