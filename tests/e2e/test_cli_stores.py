@@ -132,7 +132,7 @@ def test_points_are_listed_looked_into_and_compared(remote: Remote) -> None:
     told = remote.run("points", instance).splitlines()
     assert [line.split()[0] for line in told[:3]] == ["POINT", second, first]
     assert all(" complete " in line for line in told[1:3])
-    assert told[3:] and "volume snapshots" in told[3], "what lies elsewhere is said"
+    assert ["the data of volumes lies in snapshots" in line for line in told[3:]] == [True]
     assert f"namespaces {name}" in remote.run("show", instance, first)
     listed = remote.run("contents", instance, "--kind", "configmap", "--point", first)
     assert [line.split() for line in listed.splitlines()] == [
