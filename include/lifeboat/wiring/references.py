@@ -72,7 +72,7 @@ class NoConnections:
 def include_folder() -> Path:
     """The folder of clusters.yaml and policies/: LIFEBOAT_INCLUDE, or where this package is."""
     named = os.environ.get(INCLUDE_VARIABLE)
-    return Path(named) if named else Path(__file__).resolve().parent.parent
+    return Path(named) if named else Path(__file__).resolve().parents[2]
 
 
 def resolve(reference: str, connections: Connections) -> str:
