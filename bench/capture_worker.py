@@ -15,11 +15,11 @@ import ssl
 import sys
 import threading
 import time
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
 
+from bench.instances import instance_of
 from lifeboat.adapters.cluster_api import ClusterApi
 from lifeboat.adapters.disks_csi import DisksCsi
 from lifeboat.adapters.http_json import Http
@@ -28,9 +28,6 @@ from lifeboat.adapters.store_local import LocalStore
 from lifeboat.adapters.volumes_folder import NoVolumes
 from lifeboat.clock import utc_now
 from lifeboat.point.manifest import Run
-from lifeboat.policy.instance import Instance
-from lifeboat.policy.load import parse_policy
-from lifeboat.policy.model import ClusterEntry, VaultEntry
 from lifeboat.policy.selection import select_kinds
 from lifeboat.steps import backup as backup_steps
 from lifeboat.steps.backup import backup
@@ -146,18 +143,6 @@ class Counted:
         finally:
             with self._lock:
                 self._open -= 1
-
-
-def instance_of(text: str) -> Instance:
-    """The instance of a policy's text, on a cluster called local."""
-    return Instance(
-        policy=parse_policy(text, "bench.yaml", "bench"),
-        cluster=ClusterEntry(name="local", in_cluster=True),
-        vault=VaultEntry(name="main", url="file:///none", key="env:NONE"),
-        policy_text=text,
-        policy_digest=f"sha256:{sha256(text.encode()).hexdigest()}",
-        source="bench.yaml",
-    )
 
 
 if __name__ == "__main__":

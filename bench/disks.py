@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from bench.bars import Bar
-from bench.capture_worker import POLICY, instance_of
+from bench.capture_worker import POLICY
+from bench.instances import instance_of
 from lifeboat.adapters.cluster_api import ClusterApi
 from lifeboat.adapters.disks_csi import DisksCsi
 from lifeboat.adapters.kubeconfig import from_kubeconfig

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
-from hashlib import sha256
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from bench.instances import instance_of
 from bench.objects import CLAIM, KINDS, VOLUME, Item, stream_items
 from lifeboat.adapters.disks_csi import DisksCsi
 from lifeboat.adapters.store_local import LocalStore
 from lifeboat.adapters.volumes_folder import NoVolumes
 from lifeboat.errors import NotFound
 from lifeboat.point.manifest import Manifest, Run
-from lifeboat.policy.instance import Instance
-from lifeboat.policy.load import parse_policy
-from lifeboat.policy.model import ClusterEntry, VaultEntry
 from lifeboat.ports.cluster import Discovery, Json, Kind, Page
 from lifeboat.steps.backup import backup
 from lifeboat.steps.context import Context
@@ -123,15 +120,7 @@ class Engine:
         self.now = START
         self.store = LocalStore.create(folder)
         self.vault = create_vault(self.store, generate_key(), self.clock)
-        text = POLICY % keep
-        instance = Instance(
-            policy=parse_policy(text, "bench.yaml", "bench"),
-            cluster=ClusterEntry(name="local", in_cluster=True),
-            vault=VaultEntry(name="main", url="file:///none", key="env:NONE"),
-            policy_text=text,
-            policy_digest=f"sha256:{sha256(text.encode()).hexdigest()}",
-            source="bench.yaml",
-        )
+        instance = instance_of(POLICY % keep)
         disks = DisksCsi(cluster, clock=self.clock)
         self.context = Context(instance, cluster, self.vault, disks, NoVolumes(), self.clock)
 

@@ -19,7 +19,7 @@ from azure.core.exceptions import (
 from azure.mgmt.compute import ComputeManagementClient
 from azure.mgmt.resource.resources import ResourceManagementClient
 
-from local.arm import Delays, Limits, Principal, Settings
+from local.arm import TOKEN, Delays, Limits, Principal, Settings
 from tests.support.arm import (
     NODES,
     NORTH,
@@ -28,11 +28,11 @@ from tests.support.arm import (
     SNAPSHOTS,
     SUBSCRIPTION,
     ArmWorld,
-    StaticCredential,
     disk_id,
     snapshot_id,
     standing,
 )
+from tests.support.static_credential import StaticCredential
 
 Tls = tuple[ssl.SSLContext, Path]
 FAST = "PremiumV2_LRS"
@@ -175,7 +175,7 @@ def test_putting_twice_is_one_snapshot(azure: ArmWorld, client: ComputeManagemen
 
 def test_seven_in_five_minutes(azure: ArmWorld) -> None:
     client = ComputeManagementClient(
-        StaticCredential(), SUBSCRIPTION, retry_total=0, **azure.options()
+        StaticCredential(TOKEN), SUBSCRIPTION, retry_total=0, **azure.options()
     )
     azure.arm.add_disk(disk_id("a"), REGION, "Premium_LRS", 4)
     for number in range(7):
@@ -345,7 +345,7 @@ def test_the_rules_of_copies(azure: ArmWorld, client: ComputeManagementClient) -
 
 def test_so_many_copies_into_a_region(small: ArmWorld) -> None:
     client = ComputeManagementClient(
-        StaticCredential(), SUBSCRIPTION, retry_total=0, **small.options()
+        StaticCredential(TOKEN), SUBSCRIPTION, retry_total=0, **small.options()
     )
     for number in range(3):
         small.arm.add_disk(disk_id(f"d{number}"), REGION, "Premium_LRS", 4)
@@ -473,7 +473,7 @@ def test_what_is_not_there(azure: ArmWorld, client: ComputeManagementClient) -> 
 
 def test_faults_on_order(azure: ArmWorld) -> None:
     client = ComputeManagementClient(
-        StaticCredential(), SUBSCRIPTION, retry_total=0, **azure.options()
+        StaticCredential(TOKEN), SUBSCRIPTION, retry_total=0, **azure.options()
     )
     azure.arm.add_disk(disk_id("a"), REGION, "Premium_LRS", 4)
     azure.arm.order("lose", "PUT")
@@ -483,7 +483,7 @@ def test_faults_on_order(azure: ArmWorld) -> None:
 
 
 def test_resource_groups_by_their_own_client(azure: ArmWorld) -> None:
-    resources = ResourceManagementClient(StaticCredential(), SUBSCRIPTION, **azure.options())
+    resources = ResourceManagementClient(StaticCredential(TOKEN), SUBSCRIPTION, **azure.options())
     assert resources.resource_groups.get(NODES).managed_by == "the cluster"
     resources.resource_groups.create_or_update("new", {"location": "northeurope"})
     assert len(list(resources.resource_groups.list())) == 4

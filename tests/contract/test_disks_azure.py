@@ -36,9 +36,9 @@ from tests.support.arm import (
     snapshot_id,
     standing,
 )
-from tests.support.azure_disks import PLACE, AzureDisksWorld
+from tests.support.azure_disks import PLACE, AzureDisksWorld, world_of
 from tests.support.disks import POINT, ready, stored, take
-from tests.support.kinds import CLAIM, NAMESPACE, STORAGE_CLASS, VOLUME
+from tests.support.kinds import CLAIM, STORAGE_CLASS, VOLUME
 from tests.support.manifests import claim, manifest
 from tests.support.turned_clock import TurnedClock
 
@@ -46,13 +46,6 @@ INSTANCE = "shop.aks"
 FAST = "PremiumV2_LRS"
 T = TypeVar("T")
 Tls = tuple[ssl.SSLContext, Path]
-
-
-def world_of(azure: ArmWorld, **place: object) -> AzureDisksWorld:
-    world = AzureDisksWorld(azure, replace(PLACE, **place))  # type: ignore[arg-type]
-    for name in ("shop", "back"):
-        world.cluster.create(NAMESPACE, None, manifest(NAMESPACE, name))
-    return world
 
 
 @pytest.fixture

@@ -23,8 +23,9 @@ from lifeboat.vault.key_x25519 import Identity
 from lifeboat.vault.keyring import KeyRing
 from lifeboat.vault.keys import VaultKey, Wrapping, generate_key, key_of, unwrap, wrap
 from lifeboat.vault.vault import create_vault, open_keyring, open_vault
-from tests.support.key_vault import FakeCredential, KeyVault, key_vault
+from tests.support.key_vault import TOKEN, KeyVault, key_vault
 from tests.support.memory_store import MemoryStore
+from tests.support.static_credential import StaticCredential
 
 DATA_KEY = bytes(range(32))
 PASSPHRASE = "correct horse battery staple"
@@ -204,7 +205,7 @@ class TestKeyVault:
     def test_a_refused_token_is_unauthorized(self, azure: KeyVault) -> None:
         wrapping = _closed(azure.key())
         with pytest.raises(Unauthorized, match="401"):
-            unwrap(wrapping, azure.key(credential=FakeCredential("stale")), "vault-1")
+            unwrap(wrapping, azure.key(credential=StaticCredential("stale")), "vault-1")
         assert not [call for call in azure.asked if "unwrap" in call]
 
     def test_nobody_there_can_be_tried_again(self, azure: KeyVault, tmp_path: Path) -> None:
@@ -248,7 +249,10 @@ class TestKeyVault:
         from lifeboat.adapters.key_azure import AzureVaultKey
 
         strict = AzureVaultKey(
-            f"{azure.url}/keys/lifeboat", "", FakeCredential(), connection_verify=str(azure.ca)
+            f"{azure.url}/keys/lifeboat",
+            "",
+            StaticCredential(TOKEN),
+            connection_verify=str(azure.ca),
         )
         with pytest.raises(UsageError, match="challenge resource"):
             strict.new_kek()

@@ -20,10 +20,9 @@ from lifeboat.ports.copies import CopyRegion, StoredCopy
 from lifeboat.ports.disks import StoredSnapshot, Volume
 from local.arm import Limits, Settings
 from tests.support.arm import NORTH, OTHER_SUBSCRIPTION, SNAPSHOTS, SUBSCRIPTION, ArmWorld, standing
-from tests.support.azure_disks import COPYING, NORTHERN, PLACE, AzureDisksWorld
+from tests.support.azure_disks import COPYING, NORTHERN, PLACE, AzureDisksWorld, world_of
 from tests.support.disks import take
-from tests.support.kinds import NAMESPACE
-from tests.support.manifests import claim, manifest
+from tests.support.manifests import claim
 
 INSTANCE = "shop.aks"
 SWEDEN = CopyRegion("swedencentral", SUBSCRIPTION, NORTH, "Standard_LRS")
@@ -31,16 +30,9 @@ Tls = tuple[ssl.SSLContext, Path]
 BIG = {"big": b"x" * 1000}
 
 
-def world_of(azure: ArmWorld) -> AzureDisksWorld:
-    world = AzureDisksWorld(azure, COPYING)
-    for name in ("shop", "back"):
-        world.cluster.create(NAMESPACE, None, manifest(NAMESPACE, name))
-    return world
-
-
 @pytest.fixture
 def world(azure: ArmWorld) -> AzureDisksWorld:
-    return world_of(azure)
+    return world_of(azure, COPYING)
 
 
 @pytest.fixture
@@ -126,7 +118,7 @@ def test_one_at_a_time_in_the_order_of_the_cuts(world: AzureDisksWorld, volume: 
 
 def test_so_many_into_a_region_are_throttled(arm_tls: Tls) -> None:
     with standing(arm_tls, Settings(Limits(copies_into_a_region=1))) as azure:
-        world = world_of(azure)
+        world = world_of(azure, COPYING)
         for name in ("one", "two"):
             made = world.make_volume("shop", name, BIG)
             take(world.disks, made, INSTANCE)
@@ -270,7 +262,7 @@ def test_whatever_is_deleted_when_only_changes_ever_move(azure: ArmWorld) -> Non
     seed = random.randrange(2**32)
     print(f"seed {seed}")
     chance = random.Random(seed)
-    world = world_of(azure)
+    world = world_of(azure, COPYING)
     volume = world.make_volume("shop", "data", BIG | {"f": b"0"})
     snapshots: list[StoredSnapshot] = []
     moved: list[int] = []
@@ -308,7 +300,7 @@ def _there(world: AzureDisksWorld, snapshot: StoredSnapshot) -> bool:
 
 
 def test_without_places_nothing_is_listed_to_delete(azure: ArmWorld) -> None:
-    world = world_of(azure)
+    world = world_of(azure, COPYING)
     world.place = PLACE
     volume = world.make_volume("shop", "data", {})
     snapshot = take(world.adapter(PLACE), volume, INSTANCE)

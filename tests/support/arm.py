@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ssl
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,10 +11,10 @@ from typing import Any
 
 import pytest
 import trustme
-from azure.core.credentials import AccessToken, AccessTokenInfo
 from azure.mgmt.compute import ComputeManagementClient
 
 from local.arm import TOKEN, Arm, Settings, VirtualTime, serve
+from tests.support.static_credential import StaticCredential
 
 SUBSCRIPTION = "11111111-1111-1111-1111-111111111111"
 OTHER_SUBSCRIPTION = "22222222-2222-2222-2222-222222222222"
@@ -23,19 +22,6 @@ NODES = "MC_shop_aks_westeurope"
 SNAPSHOTS = "backup-snapshots"
 NORTH = "backup-north"
 REGION = "westeurope"
-
-
-class StaticCredential:
-    """One token, as it is: nobody is asked for it."""
-
-    def __init__(self, token: str = TOKEN) -> None:
-        self._token = token
-
-    def get_token(self, *scopes: str, **_: Any) -> AccessToken:
-        return AccessToken(self._token, int(time.time()) + 3600)
-
-    def get_token_info(self, *scopes: str, **_: Any) -> AccessTokenInfo:
-        return AccessTokenInfo(self._token, int(time.time()) + 3600)
 
 
 @dataclass

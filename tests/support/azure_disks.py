@@ -27,12 +27,12 @@ from tests.support.arm import (
     SNAPSHOTS,
     SUBSCRIPTION,
     ArmWorld,
-    StaticCredential,
     disk_id,
 )
 from tests.support.fake_cluster import FakeCluster
-from tests.support.kinds import CLAIM
-from tests.support.manifests import claim
+from tests.support.kinds import CLAIM, NAMESPACE
+from tests.support.manifests import claim, manifest
+from tests.support.static_credential import StaticCredential
 
 DRIVER = "disk.csi.azure.com"
 PLACE = AzurePlace(SUBSCRIPTION, REGION, SNAPSHOTS, NODES)
@@ -146,3 +146,11 @@ def digest(content: Content) -> str:
     for path, data in sorted(content.items()):
         total.update(f"{path}\0{hashlib.sha256(data).hexdigest()}\n".encode())
     return f"sha256:{total.hexdigest()}"
+
+
+def world_of(azure: ArmWorld, base: AzurePlace = PLACE, **place: object) -> AzureDisksWorld:
+    """With the namespaces `shop` and `back`; `place` are fields that differ from `base`."""
+    world = AzureDisksWorld(azure, replace(base, **place))  # type: ignore[arg-type]
+    for name in ("shop", "back"):
+        world.cluster.create(NAMESPACE, None, manifest(NAMESPACE, name))
+    return world

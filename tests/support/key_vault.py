@@ -6,7 +6,6 @@ import base64
 import json
 import ssl
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -15,27 +14,14 @@ from pathlib import Path
 from typing import Any
 
 import trustme
-from azure.core.credentials import AccessToken, AccessTokenInfo
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from lifeboat.adapters.key_azure import AzureVaultKey
+from tests.support.static_credential import StaticCredential
 
-_TOKEN = "a-token-of-the-tests"
+TOKEN = "a-token-of-the-tests"
 _OAEP = padding.OAEP(padding.MGF1(hashes.SHA256()), hashes.SHA256(), None)
-
-
-class FakeCredential:
-    """Hands out the one token that the stand-in takes."""
-
-    def __init__(self, token: str = _TOKEN) -> None:
-        self._token = token
-
-    def get_token(self, *scopes: str, **_: Any) -> AccessToken:
-        return AccessToken(self._token, int(time.time()) + 3600)
-
-    def get_token_info(self, *scopes: str, **_: Any) -> AccessTokenInfo:
-        return AccessTokenInfo(self._token, int(time.time()) + 3600)
 
 
 @dataclass
@@ -58,13 +44,13 @@ class KeyVault:
         return version
 
     def key(
-        self, version: str = "", name: str = "lifeboat", credential: FakeCredential | None = None
+        self, version: str = "", name: str = "lifeboat", credential: StaticCredential | None = None
     ) -> AzureVaultKey:
         """As wiring makes it, but for the certificate and the domain of the challenge."""
         return AzureVaultKey(
             f"{self.url}/keys/{name}",
             version,
-            credential or FakeCredential(),
+            credential or StaticCredential(TOKEN),
             retries=1,
             connection_verify=str(self.ca),
             verify_challenge_resource=False,
@@ -127,7 +113,7 @@ class _Handler(BaseHTTPRequestHandler):
         text = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         path = self.path.partition("?")[0]
         given = self.headers.get("Authorization", "")
-        if given != f"Bearer {_TOKEN}":
+        if given != f"Bearer {TOKEN}":
             # The service challenges who comes without a token, and who comes with a wrong one.
             challenge = (
                 'Bearer authorization="https://login.microsoftonline.com/tenant",'

@@ -26,12 +26,7 @@ class AzureSnapshots:
 
     def disk(self, disk: ArmId) -> Any | None:
         """None when it is gone."""
-        client = self._clients.compute(disk.subscription)
-        try:
-            with arm_errors(f"read disk {disk.name}"):
-                return client.disks.get(disk.group, disk.name)
-        except NotFound:
-            return None
+        return _read(f"read disk {disk.name}", disk, self._clients.compute(disk.subscription).disks)
 
     def put_disk(self, disk: ArmId, body: Any) -> None:
         """Begin to make it; `body` is Azure's JSON."""
@@ -53,11 +48,7 @@ class AzureSnapshots:
     def find(self, snapshot: ArmId) -> Any | None:
         """None when it is gone."""
         client = self._clients.compute(snapshot.subscription)
-        try:
-            with arm_errors(f"read snapshot {snapshot.name}"):
-                return client.snapshots.get(snapshot.group, snapshot.name)
-        except NotFound:
-            return None
+        return _read(f"read snapshot {snapshot.name}", snapshot, client.snapshots)
 
     def put(self, snapshot: ArmId, body: Any) -> None:
         """Begin to make it; `body` is Azure's JSON."""
@@ -114,6 +105,15 @@ class AzureSnapshots:
                 found = list(client.snapshots.list_by_resource_group(group))
             self._listed[key] = [one for one in found if (one.tags or {}).get(MANAGED) == "true"]
         return self._listed[key]
+
+
+def _read(doing: str, what: ArmId, operations: Any) -> Any | None:
+    """None when it is gone."""
+    try:
+        with arm_errors(doing):
+            return operations.get(what.group, what.name)
+    except NotFound:
+        return None
 
 
 def _key(snapshot: ArmId) -> tuple[str, str]:

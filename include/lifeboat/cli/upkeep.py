@@ -122,13 +122,10 @@ def copy_regions(
         show_lines(
             [
                 f"{found.ready} copies are whole",
-                *(f"  {word}: {t}" for word in _COPY_WORDS for t in getattr(found, word)),
+                *(f"  {word}: {title}" for word, title in found.told()),
             ]
         )
     ensure_copied(found)
-
-
-_COPY_WORDS = ("started", "waiting", "passed", "removed")
 
 
 def reconcile(

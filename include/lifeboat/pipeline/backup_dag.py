@@ -9,7 +9,6 @@ from airflow.sdk import DAG, Asset, TriggerRule, task
 from lifeboat.pipeline import backup_tasks
 from lifeboat.pipeline.frame import documentation, run_limit, tags, task_defaults, timetable
 from lifeboat.policy.instance import Instance
-from lifeboat.steps.listing import THREADS
 
 _SNAPSHOTS = ["snapshot", "settle"]
 _ALL = ["dump", "volumes", *_SNAPSHOTS, "commit", "prune"]
@@ -50,7 +49,6 @@ class _Graph:
     def __init__(self, instance: Instance) -> None:
         self._instance = instance
         self._hooks = bool(instance.policy.hooks)
-        self._in_flight = instance.policy.requests_in_flight
         self._regions = bool(instance.policy.volumes.azure.copies)
 
     def build(self) -> None:
@@ -69,7 +67,7 @@ class _Graph:
             task(
                 task_id="dump",
                 map_index_template="{{ task.op_kwargs['shard']['title'] }}",
-                max_active_tis_per_dagrun=max(1, self._in_flight // THREADS),
+                max_active_tis_per_dagrun=self._instance.policy.dumps_at_once,
             )(backup_tasks.dump)
             .partial(instance=instance)
             .expand(shard=shards)
@@ -110,7 +108,7 @@ class _Graph:
             task(
                 task_id="snapshot",
                 map_index_template="{{ task.op_kwargs['volume'] }}",
-                max_active_tis_per_dagrun=self._in_flight,
+                max_active_tis_per_dagrun=self._instance.policy.requests_in_flight,
             )(backup_tasks.snapshot)
             .partial(instance=instance)
             .expand(volume=titles)

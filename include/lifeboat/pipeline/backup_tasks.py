@@ -205,9 +205,8 @@ def copy_regions(instance: str) -> dict[str, Any]:
 
     with leaving_errors():
         found = look_at_copies(open_instance(instance))
-        for word in ("started", "waiting", "passed", "removed"):
-            for title in getattr(found, word):
-                say(f"copy {word}: {title}")
+        for word, title in found.told():
+            say(f"copy {word}: {title}")
         say(f"{found.ready} copies are whole")
         ensure_copied(found)
     return {"ready": found.ready, "waiting": len(found.waiting), "removed": len(found.removed)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from functools import partial
 
@@ -37,10 +38,13 @@ def manifests(vault: Vault, instance: str) -> list[Manifest]:
     return list(each_of(vault.store, read, point_ids(vault, instance)))
 
 
-def readable(vault: Vault, instance: str) -> tuple[list[Manifest], dict[str, str]]:
-    """All manifests that can be read, oldest first, and why the others cannot, by point. A point
-    that a prune removes meanwhile is in neither."""
+def readable(
+    vault: Vault, instance: str, points: Iterable[str] | None = None
+) -> tuple[list[Manifest], dict[str, str]]:
+    """All manifests, or those of `points`, that can be read, oldest first, and why the others
+    cannot, by point. A point that a prune removes meanwhile is in neither."""
     found, damaged = [], {}
+    wanted = point_ids(vault, instance) if points is None else sorted(points)
 
     def read(point: str) -> Manifest | LifeboatError:
         try:
@@ -48,8 +52,7 @@ def readable(vault: Vault, instance: str) -> tuple[list[Manifest], dict[str, str
         except (Damaged, NewerFormat, UsageError) as error:
             return error
 
-    points = point_ids(vault, instance)
-    for point, manifest in zip(points, each_of(vault.store, read, points), strict=True):
+    for point, manifest in zip(wanted, each_of(vault.store, read, wanted), strict=True):
         if isinstance(manifest, Manifest):
             found.append(manifest)
         elif not isinstance(manifest, UsageError):

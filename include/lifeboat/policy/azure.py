@@ -11,7 +11,16 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from lifeboat.policy.fields import ConnectionId, Count, Endpoint, Strict, refuse, unique
+from lifeboat.policy.fields import (
+    ConnectionId,
+    Count,
+    Endpoint,
+    EntraIdentity,
+    Strict,
+    refuse,
+    refuse_stray_client_id,
+    unique,
+)
 from lifeboat.policy.rules import Keep
 
 _REGION = re.compile(r"[a-z0-9]{3,40}")
@@ -98,7 +107,7 @@ class AzureEntry(Strict):
         " identity below.",
         examples=["azure_disks"],
     )
-    identity: Literal["default", "workload-identity", "managed-identity"] = Field(
+    identity: EntraIdentity = Field(
         default="default",
         description="Which Entra identity asks Azure when no connection is named. Default default:"
         " the first that the Azure SDK finds; the others ask for exactly that.",
@@ -150,12 +159,7 @@ class AzureEntry(Strict):
     def _one_identity(self) -> AzureEntry:
         if self.connection is not None and self.identity != "default":
             raise refuse("connection or identity", found="both", at=("identity",))
-        if self.client_id and self.identity == "default":
-            raise refuse(
-                "no clientId, which goes with identity: workload-identity or managed-identity",
-                found="a client id",
-                at=("clientId",),
-            )
+        refuse_stray_client_id(self.client_id, self.identity)
         return self
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -279,3 +279,17 @@ def _check_endpoint(text: str) -> str:
 
 Endpoint = Annotated[str, AfterValidator(_check_endpoint)]
 """The URL of a storage service, or `env:NAME`."""
+
+
+EntraIdentity = Literal["default", "workload-identity", "managed-identity"]
+"""Which Entra identity asks Azure; `default` is the first that the Azure SDK finds."""
+
+
+def refuse_stray_client_id(client_id: str, identity: EntraIdentity) -> None:
+    """A client id says which of several identities, and means nothing to `default`."""
+    if client_id and identity == "default":
+        raise refuse(
+            "no clientId, which goes with identity: workload-identity or managed-identity",
+            found="a client id",
+            at=("clientId",),
+        )

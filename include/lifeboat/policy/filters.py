@@ -6,6 +6,8 @@ The meaning is that of Velero's fine-grained filters (`namespacedFilterPolicies`
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Sequence
+
 from pydantic import Field, model_validator
 
 from lifeboat.policy.fields import Strict, refuse
@@ -80,30 +82,32 @@ class NamespaceFilter(Strict):
 
 def kinds_once(objects: tuple[ObjectFilter, ...], at: tuple[str | int, ...]) -> None:
     """Refuses a kind that two entries name: it would be unclear which one decides."""
-    seen: dict[str, int] = {}
-    for index, entry in enumerate(objects):
-        for number, kind in enumerate(entry.kinds):
-            first = seen.setdefault(kind.lower(), index)
-            if first != index:
-                raise refuse(
-                    f"each kind in one entry: entry {first + 1} names it already",
-                    found=repr(kind),
-                    at=(*at, index, "kinds", number),
-                )
+    for index, number, first in _repeats([kind.lower() for kind in o.kinds] for o in objects):
+        raise refuse(
+            f"each kind in one entry: entry {first + 1} names it already",
+            found=repr(objects[index].kinds[number]),
+            at=(*at, index, "kinds", number),
+        )
 
 
 def namespaces_once(filters: tuple[NamespaceFilter, ...], at: tuple[str | int, ...]) -> None:
     """Refuses a pattern that two filters have: the second would never count."""
+    for index, number, first in _repeats(entry.namespaces for entry in filters):
+        raise refuse(
+            f"each name or glob in one filter: filter {first + 1} has it already",
+            found=repr(filters[index].namespaces[number]),
+            at=(*at, index, "namespaces", number),
+        )
+
+
+def _repeats(lists: Iterable[Sequence[str]]) -> Iterator[tuple[int, int, int]]:
+    """Words of a list that an earlier list has: the list, the place in it, the earlier list."""
     seen: dict[str, int] = {}
-    for index, entry in enumerate(filters):
-        for number, pattern in enumerate(entry.namespaces):
-            first = seen.setdefault(pattern, index)
+    for index, words in enumerate(lists):
+        for number, word in enumerate(words):
+            first = seen.setdefault(word, index)
             if first != index:
-                raise refuse(
-                    f"each name or glob in one filter: filter {first + 1} has it already",
-                    found=repr(pattern),
-                    at=(*at, index, "namespaces", number),
-                )
+                yield index, number, first
 
 
 def named_kinds_only(filters: tuple[ObjectFilter, ...], at: tuple[str | int, ...]) -> None:

@@ -55,8 +55,3 @@ def _check_set(content: str) -> None:
 def any_matches(patterns: Iterable[str], name: str) -> bool:
     """Whether one of the (checked) patterns covers the whole of `name`."""
     return any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
-
-
-def is_exact(pattern: str) -> bool:
-    """Whether it is a plain name."""
-    return not set(pattern) & set("*?[")

@@ -56,6 +56,7 @@ CHECKS: tuple[Check, ...] = ("workloadsReady", "objectsComplete", "volumeBytesEq
 
 _DERIVED = timedelta(0)  # stands for "no rpo written"; never a valid duration
 _SLACK = timedelta(hours=1)
+_REQUESTS_A_DUMP = 4  # one process packs what so many lists bring; more of them would only wait
 
 
 def _without_default(schema: dict[str, Any]) -> None:
@@ -240,6 +241,17 @@ class Policy(Strict):
         description="How often the vault is put in order and read again. Default once a week, a"
         " tenth of the data each time.",
     )
+
+    @property
+    def requests_a_dump(self) -> int:
+        """Requests that the dump of one shard has open at once."""
+        return min(_REQUESTS_A_DUMP, self.requests_in_flight)
+
+    @property
+    def dumps_at_once(self) -> int:
+        """How many shards may be dumped at once, so that all have no more requests open than the
+        policy allows."""
+        return self.requests_in_flight // self.requests_a_dump
 
     @model_validator(mode="after")
     def _objectives_fit_schedule(self) -> Policy:

@@ -14,6 +14,7 @@ from lifeboat.policy.azure import AzureEntry
 from lifeboat.policy.fields import (
     ConnectionId,
     Endpoint,
+    EntraIdentity,
     Folder,
     KeyRef,
     Kubeconfig,
@@ -23,6 +24,7 @@ from lifeboat.policy.fields import (
     Switch,
     VaultUrl,
     refuse,
+    refuse_stray_client_id,
 )
 
 
@@ -205,7 +207,7 @@ class VaultEntry(Strict):
         " connection:<id>. Default none.",
         examples=["file:/run/secrets/vault-sas"],
     )
-    identity: Literal["default", "workload-identity", "managed-identity"] = Field(
+    identity: EntraIdentity = Field(
         default="default",
         description="Which Entra identity opens an Azure container when no credential is named."
         " Default default: the first that the Azure SDK finds; the others ask for exactly that.",
@@ -270,12 +272,7 @@ class VaultEntry(Strict):
             raise refuse(
                 f"at most one of {', '.join(ways)}", found=" and ".join(chosen), at=(chosen[-1],)
             )
-        if self.client_id and self.identity == "default":
-            raise refuse(
-                "no clientId, which goes with identity: workload-identity or managed-identity",
-                found="a client id",
-                at=("clientId",),
-            )
+        refuse_stray_client_id(self.client_id, self.identity)
         return self
 
 

@@ -6,10 +6,9 @@ from collections.abc import Iterable
 
 import msgspec
 
-from lifeboat.errors import Damaged, NewerFormat
 from lifeboat.point import catalog
 from lifeboat.point.facts import readable_verdicts, removed_points
-from lifeboat.point.manifest import Manifest, read_manifest
+from lifeboat.point.manifest import Manifest
 from lifeboat.policy.retention import decide
 from lifeboat.steps.context import Custody
 from lifeboat.steps.retained import retention_points
@@ -64,7 +63,7 @@ def _wanted(source: Vault, copy: Custody, readable: list[Manifest], there: set[s
     """Ids that the copy's retention keeps, of all points of both places."""
     instance = copy.instance.id
     here = {manifest.point for manifest in readable}
-    only_there = _read(copy.vault, instance, there - here)
+    only_there, _ = catalog.readable(copy.vault, instance, there - here)  # scrub names the others
     points = [
         point
         for vault, manifests in ((source, readable), (copy.vault, only_there))
@@ -74,14 +73,3 @@ def _wanted(source: Vault, copy: Custody, readable: list[Manifest], there: set[s
     ]
     decision = decide(points, copy.instance.policy.retention, copy.clock())
     return {kept.id for kept in decision.keep}
-
-
-def _read(vault: Vault, instance: str, points: set[str]) -> list[Manifest]:
-    """Those that can be read; scrub names the others."""
-    found = []
-    for point in sorted(points):
-        try:
-            found.append(read_manifest(vault, instance, point))
-        except (Damaged, NewerFormat):
-            continue
-    return found

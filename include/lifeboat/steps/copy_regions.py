@@ -37,6 +37,11 @@ class CopyLook(msgspec.Struct, frozen=True):
     removed: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
 
+    def told(self) -> Iterator[tuple[str, str]]:
+        """What happened to which copy, for people: a word, and the copy."""
+        for word in ("started", "waiting", "passed", "removed"):
+            yield from ((word, title) for title in getattr(self, word))
+
 
 def look_at_copies(context: Context) -> CopyLook:
     """Start, look and remove. Raises what may pass (DisksUnavailable), never a single copy's

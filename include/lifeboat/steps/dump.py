@@ -205,7 +205,7 @@ def dump_shard(context: Context, scope: Scope, shard_id: str) -> Part:
 def capture(context: Context, scope: Scope, shard: Shard) -> Part:
     """Lists and stores what a shard names; the caller settles the part."""
     dump = _Dump(context, scope, shard)
-    most = context.instance.policy.requests_in_flight
+    most = context.instance.policy.requests_a_dump
     with closing(list_all(context.cluster, shard.listings, most)) as arrivals:
         for arrived in arrivals:
             _take(dump, arrived)

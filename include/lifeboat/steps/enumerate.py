@@ -7,7 +7,6 @@ scope by a document, so that a retry after a crash goes on with the same point (
 from __future__ import annotations
 
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 from lifeboat.clock import rfc3339
@@ -19,6 +18,7 @@ from lifeboat.policy.picking import CLUSTER_SCOPE, NAMESPACES, Picker
 from lifeboat.policy.select import Select
 from lifeboat.policy.selection import KindSelection, NamespaceSelection, kind_excluded
 from lifeboat.ports.cluster import Cluster, Discovery
+from lifeboat.ports.parallel import each
 from lifeboat.steps.claims import FEW_NAMESPACES, find_volumes, list_claims
 from lifeboat.steps.context import Context
 from lifeboat.steps.footing import find_footing
@@ -122,17 +122,16 @@ def _weigh(cluster: Cluster, listings: list[Listing], most: int) -> dict[Listing
     What cannot be counted weighs nothing here and tells its error in the dump.
     """
     whole = {Listing(listing.kind) for listing in listings if listing.only is None}
-    with ThreadPoolExecutor(most) as pool:
+    counted = _counts(cluster, whole, most)
+    if sum(counted.values()) <= _SHARD_OBJECTS:
+        return dict.fromkeys(listings, 0)
+    single = [one for one in listings if one.namespace and counted.get(Listing(one.kind))]
+    return {one: counted.get(one, 0) for one in listings} | _counts(cluster, single, most)
 
-        def counts(some: Iterable[Listing]) -> dict[Listing, int]:
-            asked = sorted(some, key=lambda one: (one.kind.resource, one.namespace or ""))
-            return dict(zip(asked, pool.map(partial(_count, cluster), asked), strict=True))
 
-        counted = counts(whole)
-        if sum(counted.values()) <= _SHARD_OBJECTS:
-            return dict.fromkeys(listings, 0)
-        single = [one for one in listings if one.namespace and counted.get(Listing(one.kind))]
-        return {one: counted.get(one, 0) for one in listings} | counts(single)
+def _counts(cluster: Cluster, some: Iterable[Listing], most: int) -> dict[Listing, int]:
+    asked = sorted(some, key=lambda one: (one.kind.resource, one.namespace or ""))
+    return dict(zip(asked, each(most, partial(_count, cluster), asked), strict=True))
 
 
 def _count(cluster: Cluster, listing: Listing) -> int:

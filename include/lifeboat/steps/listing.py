@@ -15,8 +15,6 @@ from lifeboat.errors import Expired, LifeboatError
 from lifeboat.ports.cluster import Cluster
 from lifeboat.steps.scope import Listing
 
-THREADS = 4
-"""Requests that one dump has open at once, where the policy allows as many."""
 _PAGES_HELD = 3
 _RELISTS = 3
 
@@ -47,7 +45,7 @@ class _Work:
 
 
 def list_all(
-    cluster: Cluster, listings: Sequence[Listing], most: int = THREADS
+    cluster: Cluster, listings: Sequence[Listing], most: int
 ) -> Generator[Arrived | Failed, None, None]:
     """Every page of every listing, with at most so many requests open; failures come as values,
     for the caller to judge."""
@@ -56,7 +54,7 @@ def list_all(
         work.listings.put(listing)
     threads = [
         threading.Thread(target=_run, args=(cluster, work), name=f"list-{n}", daemon=True)
-        for n in range(min(THREADS, most, len(listings)))
+        for n in range(min(most, len(listings)))
     ]
     for thread in threads:
         thread.start()

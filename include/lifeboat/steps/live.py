@@ -94,7 +94,7 @@ class _Comparison:
         self.not_told: list[LeftOut] = []
 
     def look(self, listings: Sequence[Listing]) -> None:
-        most = self._context.instance.policy.requests_in_flight
+        most = self._context.instance.policy.requests_a_dump
         with closing(list_all(self._context.cluster, listings, most)) as arrivals:
             for arrived in arrivals:
                 self._take(arrived)

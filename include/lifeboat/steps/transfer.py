@@ -7,7 +7,6 @@ number of blobs is on its way at a time, each held by itself.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from functools import partial
 from threading import Lock
@@ -15,6 +14,7 @@ from typing import TypeVar
 
 from lifeboat.errors import BlobExists, Damaged
 from lifeboat.point.survey import UNREADABLE
+from lifeboat.ports.parallel import each
 from lifeboat.vault.packs import ROOT as PACKS
 from lifeboat.vault.replica import ensure_same
 from lifeboat.vault.trees import ROOT as TREES
@@ -121,10 +121,7 @@ class Transfer:
         return {key: why for key, why in zip(wanted, reasons, strict=True) if why}
 
     def _each(self, call: Callable[[A], B], items: Iterable[A]) -> list[B]:
-        if self._in_flight == 1:
-            return [call(item) for item in items]
-        with ThreadPoolExecutor(self._in_flight) as pool:
-            return list(pool.map(call, items))
+        return list(each(self._in_flight, call, items))
 
 
 def _why_not(job: Callable[[str], None], key: str) -> str:
