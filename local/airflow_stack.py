@@ -73,6 +73,7 @@ class AirflowStack:
         self._lock: IO[str] | None = None
         # By their leaders, those of parts that died included: what they had forked may still run.
         self.sessions: set[int] = set()
+        self._leaders: dict[str, int] = {}
         self.parts: dict[str, Child] = {}
         self.url = ""
         self.passwords: dict[str, str] = {}
@@ -130,7 +131,14 @@ class AirflowStack:
         self.parts[name].kill()
 
     def restart(self, name: str) -> None:
-        """Start again a part that has ended."""
+        """Start again a part that has ended, and end first what it had forked, as systemd would.
+
+        The workers of a killed scheduler hold its connections to the database open. So PostgreSQL
+        goes on with the transaction that the scheduler was in, and if that one had the scheduler's
+        advisory lock, no scheduler queues a task any more.
+        """
+        if not self.parts[name].alive:
+            end_all(members([self._leaders[name]]), grace=1.0)
         self._launch(name, self.parts[name])
 
     def _acquire(self) -> None:
@@ -181,6 +189,7 @@ class AirflowStack:
         self.parts[name] = child
         if child.identity is not None and self._guard is not None:
             self.sessions.add(child.identity.pid)
+            self._leaders[name] = child.identity.pid
             self._guard.watch(child.identity.pid)
 
     def _command(self, *arguments: str) -> list[str]:
