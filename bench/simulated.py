@@ -16,11 +16,13 @@ from lifeboat.adapters.volumes_folder import NoVolumes
 from lifeboat.errors import NotFound
 from lifeboat.point.manifest import Manifest, Run
 from lifeboat.ports.cluster import Discovery, Json, Kind, Page
+from lifeboat.ports.fields import FieldsPage
 from lifeboat.steps.backup import backup
 from lifeboat.steps.context import Context
 from lifeboat.steps.prune import working_documents
 from lifeboat.vault.keys import generate_key
 from lifeboat.vault.vault import create_vault
+from tests.support.fake_cluster import split
 
 POLICY = """
 clusters: [local]
@@ -56,12 +58,15 @@ class SimulatedCluster:
         *,
         namespace: str | None = None,
         label_selector: str = "",
-        limit: int = 1000,
+        limit: int = 0,
     ) -> Iterator[Page]:
         del label_selector
         chosen = (raw for where, raw in self.objects(kind) if namespace in (None, where))
-        while page := tuple(islice(chosen, limit)):
+        while page := tuple(islice(chosen, limit or 1000)):
             yield Page(page, "1", self.left(kind) if limit == 1 else None)
+
+    def list_fields(self, kind: Kind, *, namespace: str | None = None) -> Iterator[FieldsPage]:
+        return split(self.list_pages(kind, namespace=namespace))
 
     def left(self, kind: Kind) -> int:
         """What a count of this kind is told."""
@@ -89,6 +94,9 @@ class ListedCluster(SimulatedCluster):
         for (namespace, _), raw in self._raw.get(kind.kind, {}).items():
             yield namespace, raw
 
+    def list_fields(self, kind: Kind, *, namespace: str | None = None) -> Iterator[FieldsPage]:
+        return split(self.list_pages(kind, namespace=namespace))
+
     def left(self, kind: Kind) -> int:
         return len(self._raw.get(kind.kind, {}))
 
@@ -107,6 +115,9 @@ class StreamedCluster(SimulatedCluster):
             if self.changed_every and number % self.changed_every == 0:
                 item.revision += 1
             yield item.namespace, item.raw()
+
+    def list_fields(self, kind: Kind, *, namespace: str | None = None) -> Iterator[FieldsPage]:
+        return split(self.list_pages(kind, namespace=namespace))
 
     def left(self, kind: Kind) -> int:
         return 0 if kind in (CLAIM, VOLUME) else self._count // 3

@@ -23,6 +23,7 @@ import msgspec
 from bench.bars import Bar, told
 from bench.objects import KINDS, change, make_items
 from bench.simulated import Engine, ListedCluster
+from lifeboat.ports.fields import Fields
 from lifeboat.steps.strip import strip
 from lifeboat.vault.crypto import AesGcm
 from lifeboat.vault.dictionaries import Dictionaries
@@ -99,8 +100,8 @@ def _packing() -> Bar:
         writer = PackWriter(MemoryStore(), cipher, Dictionaries())
         began = time.process_time()
         for kind, page in pages:
-            for raw in split.decode(page).items:
-                content = strip(kind, bytes(raw)).content
+            for fields in split.decode(page).items:
+                content = strip(kind, fields).content
                 cipher.record_id(content)
                 writer.add(content)
                 total += len(content)
@@ -110,7 +111,7 @@ def _packing() -> Bar:
 
 
 class _List(msgspec.Struct):
-    items: list[msgspec.Raw]
+    items: list[Fields]
 
 
 def _memory(root: Path) -> list[Bar]:

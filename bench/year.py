@@ -27,6 +27,7 @@ from lifeboat.steps.strip import strip
 from lifeboat.vault.crypto import AesGcm
 from lifeboat.vault.dictionaries import Dictionaries
 from lifeboat.vault.packs import PackWriter
+from tests.support.fake_cluster import fields_of
 from tests.support.memory_store import MemoryStore
 
 _OBJECTS = 2000
@@ -58,7 +59,9 @@ def floor(items: list[Item], versions: Iterable[Version]) -> int:
     for position, revision in sorted(versions, key=itemgetter(1, 0)):
         item = items[position]
         then = Item(item.kind, item.namespace, item.name, item.seed, revision)
-        writers.setdefault(item.kind.kind, _Floor()).add(strip(item.kind, then.raw()).content)
+        writers.setdefault(item.kind.kind, _Floor()).add(
+            strip(item.kind, fields_of(then.raw())).content
+        )
     for writer in writers.values():
         writer.close()
     return sum(writer.written for writer in writers.values())

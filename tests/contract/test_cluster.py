@@ -206,6 +206,23 @@ def test_a_status_is_set_through_its_subresource_only(api: Cluster, space: str) 
     assert changed["status"]["collisionCount"] == 9
 
 
+def test_fields_are_those_of_the_objects(api: Cluster, space: str) -> None:
+    api.create(CONFIG_MAP, space, config("one", data={"n": "1", "q": '"quoted": {'}))
+    api.create(CONFIG_MAP, space, config("two"))
+    whole = [
+        json.loads(raw)
+        for page in api.list_pages(CONFIG_MAP, namespace=space)
+        for raw in page.items
+    ]
+    split = [
+        {name: json.loads(bytes(value)) for name, value in fields.items()}
+        for page in api.list_fields(CONFIG_MAP, namespace=space)
+        for fields in page.items
+    ]
+    assert split == whole
+    assert [page.size for page in api.list_fields(CONFIG_MAP, namespace=space)] > [0]
+
+
 def test_pages_are_of_one_moment(api: Cluster, space: str) -> None:
     for number in range(25):
         api.create(CONFIG_MAP, space, config(f"c{number:02}", data={"n": "before"}))

@@ -11,13 +11,16 @@ import json
 import re
 import threading
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal
+
+import msgspec
 
 from lifeboat.clock import Clock, rfc3339, utc_now
 from lifeboat.errors import AlreadyExists, Conflict, Forbidden, Invalid, NotFound
 from lifeboat.ports.cluster import Discovery, Json, Kind, Page, PatchType
+from lifeboat.ports.fields import Fields, FieldsPage
 from tests.support.json_patch import json_patch, merge_patch
 from tests.support.kinds import BUILT_IN, CRD, NAMESPACE, SNAPSHOT_KINDS, VERBS
 from tests.support.labels import label_matcher
@@ -27,6 +30,7 @@ Reaction = Callable[[Json], None]
 _DNS = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?")
 _BUILT_IN = {kind.resource for kind in BUILT_IN}
 _RBAC = "rbac.authorization.k8s.io"
+fields_of = msgspec.json.Decoder(Fields).decode
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,12 @@ class _Fault:
             return False
         self.times -= 1
         return True
+
+
+def split(pages: Iterable[Page]) -> Iterator[FieldsPage]:
+    """`list_fields` of a cluster that holds objects as bytes."""
+    for page in pages:
+        yield FieldsPage([fields_of(raw) for raw in page.items], sum(map(len, page.items)))
 
 
 @dataclass
@@ -118,23 +128,26 @@ class FakeCluster:
         *,
         namespace: str | None = None,
         label_selector: str = "",
-        limit: int = 1000,
+        limit: int = 0,
     ) -> Iterator[Page]:
         found: list[Json] = []
         version = ""
-        start = 0
+        start, size = 0, limit or 1000
         while True:
             with self._lock:
                 self._enter("list_pages", kind.resource, namespace or "", "")
                 if not version:
                     self._served(kind)
                     found, version = self._select(kind, namespace, label_selector)
-            items = tuple(self._item(kind, body) for body in found[start : start + limit])
-            start += limit
+            items = tuple(self._item(kind, body) for body in found[start : start + size])
+            start += size
             left = len(found) - start
             yield Page(items, version, left if left > 0 and not label_selector else None)
             if left <= 0:
                 return
+
+    def list_fields(self, kind: Kind, *, namespace: str | None = None) -> Iterator[FieldsPage]:
+        return split(self.list_pages(kind, namespace=namespace))
 
     def get(self, kind: Kind, namespace: str | None, name: str) -> Json:
         with self._lock:

@@ -76,6 +76,6 @@ def _messages(worker: Connection) -> Iterator[Call | Last]:
 def _answer(world: FolderWorld, call: Call) -> Answer:
     try:
         value = getattr(world.cluster, call.method)(*call.args, **call.named)
-        return Answer(list(value) if call.method == "list_pages" else value)
+        return Answer(list(value) if call.method in ("list_pages", "list_fields") else value)
     except Exception as error:
         return Answer(error=error)

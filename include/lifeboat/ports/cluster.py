@@ -15,7 +15,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+if TYPE_CHECKING:  # whoever loads policies knows kinds, and decodes nothing
+    from lifeboat.ports.fields import FieldsPage
 
 Json = dict[str, Any]
 PatchType = Literal["merge", "json", "strategic", "apply"]
@@ -88,9 +91,16 @@ class Cluster(Protocol):
         *,
         namespace: str | None = None,
         label_selector: str = "",
-        limit: int = 1000,
+        limit: int = 0,
     ) -> Iterator[Page]:
-        """Every object of `kind`, in one namespace or in all."""
+        """Every object of `kind`, in one namespace or in all.
+
+        At most `limit` objects a page; 0 lets the adapter choose, by the size of the objects.
+        """
+        ...
+
+    def list_fields(self, kind: Kind, *, namespace: str | None = None) -> Iterator[FieldsPage]:
+        """`list_pages` for who wants all of each object: a page is gone through only once."""
         ...
 
     def get(self, kind: Kind, namespace: str | None, name: str) -> Json: ...

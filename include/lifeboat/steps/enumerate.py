@@ -117,14 +117,15 @@ def _shards(cluster: Cluster, listings: list[Listing], most: int) -> tuple[Shard
 
 def _weigh(cluster: Cluster, listings: list[Listing], most: int) -> dict[Listing, int]:
     """Objects of each listing, by one `limit=1` request a kind (`remainingItemCount`); where one
-    shard will not do, also a request for each listing of a single namespace.
+    shard will not do, also a request for each listing of a single namespace. The order of one
+    shard's own lists matters too: the longest must not be the last to begin.
 
     What cannot be counted weighs nothing here and tells its error in the dump.
     """
     whole = {Listing(listing.kind) for listing in listings if listing.only is None}
     counted = _counts(cluster, whole, most)
     if sum(counted.values()) <= _SHARD_OBJECTS:
-        return dict.fromkeys(listings, 0)
+        return {one: counted.get(Listing(one.kind), 0) for one in listings}
     single = [one for one in listings if one.namespace and counted.get(Listing(one.kind))]
     return {one: counted.get(one, 0) for one in listings} | _counts(cluster, single, most)
 

@@ -1,4 +1,4 @@
-"""Lists many kinds at once, in order of arrival, holding only a few pages.
+"""Lists many kinds at once, in order of arrival, holding only a few MiB of pages.
 
 A few threads list, the caller packs: listing waits for the network and the API server, packing for
 the processor. What one kind refuses does not stop the others.
@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import queue
 import threading
+from collections import deque
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 
 from lifeboat.errors import Expired, LifeboatError
 from lifeboat.ports.cluster import Cluster
+from lifeboat.ports.fields import Fields
 from lifeboat.steps.scope import Listing
 
-_PAGES_HELD = 3
+_HELD_BYTES = 16 * 1024 * 1024  # a page has some 4 MiB
 _RELISTS = 3
 
 
@@ -25,7 +27,7 @@ class Arrived:
     expired between two pages, and the kind is listed anew."""
 
     listing: Listing
-    items: tuple[bytes, ...] = ()
+    items: Sequence[Fields] = ()
     restarted: bool = False
 
 
@@ -37,10 +39,36 @@ class Failed:
     error: BaseException
 
 
+class _Belt:
+    """Pages on their way to who packs them, up to a number of bytes: many small pages must not keep
+    the threads that list from asking for the next large one."""
+
+    def __init__(self, most: int) -> None:
+        self._room = threading.Condition()
+        self._held: deque[tuple[int, Arrived | Failed | None]] = deque()
+        self._bytes, self._most = 0, most
+
+    def put(self, found: Arrived | Failed | None, size: int = 0) -> None:
+        """Waits while there is no room; what is larger than all room waits until it is alone."""
+        with self._room:
+            self._room.wait_for(lambda: not self._bytes or self._bytes + size <= self._most)
+            self._held.append((size, found))
+            self._bytes += size
+            self._room.notify_all()
+
+    def get(self) -> Arrived | Failed | None:
+        with self._room:
+            self._room.wait_for(lambda: self._held)
+            size, found = self._held.popleft()
+            self._bytes -= size
+            self._room.notify_all()
+            return found
+
+
 @dataclass
 class _Work:
     listings: queue.SimpleQueue[Listing]
-    out: queue.Queue[Arrived | Failed | None]
+    out: _Belt
     stopped: threading.Event = field(default_factory=threading.Event)
 
 
@@ -49,7 +77,7 @@ def list_all(
 ) -> Generator[Arrived | Failed, None, None]:
     """Every page of every listing, with at most so many requests open; failures come as values,
     for the caller to judge."""
-    work = _Work(queue.SimpleQueue(), queue.Queue(_PAGES_HELD))
+    work = _Work(queue.SimpleQueue(), _Belt(_HELD_BYTES))
     for listing in listings:
         work.listings.put(listing)
     threads = [
@@ -90,10 +118,10 @@ def _run(cluster: Cluster, work: _Work) -> None:
 def _list_one(cluster: Cluster, listing: Listing, work: _Work) -> None:
     for attempt in range(_RELISTS + 1):
         try:
-            for page in cluster.list_pages(listing.kind, namespace=listing.namespace):
+            for page in cluster.list_fields(listing.kind, namespace=listing.namespace):
                 if work.stopped.is_set():
                     return
-                work.out.put(Arrived(listing, page.items))
+                work.out.put(Arrived(listing, page.items), page.size)
             return
         except Expired:
             if attempt == _RELISTS:

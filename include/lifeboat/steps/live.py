@@ -110,7 +110,7 @@ class _Comparison:
             self._seen.pop(listing, None)
         else:
             takes = self._sieve.of(listing)
-            items = [strip(listing.kind, raw) for raw in arrived.items]
+            items = [strip(listing.kind, fields) for fields in arrived.items]
             taken = [i for i in items if takes(i) and not opted_out(i.labels, i.annotations)]
             self.needs.see(listing.kind, taken)
             for item in taken:

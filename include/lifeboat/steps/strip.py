@@ -15,8 +15,9 @@ from typing import NamedTuple
 import msgspec
 
 from lifeboat.ports.cluster import Kind
+from lifeboat.ports.fields import Fields
 
-_fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_fields = msgspec.json.Decoder(Fields)
 _labels = msgspec.json.Decoder(dict[str, str])
 _text = msgspec.json.Decoder(str)
 _encoder = msgspec.json.Encoder()
@@ -39,9 +40,8 @@ class Stripped(NamedTuple):
     annotations: Mapping[str, str] = _NONE
 
 
-def strip(kind: Kind, raw: bytes) -> Stripped:
+def strip(kind: Kind, fields: Fields) -> Stripped:
     """Raises msgspec.DecodeError or KeyError when the server sent something that is no object."""
-    fields = _fields.decode(raw)
     metadata = _fields.decode(fields["metadata"])
     for name in _DROPPED:
         if name != "managedFields" or kind.group_kind != "Service":
@@ -52,11 +52,10 @@ def strip(kind: Kind, raw: bytes) -> Stripped:
     annotations = _NONE
     if "annotations" in metadata and _OPT_OUT in bytes(metadata["annotations"]):
         annotations = _labels.decode(metadata["annotations"])
-    fields.pop("apiVersion", None)
-    fields.pop("kind", None)
-    fields["metadata"] = msgspec.Raw(_encoder.encode(metadata))
-    # Items of a list carry neither for built-in types (API conventions, "Lists"), custom ones do.
-    body = {"apiVersion": kind.api_version, "kind": kind.kind, **fields}
+    # Items of a list carry neither of the first two for built-in types (API conventions, "Lists");
+    # custom ones do, anywhere among their fields.
+    own = {"apiVersion": kind.api_version, "kind": kind.kind}
+    body = {**own, **fields, **own, "metadata": metadata}
     content = _encoder.encode(body)
     if b"\n" in content:  # an aggregated API may indent; a record is one line
         content = msgspec.json.format(content, indent=-1)

@@ -1,14 +1,17 @@
 """Packs: write-once blobs of a few MiB that hold the frames of many records.
 
 A pack is stored when it is full or the writer is closed; only then may anything refer to it. A
-writer that dies leaves nothing, or a whole pack that nobody names (reconcile finds it).
+writer that dies leaves nothing, or a whole pack that nobody names (reconcile finds it). Full frames
+are sealed, and full packs stored, beside the thread that adds: compressing, encrypting and writing
+leave the interpreter free to go on.
 """
 
 from __future__ import annotations
 
 import secrets
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 from lifeboat.errors import Damaged, NewerFormat
@@ -23,6 +26,7 @@ PACK_BYTES = 8 * 1024 * 1024
 ROOT = "packs/"
 _NAME_BYTES = 8
 _FRAMES_KEPT = 16
+_FRAMES_AHEAD = 8  # 2 MiB that wait to be sealed
 
 
 def pack_key(pack: str) -> str:
@@ -64,7 +68,8 @@ class Slot:
 class PackWriter:
     """Collects records into frames and frames into packs. Not for several threads.
 
-    `written` counts stored bytes, `packs` names what was stored; both grow at `close`.
+    `written` counts stored bytes, `packs` names what was stored; both grow at `close`. What sealing
+    or storing raises is raised by later calls; nothing is sealed after that.
     """
 
     def __init__(self, store: Store, cipher: Cipher, dictionaries: Dictionaries) -> None:
@@ -75,6 +80,9 @@ class PackWriter:
         self._size = 0
         self._frame = _Frame()
         self._start_pack()
+        self._beside = ThreadPoolExecutor(1, thread_name_prefix="seal")
+        self._sealing: deque[Future[None]] = deque()
+        self._broken: BaseException | None = None
         self.written = 0
         self.packs: list[str] = []
 
@@ -84,26 +92,49 @@ class PackWriter:
         self._records.append(content)
         self._size += len(content)
         if self._size >= FRAME_BYTES:
-            self.flush()
+            self._await(_FRAMES_AHEAD - 1)
+            self._sealing.append(self._beside.submit(self._seal, *self._take()))
         return slot
 
     def flush(self) -> None:
         """Seal the open frame, so that every record added so far has its place."""
-        if not self._records:
-            return
-        frame, offset = self._frame, len(self._body)
-        sealed = seal_frame(self._cipher, self._pack, offset, self._records, self._dictionaries)
-        self._body += sealed
-        frame.pack, frame.offset = self._pack, offset
-        frame.length, frame.lines = len(sealed), len(self._records)
-        self._frame, self._records, self._size = _Frame(), [], 0
-        if len(self._body) >= PACK_BYTES:
-            self._store_pack()
+        self._await(0)
+        if self._records:
+            self._seal(*self._take())
 
     def close(self) -> None:
         """Store what is left. Nothing may refer to a place before this returned."""
         self.flush()
+        self._beside.shutdown()
         if len(self._body) > len(MAGIC):
+            self._store_pack()
+
+    def _take(self) -> tuple[_Frame, list[bytes]]:
+        taken = self._frame, self._records
+        self._frame, self._records, self._size = _Frame(), [], 0
+        return taken
+
+    def _await(self, left: int) -> None:
+        """Until at most so many frames wait to be sealed."""
+        while len(self._sealing) > left:
+            self._sealing.popleft().result()
+
+    def _seal(self, frame: _Frame, records: list[bytes]) -> None:
+        if self._broken is not None:
+            raise self._broken
+        try:
+            self._append(frame, records)
+        except BaseException as error:
+            self._broken = error
+            raise
+
+    def _append(self, frame: _Frame, records: list[bytes]) -> None:
+        offset = len(self._body)
+        sealed = seal_frame(self._cipher, self._pack, offset, records, self._dictionaries)
+        self._body += sealed
+        frame.pack, frame.offset = self._pack, offset
+        frame.length, frame.lines = len(sealed), len(records)
+        if len(self._body) >= PACK_BYTES:
             self._store_pack()
 
     def _store_pack(self) -> None:

@@ -171,12 +171,28 @@ def test_a_list_that_goes_on_at_another_version_is_expired(script: Script) -> No
 
 
 def test_big_pages_make_the_next_ones_smaller(script: Script) -> None:
-    big = {"metadata": {"name": "x"}, "data": {"k": "x" * (9 * 1024 * 1024)}}
+    assert limits_after(script, objects=100, size=9 * 1024 * 1024) == ["500", "66"]
+    assert limits_after(script, objects=1, size=9 * 1024 * 1024) == ["500", "25"]
+
+
+def test_small_pages_make_the_next_ones_larger(script: Script) -> None:
+    assert limits_after(script, objects=500, size=3 * 1024 * 1024) == ["500", "992"]
+    assert limits_after(script, objects=500, size=1000) == ["500", "5000"]
+
+
+def test_pages_of_a_wanted_size_stay_so(script: Script) -> None:
+    assert limits_after(script, objects=1, size=9 * 1024 * 1024, limit=10) == ["10", "10"]
+
+
+def limits_after(script: Script, *, objects: int, size: int, limit: int = 0) -> list[str]:
+    """How many objects the first and the second request of a list ask for."""
+    one = {"metadata": {"name": "x"}, "data": {"k": "x" * (size // objects)}}
     metadata = {"resourceVersion": "7", "continue": "t"}
-    script.answers = [ok({"metadata": metadata, "items": [big]}), page("b")]
-    list(client(script).list_pages(CONFIG_MAP, limit=1000))
-    limits = [request.path.partition("limit=")[2].partition("&")[0] for request in script.requests]
-    assert limits == ["1000", "500"]
+    script.answers = [ok({"metadata": metadata, "items": [one] * objects}), page("b")]
+    begun = len(script.requests)
+    list(client(script).list_pages(CONFIG_MAP, limit=limit))
+    asked = script.requests[begun:]
+    return [request.path.partition("limit=")[2].partition("&")[0] for request in asked]
 
 
 def test_a_page_is_asked_for_only_when_it_is_wanted(script: Script) -> None:

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import os
+from collections import deque
 
 import pytest
 
-from lifeboat.errors import BlobMissing, Damaged, NewerFormat
+from lifeboat.errors import BlobMissing, Damaged, NewerFormat, StoreUnavailable
 from lifeboat.vault.crypto import AesGcm
 from lifeboat.vault.dictionaries import Dictionaries, train
-from lifeboat.vault.packs import MAGIC, PackReader, PackWriter, check_magic, pack_key
+from lifeboat.vault.packs import (
+    MAGIC,
+    PACK_BYTES,
+    PackReader,
+    PackWriter,
+    check_magic,
+    pack_key,
+)
 from lifeboat.vault.records import FRAME_BYTES, Place
 from tests.support.memory_store import MemoryStore
 
@@ -46,6 +54,18 @@ def test_records_come_back_across_frames_and_packs() -> None:
     opened = reader(store)
     assert [opened.read(*one) for one in found] == contents
     assert writer.written == sum(stat.size for stat in store.list("packs/"))
+
+
+def test_what_goes_wrong_beside_is_raised_by_who_adds_and_ends_the_writer() -> None:
+    store = MemoryStore()
+    store.fail_next("put_new", StoreUnavailable("full"))
+    writer = PackWriter(store, CIPHER, NONE)
+    with pytest.raises(StoreUnavailable, match="full"):
+        deque(map(writer.add, [line(FRAME_BYTES)] * (PACK_BYTES // FRAME_BYTES + 20)), 0)
+    with pytest.raises(StoreUnavailable, match="full"):
+        writer.close()
+    puts = [call for call in store.calls if call.method == "put_new"]
+    assert len(puts) == 1
 
 
 def test_small_frames_need_the_dictionary_that_they_were_made_with() -> None:
