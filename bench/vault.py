@@ -22,6 +22,7 @@ import msgspec
 
 from bench.bars import Bar, told
 from bench.objects import KINDS, change, make_items
+from bench.policies import policy_bars
 from bench.simulated import Engine, ListedCluster
 from lifeboat.ports.fields import Fields
 from lifeboat.steps.strip import strip
@@ -40,7 +41,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--hours", type=int, default=_HOURS, help="points of a year (8640)")
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory(prefix="lifeboat-bench-") as root:
-        bars = [*_second_points(Path(root)), _packing()]
+        bars = [*policy_bars(), *_second_points(Path(root)), _packing()]
         bars += _memory(Path(root))
         bars += _years(Path(root), options.hours)
     return 0 if all(bar.ok for bar in bars) else 1

@@ -8,7 +8,6 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from lifeboat.clock import monotonic
 from lifeboat.policy.load import parse_policy
 from lifeboat.policy.model import Keep, Retention
 from lifeboat.policy.retention import RetentionPoint, decide, lock_ends
@@ -254,14 +253,3 @@ def test_periods_are_in_the_schedules_zone_unless_told(
     when = f"schedule: {schedule}" if schedule else "objectives: {rpo: 1d}"
     text = f"clusters: [local]\n{when}\nretention: {retention}\n"
     assert parse_policy(text, "shop.yaml", "shop").retention.timezone == zone
-
-
-def test_thousands_of_points_take_no_time() -> None:
-    """8,640 are the hourly points of 360 days. The bar is 0.5 s; 0.1 s was measured."""
-    points = [point(hours / 24) for hours in range(8640)]
-    rules = Retention(
-        keep=Keep(last=24, daily=7, weekly=4, monthly=12, yearly=7), timezone="Europe/Berlin"
-    )
-    begin = monotonic()
-    decide(points, rules, NOW)
-    assert monotonic() - begin < 0.5
