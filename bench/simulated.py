@@ -24,6 +24,7 @@ from lifeboat.steps.context import Context
 from lifeboat.steps.prune import working_documents
 from lifeboat.vault.keys import generate_key
 from lifeboat.vault.vault import create_vault
+from tests.support.fake_pods import FakePods
 
 POLICY = """
 clusters: [local]
@@ -133,7 +134,8 @@ class Engine:
             source="bench.yaml",
         )
         disks = DisksCsi(cluster, clock=self.clock)
-        self.context = Context(instance, cluster, self.vault, disks, NoVolumes(), self.clock)
+        pods = FakePods()
+        self.context = Context(instance, cluster, pods, self.vault, disks, NoVolumes(), self.clock)
 
     def clock(self) -> datetime:
         return self.now

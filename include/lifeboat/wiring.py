@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from lifeboat.adapters.azure_identity import token_credential
 from lifeboat.adapters.cluster_api import ClusterApi
 from lifeboat.adapters.disks_csi import DisksCsi
+from lifeboat.adapters.exec_api import ExecApi
 from lifeboat.adapters.key_azure import AzureVaultKey
 from lifeboat.adapters.kubeconfig import Endpoint, from_kubeconfig, from_kubeconfig_text, in_cluster
 from lifeboat.adapters.store_azure import connect_azure, create_azure
@@ -129,10 +130,12 @@ def open_context(
 ) -> Context:
     """Everything behind an instance's ports; `target` is another cluster to restore into."""
     cluster_entry = target or instance.cluster
-    cluster = ClusterApi(endpoint(cluster_entry, connections))
+    reached = endpoint(cluster_entry, connections)
+    cluster = ClusterApi(reached)
     return Context(
         instance=instance,
         cluster=cluster,
+        pods=ExecApi(reached),
         vault=unlock(instance.vault, connections),
         disks=DisksCsi(cluster, snapshot_class=instance.policy.volumes.snapshot_class, clock=clock),
         reader=volume_reader(cluster_entry),

@@ -22,6 +22,7 @@ from lifeboat.vault.keys import generate_key
 from lifeboat.vault.vault import create_vault, open_vault
 from tests.support.crash import Fuse, Fused
 from tests.support.fake_cluster import FakeCluster
+from tests.support.fake_pods import FakePods
 from tests.support.kinds import (
     CLAIM,
     CONFIG_MAP,
@@ -53,6 +54,7 @@ class World:
 
     def __post_init__(self) -> None:
         self.cluster = FakeCluster(clock=self.clock)
+        self.pods = FakePods()
         self.store = MemoryStore(clock=self.clock)
         self.key = generate_key()
         create_vault(self.store, self.key, self.clock)
@@ -81,7 +83,8 @@ class World:
         vault = open_vault(self.store, self.key)
         vault.store = store
         disks = DisksCsi(cluster, clock=self.clock)
-        return Context(instance, cluster, vault, disks, NoVolumes(), self.clock)
+        pods: FakePods = Fused(self.pods, fuse) if fuse else self.pods  # type: ignore[assignment]
+        return Context(instance, cluster, pods, vault, disks, NoVolumes(), self.clock)
 
     def change(self, colour: str) -> None:
         """Change one object."""

@@ -8,6 +8,7 @@ from lifeboat.clock import Clock
 from lifeboat.policy.instance import Instance
 from lifeboat.ports.cluster import Cluster
 from lifeboat.ports.disks import Disks
+from lifeboat.ports.pods import Pods
 from lifeboat.ports.volumes import VolumeReader
 from lifeboat.vault.vault import Vault
 
@@ -18,6 +19,7 @@ class Context:
 
     instance: Instance
     cluster: Cluster
+    pods: Pods
     vault: Vault
     disks: Disks
     reader: VolumeReader
