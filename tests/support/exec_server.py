@@ -35,11 +35,13 @@ def not_started() -> bytes:
 
 @dataclass
 class ExecScript:
-    """`messages` are sent, then `end` decides: close, cut (no goodbye) or hang."""
+    """`messages` are sent, then `end` decides: close, cut (no goodbye) or hang. `refuse` is a
+    status to answer instead, `location` where it leads."""
 
     messages: list[bytes] = field(default_factory=lambda: [success()])
     end: str = "close"
     refuse: int = 0
+    location: str = ""
     protocols: list[Any] = field(default_factory=lambda: list(PROTOCOLS))
     asked: list[Request] = field(default_factory=list)
     url: str = ""
@@ -80,7 +82,10 @@ def _door(script: ExecScript) -> Callable[[ServerConnection, Request], Response 
         if not script.refuse:
             return None
         body = json.dumps({"kind": "Status", "message": "refused on order"})
-        return connection.respond(script.refuse, body)
+        response = connection.respond(script.refuse, body)
+        if script.location:
+            response.headers["Location"] = script.location
+        return response
 
     return answer
 

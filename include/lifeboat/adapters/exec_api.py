@@ -89,7 +89,7 @@ class ExecApi:
         if self._endpoint.tls_server_name:
             tls["server_hostname"] = self._endpoint.tls_server_name
         try:
-            connection: Any = websocket.create_connection(
+            return websocket.create_connection(
                 url,
                 timeout=seconds,
                 subprotocols=_PROTOCOLS,
@@ -108,13 +108,6 @@ class ExecApi:
             raise ClusterUnreachable(
                 f"{self._endpoint.server} opened no connection to {target.title}"
             ) from None
-        if connection.getstatus() != 101:
-            connection.shutdown()
-            raise ClusterUnreachable(
-                f"{self._endpoint.server} answered {connection.getstatus()} to exec in"
-                f" {target.title} instead of opening a connection"
-            )
-        return connection
 
     def _headers(self) -> list[str]:
         token = self._endpoint.token

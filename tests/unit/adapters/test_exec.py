@@ -79,10 +79,18 @@ def test_a_refusal_is_what_it_is_elsewhere(status: int, error: type[LifeboatErro
         run(ExecScript(refuse=status))
 
 
-@pytest.mark.parametrize("status", [302, 307, 500])
+@pytest.mark.parametrize("status", [302, 307])
 def test_is_led_nowhere_else(status: int) -> None:
-    with pytest.raises(ClusterUnreachable):
-        run(ExecScript(refuse=status))
+    with exec_server(ExecScript()) as elsewhere:
+        location = elsewhere.url.replace("http:", "ws:")
+        with pytest.raises(ClusterUnreachable, match="opened no connection"):
+            run(ExecScript(refuse=status, location=location))
+    assert elsewhere.asked == []
+
+
+def test_a_server_s_own_trouble_may_pass() -> None:
+    with pytest.raises(ClusterUnreachable, match="500"):
+        run(ExecScript(refuse=500))
 
 
 def test_nobody_there() -> None:
