@@ -93,26 +93,38 @@ def volumes(otherwise_skip: list[str]) -> list[str]:
 
 def quiesce(instance: str) -> list[str]:
     """Stills the workloads that the policy names; thaws them again if that fails."""
-    from lifeboat.steps.quiesce import quiesce as freeze
-    from lifeboat.steps.quiesce import unquiesce as thaw
+    from lifeboat.steps.freeze import freeze, thaw
 
     with leaving_errors():
         opened = open_instance(instance)
+        scope = _scope(opened)
         try:
-            stilled = freeze(opened)
+            stilled = freeze(opened, scope)
         except LifeboatError:
-            thaw(opened)
+            thaw(opened, scope)
             raise
     say(f"stilled {', '.join(stilled)}")
     return stilled
 
 
 def unquiesce(instance: str) -> list[str]:
-    """Brings back whatever is still frozen."""
-    from lifeboat.steps.quiesce import unquiesce as thaw
+    """Brings back whatever is still frozen, once the snapshots are cut or the freeze took too long.
+
+    The tickets are asked for by XCom: as arguments they would make a failed snapshot skip this.
+    """
+    from lifeboat.steps.freeze import thaw, wait_cut
+    from lifeboat.steps.settle import ticket_from
 
     with leaving_errors():
-        thawed = thaw(open_instance(instance))
+        opened = open_instance(instance)
+        scope = _scope(opened)
+        asked = get_current_context()["ti"].xcom_pull(task_ids="snapshot") or []
+        asked = asked if isinstance(asked, list) else [asked]
+        tickets = [ticket_from(plain) for plain in asked if plain]
+        uncut = wait_cut(opened, scope, tickets)
+        thawed = thaw(opened, scope, uncut)
+    for ticket in uncut:
+        say(f"warning: {ticket.volume.title} was not cut when the freeze ended at its limit")
     say(f"brought back {', '.join(thawed) or 'nothing: nothing was stilled'}")
     return thawed
 

@@ -48,6 +48,11 @@ def part(instance: str, point: str, shard: str) -> str:
     return f"{parts(instance, point)}{shard}"
 
 
+def hook(instance: str, point: str, attempt: int, what: str) -> str:
+    """What one attempt at freezing left: frozen, thawed, and how each command went."""
+    return f"{parts(instance, point)}hook.{attempt}.{what}"
+
+
 def spilled(instance: str, point: str, shard: str, attempt: str, number: int) -> str:
     """Rows that one attempt at a shard could not hold in memory."""
     return f"{part(instance, point, shard)}.{attempt}.{number}"

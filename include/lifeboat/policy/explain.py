@@ -129,7 +129,10 @@ def _volumes(volumes: Volumes) -> str:
 
 
 def _hooks(policy: Policy) -> str:
-    return ", ".join(f"`{h.scale.workload}` of `{h.scale.namespace}`" for h in policy.hooks)
+    named = [f"`{h.scale.workload}` of `{h.scale.namespace}`" for h in policy.hooks if h.scale]
+    commands = [h.exec_ for h in policy.hooks if h.exec_]
+    named += [f"pods `{e.labels or 'all'}` of `{e.namespace}` by command" for e in commands]
+    return ", ".join(named)
 
 
 def _encryption(instance: Instance) -> str:

@@ -20,6 +20,7 @@ from lifeboat.policy.fields import (
     refuse,
     unique,
 )
+from lifeboat.policy.hooks import Exec, Hook, Scale
 from lifeboat.policy.places import ClusterEntry, ClustersFile, VaultEntry, VolumeReaderEntry
 from lifeboat.policy.residency import Residency
 from lifeboat.policy.rules import Keep, Retention
@@ -34,6 +35,8 @@ __all__ = [
     "ClusterEntry",
     "ClustersFile",
     "Copy",
+    "Exec",
+    "Hook",
     "Keep",
     "KindSelect",
     "NamespaceSelect",
@@ -41,7 +44,6 @@ __all__ = [
     "Policy",
     "Retention",
     "Scale",
-    "ScaleHook",
     "Schedule",
     "Select",
     "TestRestore",
@@ -80,32 +82,6 @@ class Objectives(Strict):
         " Test restores are measured against it. Default 1h.",
         examples=["15m"],
     )
-
-
-class Scale(Strict):
-    """A workload to stop while snapshots are taken."""
-
-    namespace: str = Field(
-        pattern=r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$",
-        description="The workload's namespace.",
-        examples=["shop"],
-    )
-    workload: str = Field(
-        pattern=r"^(deployment|statefulset)/[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$",
-        description="The workload, written deployment/<name> or statefulset/<name>.",
-        examples=["statefulset/db"],
-    )
-    timeout: Duration = Field(
-        default=timedelta(minutes=2),
-        description="How long its pods may take to stop, and to come back, a duration. Default 2m.",
-        examples=["5m"],
-    )
-
-
-class ScaleHook(Strict):
-    """Scales a workload to zero before the snapshots and back to what it was after them, always."""
-
-    scale: Scale = Field(description="The workload to stop and start again.")
 
 
 class TestRestore(Strict):
@@ -216,10 +192,18 @@ class Policy(Strict):
         description="What happens to volumes. Default: snapshots of all, and a volume that cannot"
         " be snapshotted fails the run.",
     )
-    hooks: tuple[ScaleHook, ...] = Field(
+    hooks: tuple[Hook, ...] = Field(
         default=(),
         description="What to stop around the snapshots, in this order, so that they are consistent"
         " for the application. Default none: snapshots are as after a power cut.",
+    )
+    max_freeze: Duration = Field(
+        default=timedelta(minutes=5),
+        description="How long hooks may keep things still, from the first command on: then all"
+        " thaws, and the point names the volumes that were not cut by then. A snapshot is waited"
+        " for until it is cut, not until it is ready. Default 5m: longer than a cut takes, shorter"
+        " than most clients wait.",
+        examples=["2m"],
     )
     retention: Retention = Field(description="How many points stay.")
     copies: tuple[Copy, ...] = Field(
@@ -307,6 +291,8 @@ class Policy(Strict):
     def _hooks_name_a_workload_once(self) -> Policy:
         seen: set[tuple[str, str]] = set()
         for index, hook in enumerate(self.hooks):
+            if hook.scale is None:
+                continue
             target = (hook.scale.namespace, hook.scale.workload)
             if target in seen:
                 raise refuse(

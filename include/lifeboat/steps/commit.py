@@ -12,6 +12,7 @@ from lifeboat.point.contents import TreeRef
 from lifeboat.point.manifest import LeftOut, Manifest, commit, open_contents, read_manifest
 from lifeboat.point.successor import next_tree
 from lifeboat.steps.context import Context
+from lifeboat.steps.freeze import freeze_warnings
 from lifeboat.steps.gather import gather
 from lifeboat.steps.locks import lock_blobs, lock_manifest
 from lifeboat.steps.related import dump_related
@@ -57,7 +58,7 @@ def commit_point(context: Context, scope: Scope) -> Manifest:
         tree=tree,
         volumes=volumes.snapshots,
         left_out=left_out,
-        warnings=scope.warnings,
+        warnings=(*scope.warnings, *freeze_warnings(context, scope)),
         objects=sum(part.objects for part in parts),
         object_bytes=sum(part.object_bytes for part in parts),
         new_objects=sum(part.new_objects for part in parts),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from lifeboat.clock import monotonic, pause
 from lifeboat.errors import NotFound, NotReady, UsageError
-from lifeboat.policy.model import ScaleHook
+from lifeboat.policy.hooks import Scale
 from lifeboat.ports.cluster import Cluster, Json, Kind
 from lifeboat.steps.context import Context
 
@@ -27,7 +27,7 @@ def quiesce(context: Context) -> list[str]:
     Returns what was stilled. Raises NotReady when pods outlive the hook's timeout, UsageError when
     a workload does not exist; the caller thaws in either case.
     """
-    hooks = context.instance.policy.hooks
+    hooks = _scales(context)
     for hook in hooks:
         _freeze(context.cluster, hook)
     for hook in hooks:
@@ -37,10 +37,14 @@ def quiesce(context: Context) -> list[str]:
 
 def unquiesce(context: Context) -> list[str]:
     """Scale back whatever still carries the annotation of a freeze; returns what was thawed."""
-    return [_title(hook) for hook in context.instance.policy.hooks if _thaw(context.cluster, hook)]
+    return [_title(hook) for hook in _scales(context) if _thaw(context.cluster, hook)]
 
 
-def _freeze(cluster: Cluster, hook: ScaleHook) -> None:
+def _scales(context: Context) -> list[Scale]:
+    return [hook.scale for hook in context.instance.policy.hooks if hook.scale]
+
+
+def _freeze(cluster: Cluster, hook: Scale) -> None:
     live = _get(cluster, hook)
     if live is None:
         raise UsageError(
@@ -54,7 +58,7 @@ def _freeze(cluster: Cluster, hook: ScaleHook) -> None:
     _patch(cluster, hook, replicas=0, annotation=replicas)
 
 
-def _thaw(cluster: Cluster, hook: ScaleHook) -> bool:
+def _thaw(cluster: Cluster, hook: Scale) -> bool:
     live = _get(cluster, hook)
     annotations = live["metadata"].get("annotations", {}) if live else {}
     if REPLICAS_ANNOTATION not in annotations:
@@ -63,8 +67,8 @@ def _thaw(cluster: Cluster, hook: ScaleHook) -> bool:
     return True
 
 
-def _wait_still(cluster: Cluster, hook: ScaleHook) -> None:
-    deadline = monotonic() + hook.scale.timeout.total_seconds()
+def _wait_still(cluster: Cluster, hook: Scale) -> None:
+    deadline = monotonic() + hook.timeout.total_seconds()
     while True:
         live = _get(cluster, hook)
         status = live.get("status", {}) if live else {}
@@ -75,27 +79,27 @@ def _wait_still(cluster: Cluster, hook: ScaleHook) -> None:
         pause(_POLL_SECONDS)
 
 
-def _patch(cluster: Cluster, hook: ScaleHook, *, replicas: int, annotation: str | None) -> None:
+def _patch(cluster: Cluster, hook: Scale, *, replicas: int, annotation: str | None) -> None:
     kind, name = _parse(hook)
     body: Json = {
         "metadata": {"annotations": {REPLICAS_ANNOTATION: annotation}},
         "spec": {"replicas": replicas},
     }
-    cluster.patch(kind, hook.scale.namespace, name, body)
+    cluster.patch(kind, hook.namespace, name, body)
 
 
-def _get(cluster: Cluster, hook: ScaleHook) -> Json | None:
+def _get(cluster: Cluster, hook: Scale) -> Json | None:
     kind, name = _parse(hook)
     try:
-        return cluster.get(kind, hook.scale.namespace, name)
+        return cluster.get(kind, hook.namespace, name)
     except NotFound:
         return None
 
 
-def _parse(hook: ScaleHook) -> tuple[Kind, str]:
-    kind, _, name = hook.scale.workload.partition("/")
+def _parse(hook: Scale) -> tuple[Kind, str]:
+    kind, _, name = hook.workload.partition("/")
     return _KINDS[kind], name
 
 
-def _title(hook: ScaleHook) -> str:
-    return f"{hook.scale.workload} in {hook.scale.namespace}"
+def _title(hook: Scale) -> str:
+    return f"{hook.workload} in {hook.namespace}"

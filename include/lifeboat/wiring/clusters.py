@@ -12,6 +12,7 @@ from lifeboat.adapters.copies_azure import CopiesAzure
 from lifeboat.adapters.disks_azure import DisksAzure
 from lifeboat.adapters.disks_csi import DisksCsi
 from lifeboat.adapters.disks_routed import DisksRouted
+from lifeboat.adapters.exec_api import ExecApi
 from lifeboat.adapters.kubeconfig import Endpoint, from_kubeconfig, from_kubeconfig_text, in_cluster
 from lifeboat.adapters.volumes_folder import FolderVolumes, NoVolumes
 from lifeboat.clock import Clock, utc_now
@@ -38,7 +39,8 @@ def open_context(
     """Everything behind an instance's ports; `target` is another cluster to restore into."""
     cluster_entry = target or instance.cluster
     _ensure_allowed(instance, target)
-    cluster = ClusterApi(endpoint(cluster_entry, connections))
+    reached = endpoint(cluster_entry, connections)
+    cluster = ClusterApi(reached)
     return Context(
         instance=instance,
         cluster=cluster,
@@ -47,6 +49,7 @@ def open_context(
         reader=volume_reader(cluster_entry),
         clock=clock,
         copies=copies_of(instance, cluster_entry, connections),
+        pods=ExecApi(reached),
     )
 
 
