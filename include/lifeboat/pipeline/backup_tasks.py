@@ -17,7 +17,7 @@ from airflow.sdk.exceptions import (
 )
 from typing_extensions import override
 
-from lifeboat.errors import LifeboatError, PointIncomplete
+from lifeboat.errors import HookFailed, LifeboatError, PointIncomplete
 from lifeboat.pipeline.opening import (
     errors_of,
     leaving_errors,
@@ -92,7 +92,7 @@ def volumes(otherwise_skip: list[str]) -> list[str]:
 
 
 def quiesce(instance: str) -> list[str]:
-    """Stills the workloads that the policy names; thaws them again if that fails."""
+    """Stills what the policy and the pods themselves ask for; thaws it again if that fails."""
     from lifeboat.steps.freeze import freeze, thaw
 
     with leaving_errors():
@@ -103,7 +103,7 @@ def quiesce(instance: str) -> list[str]:
         except LifeboatError:
             thaw(opened, scope)
             raise
-    say(f"stilled {', '.join(stilled)}")
+    say(f"stilled {', '.join(stilled) or 'nothing: no hook asks for it'}")
     return stilled
 
 
@@ -149,6 +149,34 @@ def snapshot(instance: str, volume: str) -> Plain:
     return plain
 
 
+class FreezeLimitOperator(WaitingOperator):
+    """Thaws when maxFreeze is over and the snapshots have not all been asked for: the teardown
+    would wait for them. Ends when the teardown has thawed."""
+
+    look = "frozen"
+
+    @override
+    def arguments(self, opened: Context) -> Plain:
+        return {"point": _scope(opened).point}
+
+    @override
+    def limit(self, opened: Context) -> timedelta:
+        return opened.instance.policy.max_freeze
+
+    @override
+    def finish(
+        self, opened: Context, arguments: Plain, waiting: list[str], seconds: float
+    ) -> list[str]:
+        from lifeboat.steps.freeze import thaw_late
+
+        if not waiting:
+            say(f"brought back in time, {seconds:.0f} s after this task began")
+            return []
+        thawed = thaw_late(opened, arguments["point"])
+        say(f"maxFreeze is over: brought back {', '.join(thawed) or 'nothing'}")
+        return thawed
+
+
 class SettleOperator(WaitingOperator):
     """Waits for the snapshots, then secures them and accounts for every volume of the point."""
 
@@ -178,6 +206,8 @@ class SettleOperator(WaitingOperator):
 
         ti = get_current_context()["ti"]
         refused = ti.xcom_pull(task_ids="snapshot", key=_LEFT_OUT_KEY) or []
+        if not refused and not arguments["tickets"]:
+            raise HookFailed("no snapshot was asked for: what had to stand still does not")
         part = settle(
             opened,
             _scope(opened),

@@ -20,7 +20,7 @@ from lifeboat.policy.fields import (
     refuse,
     unique,
 )
-from lifeboat.policy.hooks import Exec, Hook, Scale
+from lifeboat.policy.hooks import Hooks, PodHooks
 from lifeboat.policy.places import ClusterEntry, ClustersFile, VaultEntry, VolumeReaderEntry
 from lifeboat.policy.residency import Residency
 from lifeboat.policy.rules import Keep, Retention
@@ -35,15 +35,12 @@ __all__ = [
     "ClusterEntry",
     "ClustersFile",
     "Copy",
-    "Exec",
-    "Hook",
     "Keep",
     "KindSelect",
     "NamespaceSelect",
     "Objectives",
     "Policy",
     "Retention",
-    "Scale",
     "Schedule",
     "Select",
     "TestRestore",
@@ -192,14 +189,20 @@ class Policy(Strict):
         description="What happens to volumes. Default: snapshots of all, and a volume that cannot"
         " be snapshotted fails the run.",
     )
-    hooks: tuple[Hook, ...] = Field(
+    hooks: Hooks = Field(
         default=(),
-        description="What to stop around the snapshots, in this order, so that they are consistent"
-        " for the application. Default none: snapshots are as after a power cut.",
+        description="What to still around the snapshots, one after the other in this order, across"
+        " namespaces, so that they are consistent for the application; it thaws the other way round"
+        " (docs/hooks.md). Default none: snapshots are as after a power cut.",
+    )
+    pod_hooks: PodHooks = Field(
+        default_factory=PodHooks,
+        description="Hooks that pods ask for themselves. They freeze last and thaw first. Default:"
+        " they count.",
     )
     max_freeze: Duration = Field(
         default=timedelta(minutes=5),
-        description="How long hooks may keep things still, from the first command on: then all"
+        description="How long hooks may keep things still, from the first of them on: then all"
         " thaws, and the point names the volumes that were not cut by then. A snapshot is waited"
         " for until it is cut, not until it is ready. Default 5m: longer than a cut takes, shorter"
         " than most clients wait.",
@@ -230,6 +233,11 @@ class Policy(Strict):
     def requests_a_dump(self) -> int:
         """Requests that the dump of one shard has open at once."""
         return min(_REQUESTS_A_DUMP, self.requests_in_flight)
+
+    @property
+    def may_freeze(self) -> bool:
+        """Whether anything can be stilled around the snapshots."""
+        return bool(self.hooks) or self.pod_hooks.enabled
 
     @property
     def dumps_at_once(self) -> int:
@@ -285,20 +293,4 @@ class Policy(Strict):
         scheduled = self.schedule is not None
         copies = settled(self.copies, self.vault, self.retention, scheduled=scheduled)
         object.__setattr__(self, "copies", copies)
-        return self
-
-    @model_validator(mode="after")
-    def _hooks_name_a_workload_once(self) -> Policy:
-        seen: set[tuple[str, str]] = set()
-        for index, hook in enumerate(self.hooks):
-            if hook.scale is None:
-                continue
-            target = (hook.scale.namespace, hook.scale.workload)
-            if target in seen:
-                raise refuse(
-                    "each workload in one hook",
-                    found=f"{hook.scale.workload} of {hook.scale.namespace} twice",
-                    at=("hooks", index, "scale", "workload"),
-                )
-            seen.add(target)
         return self

@@ -14,7 +14,7 @@ from lifeboat.steps.commit import commit_point
 from lifeboat.steps.context import Context
 from lifeboat.steps.dump import dump_shard
 from lifeboat.steps.enumerate import enumerate_scope
-from lifeboat.steps.freeze import freeze, thaw, wait_cut
+from lifeboat.steps.freeze import freeze, limited, thaw, wait_cut
 from lifeboat.steps.scope import Scope
 from lifeboat.steps.settle import settle, start_failure, wait
 from lifeboat.steps.snapshot import start_snapshot
@@ -45,15 +45,16 @@ def backup(context: Context, run: Run, say: Say) -> Manifest | None:
 
 def _volumes(context: Context, scope: Scope, say: Say) -> None:
     uncut: list[SnapshotTicket] = []
-    hooks = bool(context.instance.policy.hooks)
+    freezes = context.instance.policy.may_freeze
     try:
-        if hooks:
-            freeze(context, scope)
-        tickets, failed = _start(context, scope)
-        if hooks:
-            uncut = wait_cut(context, scope, tickets)
+        stilled = freeze(context, scope) if freezes else []
+        if stilled:
+            say(f"stilled {', '.join(stilled)}")
+        with limited(context, scope.point):
+            tickets, failed = _start(context, scope)
+        uncut = wait_cut(context, scope, tickets)
     finally:
-        if hooks:
+        if freezes:
             thaw(context, scope, uncut)
     wait(context, tickets, context.instance.policy.volumes.timeout)
     part = settle(context, scope, tickets, failed)

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from lifeboat.clock import Clock
 from lifeboat.policy.instance import Instance
+from lifeboat.ports.calls import Calls
 from lifeboat.ports.cluster import Cluster
 from lifeboat.ports.copies import Copies
 from lifeboat.ports.disks import Disks
@@ -47,7 +48,8 @@ class AtCopy:
 @dataclass(frozen=True)
 class Context:
     """Made by `lifeboat.wiring`, which alone knows the adapters behind the ports. `copies` is None
-    where snapshots cannot be copied, `pods` where no command can be run in a pod."""
+    where snapshots cannot be copied, `pods` where no command can be run in a pod, `calls` where no
+    request can be sent for a hook."""
 
     instance: Instance
     cluster: Cluster
@@ -57,3 +59,4 @@ class Context:
     clock: Clock
     copies: Copies | None = None
     pods: Pods | None = None
+    calls: Calls | None = None

@@ -1,127 +1,138 @@
 """Stills what the policy names around the cut of the snapshots, and thaws it, whatever happens.
 
-What is about to be frozen is written to the vault before the first command runs: a thaw knows from
-there, after any crash and any edit of the policy, what it has to run. Each attempt at freezing has
-a number of its own, and one that was not thawed is thawed before the next one begins.
+What is about to be stilled is written to the vault before the first hook runs (hook_record.py): a
+thaw knows from there, after any crash and any edit of the policy, what it has to do. An attempt
+that was not thawed is thawed before the next one begins, also one of a run that died.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
+from threading import Event, Thread
 
-import msgspec
-
-from lifeboat.clock import parse_rfc3339, poll_until, rfc3339
-from lifeboat.errors import HookFailed, LifeboatError, NotReady, Unsupported
-from lifeboat.point import layout
-from lifeboat.policy.hooks import Command, Exec
-from lifeboat.ports.cluster import Json, Kind
+from lifeboat.clock import parse_rfc3339, pause, poll_until, rfc3339
+from lifeboat.errors import HookFailed, LifeboatError, NotReady
 from lifeboat.ports.disks import SnapshotTicket
-from lifeboat.ports.pods import Target
 from lifeboat.steps.context import Context
-from lifeboat.steps.quiesce import quiesce, unquiesce
+from lifeboat.steps.hook_plan import plan_freeze
+from lifeboat.steps.hook_pods import Alive
+from lifeboat.steps.hook_record import (
+    Action,
+    Attempt,
+    Frozen,
+    Outcome,
+    Phase,
+    PodAction,
+    Thawed,
+    asked_by,
+    attempts,
+    is_over,
+    next_attempt,
+    unthawed,
+)
+from lifeboat.steps.hook_run import Turn, does, fails, run
 from lifeboat.steps.scope import Scope
 
-_POD = Kind("", "v1", "pods", "Pod", namespaced=True)
-_DEFAULT_CONTAINER = "kubectl.kubernetes.io/default-container"
-
-
-class Step(msgspec.Struct, frozen=True):
-    """One command, as it was when it was frozen. `seconds` is its time-out."""
-
-    command: tuple[str, ...]
-    seconds: float
-    fails: bool
-
-
-class Stilled(msgspec.Struct, frozen=True):
-    """One container and what is run in it."""
-
-    target: Target
-    pre: Step | None
-    post: Step | None
-
-
-class Frozen(msgspec.Struct, frozen=True):
-    """What one attempt is about to freeze. `began` is RFC 3339."""
-
-    began: str
-    stilled: tuple[Stilled, ...]
-
-
-class Outcome(msgspec.Struct, frozen=True):
-    """How a command went: `exit_code` is None where it is unknown, and `trouble` then says why."""
-
-    what: str
-    exit_code: int | None = None
-    seconds: float = 0.0
-    trouble: str = ""
-
-
-class Thawed(msgspec.Struct, frozen=True):
-    """The end of an attempt; `uncut` are volumes whose snapshots were not cut by then."""
-
-    ended: str
-    uncut: tuple[str, ...]
+AT_LIMIT = "it had lasted as long as maxFreeze allows"
+_BY_OTHERS = "another run found it left behind"
+_TRIES = 3
+_BETWEEN_TRIES = 0.2
 
 
 def freeze(context: Context, scope: Scope) -> list[str]:
-    """Run the pre commands in the hooks' order, then stop the workloads; returns what was stilled.
+    """Run the hooks one after the other; returns what was stilled.
 
-    The caller thaws, also when this raises: HookFailed, NotReady, and what the ports raise.
+    The caller thaws, also when this raises: HookFailed, NotReady, and what the ports raise. A
+    pod's own hook that fails ends nothing: the point names it.
     """
-    thaw(context, scope)
-    attempt = len(list(_attempts(context, scope)))
-    hooks = [hook.exec_ for hook in context.instance.policy.hooks if hook.exec_]
-    stilled = tuple(found for hook in hooks for found in _stilled(context, hook))
-    key = layout.hook(scope.instance, scope.point, attempt, "frozen")
-    context.vault.put_document(key, Frozen(rfc3339(context.clock()), stilled))
-    for number, one in enumerate(stilled):
-        if one.pre:
-            outcome = _run(context, one.target, one.pre, "pre")
-            _record(context, scope, attempt, f"pre-{number}", outcome)
-            if outcome.trouble and one.pre.fails:
-                raise HookFailed(f"hook: {outcome.trouble}")
-    return [one.target.title for one in stilled] + quiesce(context)
+    _thaw_point(context, scope.point)
+    _thaw_what_others_left(context)
+    plan = plan_freeze(context.instance.policy, context.cluster, scope.namespaces)
+    if not plan.actions:
+        return []
+    attempt = next_attempt(context.vault, scope.instance, scope.point)
+    now = context.clock()
+    until = now + context.instance.policy.max_freeze
+    frozen = Frozen(rfc3339(now), rfc3339(until), plan.actions, plan.notes)
+    attempt.begin(frozen)
+    for number, action in enumerate(frozen.actions):
+        left = (until - context.clock()).total_seconds()
+        if left <= 0:
+            raise HookFailed(
+                f"the freeze had lasted {context.instance.policy.max_freeze} (maxFreeze) when"
+                f" {number} of {len(frozen.actions)} hooks had run",
+                hint="give the policy a longer maxFreeze, or its hooks less to do",
+            )
+        attempt.touch(number, rfc3339(context.clock()))
+        if not does(action, "pre"):
+            continue
+        outcome = run(context, _turn(context, scope.point, attempt, number, frozen, "pre"), left)
+        if outcome.trouble and isinstance(action, PodAction) and asked_by(action) == "pod":
+            outcome = _unless_gone(context, action, outcome)
+        attempt.keep("pre", number, outcome)
+        if outcome.trouble and fails(action, "pre") and asked_by(action) == "policy":
+            raise HookFailed(f"hook: {outcome.trouble}")
+    return [action.title for action in frozen.actions]
 
 
 def thaw(context: Context, scope: Scope, tickets: Iterable[SnapshotTicket] = ()) -> list[str]:
-    """Bring back whatever is still frozen; returns what was thawed.
+    """Bring back whatever this point still holds, the other way round; returns what was thawed.
 
-    `tickets` are snapshots that are not cut yet, to be remembered. Everything is tried before
-    NotReady tells what would not thaw; a second call goes on with just that.
+    `tickets` are snapshots that are not cut yet, to be remembered. Everything is tried, a few
+    times, before NotReady tells what would not thaw; a second call goes on with just that.
     """
-    thawed, troubles = [], []
-    try:
-        thawed += unquiesce(context)
-    except LifeboatError as error:
-        troubles.append(error.message)
-    for attempt, frozen in _attempts(context, scope):
-        key = layout.hook(scope.instance, scope.point, attempt, "thawed")
-        if context.vault.find_document(key, Thawed):
-            continue
-        failed = []
-        for number, one in reversed(list(enumerate(frozen.stilled))):
-            done = layout.hook(scope.instance, scope.point, attempt, f"post-{number}")
-            if one.post is None or context.vault.find_document(done, Outcome) is not None:
-                continue
-            if not _lives(context, one.target):
-                continue
-            outcome = _run(context, one.target, one.post, "post")
-            if outcome.trouble and one.post.fails:
-                failed.append(outcome.trouble)
-                continue
-            _record(context, scope, attempt, f"post-{number}", outcome)
-            thawed.append(one.target.title)
-        if not failed:
-            uncut = tuple(ticket.volume.title for ticket in tickets)
-            ended = Thawed(rfc3339(context.clock()), uncut)
-            context.vault.settle_document(key, ended, Thawed)
-        troubles += failed
-    if troubles:
-        raise NotReady(f"not thawed: {'; '.join(troubles)}", hint="look at it now: it stands still")
+    return _thaw_point(context, scope.point, tuple(ticket.volume.title for ticket in tickets))
+
+
+def thaw_late(context: Context, point: str) -> list[str]:
+    """As `thaw`, when maxFreeze is over before all snapshots were asked for."""
+    return _thaw_point(context, point, early=AT_LIMIT)
+
+
+def thaw_all(context: Context) -> list[str]:
+    """Bring back whatever any run of this instance still holds; a person has seen that it died."""
+    thawed = []
+    for point in unthawed(context.vault, context.instance.id):
+        thawed += _thaw_point(context, point, early="a person ended it")
     return thawed
+
+
+def still_frozen(context: Context, point: str) -> list[str]:
+    """What stands still for this point; nothing once it has been thawed."""
+    return [
+        action.title
+        for attempt, frozen in attempts(context.vault, context.instance.id, point)
+        if attempt.thawed() is None
+        for action in frozen.actions
+    ]
+
+
+@contextmanager
+def limited(context: Context, point: str) -> Iterator[None]:
+    """Thaws from another thread when maxFreeze is over before the block is left. What goes wrong
+    in it, the thaw that follows the block meets again."""
+    done = Event()
+
+    def watch() -> None:
+        for _attempt, frozen in attempts(context.vault, context.instance.id, point):
+            left = parse_rfc3339(frozen.until) - context.clock()
+        if not done.wait(max(left.total_seconds(), 0)):
+            try:
+                thaw_late(context, point)
+            except LifeboatError:
+                return
+
+    watcher = Thread(target=watch, name="freeze-limit")
+    if still_frozen(context, point):
+        watcher.start()
+    try:
+        yield
+    finally:
+        done.set()
+        if watcher.ident is not None:
+            watcher.join()
 
 
 def wait_cut(
@@ -129,12 +140,15 @@ def wait_cut(
 ) -> list[SnapshotTicket]:
     """Wait until every snapshot is cut, or the freeze has lasted its time; returns the uncut.
 
-    Cut is what the driver calls created; a copy that goes on behind it needs no stillness. Raises
-    nothing that a port raises: whoever waits has to thaw.
+    Cut is what the driver calls created; a copy that goes on behind it needs no stillness. Does not
+    wait when nothing is frozen. Raises nothing that a port raises: whoever waits has to thaw.
     """
-    attempts = list(_attempts(context, scope))
-    began = parse_rfc3339(attempts[-1][1].began) if attempts else context.clock()
-    left = began + context.instance.policy.max_freeze - context.clock()
+    until = None
+    for attempt, frozen in attempts(context.vault, scope.instance, scope.point):
+        until = None if attempt.thawed() else parse_rfc3339(frozen.until)
+    if until is None:
+        return []
+    left = until - context.clock()
     waiting = {ticket.volume.title: ticket for ticket in tickets}
 
     def look() -> list[str]:
@@ -153,86 +167,93 @@ def wait_cut(
     return list(waiting.values())
 
 
-def freeze_warnings(context: Context, scope: Scope) -> tuple[str, ...]:
-    """What a point has to say of its hooks: commands that failed, volumes cut after the thaw."""
-    told = []
-    for attempt, frozen in _attempts(context, scope):
-        for number in range(len(frozen.stilled)):
-            for phase in ("pre", "post"):
-                key = layout.hook(scope.instance, scope.point, attempt, f"{phase}-{number}")
-                outcome = context.vault.find_document(key, Outcome)
-                if outcome and outcome.trouble:
-                    told.append(f"hook: {outcome.trouble}")
-        key = layout.hook(scope.instance, scope.point, attempt, "thawed")
-        thawed = context.vault.find_document(key, Thawed)
-        told += [
-            f"volume {title} was not cut when the freeze ended at its limit: its data is as after"
-            " a power cut"
-            for title in (thawed.uncut if thawed else ())
-        ]
-    return tuple(told)
+def _unless_gone(context: Context, action: PodAction, outcome: Outcome) -> Outcome:
+    """A hook before it may have stopped the pod's workload; then there is nothing to freeze."""
+    if action.target in Alive(context.cluster):
+        return outcome
+    return Outcome(note=f"{action.title} had gone before its own hook could run")
 
 
-def _attempts(context: Context, scope: Scope) -> Iterator[tuple[int, Frozen]]:
-    attempt = 0
-    while True:
-        key = layout.hook(scope.instance, scope.point, attempt, "frozen")
-        frozen = context.vault.find_document(key, Frozen)
-        if frozen is None:
-            return
-        yield attempt, frozen
-        attempt += 1
+def _thaw_what_others_left(context: Context) -> None:
+    """Raises NotReady while another run of the instance may still need the stillness."""
+    now = rfc3339(context.clock())
+    for point, frozen in unthawed(context.vault, context.instance.id).items():
+        if not is_over(frozen, now):
+            raise NotReady(
+                f"another run of {context.instance.id} stills things for point {point} until"
+                f" {frozen.until}",
+                hint=f"if that run is dead: lifeboat thaw {context.instance.id}",
+            )
+        _thaw_point(context, point, early=_BY_OTHERS)
 
 
-def _record(context: Context, scope: Scope, attempt: int, what: str, outcome: Outcome) -> None:
-    key = layout.hook(scope.instance, scope.point, attempt, what)
-    context.vault.settle_document(key, outcome, Outcome)
+def _thaw_point(
+    context: Context, point: str, uncut: tuple[str, ...] = (), early: str = ""
+) -> list[str]:
+    thawed: list[str] = []
+    troubles: list[str] = []
+    for attempt, frozen in attempts(context.vault, context.instance.id, point):
+        if attempt.thawed() is not None:
+            continue
+        failed = _thaw_attempt(context, point, attempt, frozen, thawed)
+        if not failed:
+            attempt.end(Thawed(rfc3339(context.clock()), uncut, early))
+        troubles += failed
+    if troubles:
+        raise NotReady(
+            f"not thawed: {'; '.join(troubles)}",
+            hint="look at it now: it stands still. What the hook's post does can be done by hand;"
+            f" lifeboat thaw {context.instance.id} tries again",
+        )
+    return thawed
 
 
-def _run(context: Context, target: Target, step: Step, phase: str) -> Outcome:
-    what = f"{phase} in {target.title}"
-    try:
-        if context.pods is None:
-            raise Unsupported(f"no command can be run in pods of {context.instance.cluster.name}")
-        ran = context.pods.run(target, step.command, step.seconds)
-    except LifeboatError as error:
-        return Outcome(what, trouble=f"{what}: {error.message}")
-    trouble = f"{what} ended with exit code {ran.exit_code}" if ran.exit_code else ""
-    return Outcome(what, ran.exit_code, ran.seconds, trouble)
+def _thaw_attempt(
+    context: Context, point: str, attempt: Attempt, frozen: Frozen, thawed: list[str]
+) -> list[str]:
+    """What would not thaw; `thawed` gets what did."""
+    failed = []
+    alive = Alive(context.cluster)
+    for number, action in reversed(list(enumerate(frozen.actions))):
+        if not does(action, "post") or attempt.outcome("post", number) is not None:
+            continue
+        if not attempt.touched(number):
+            continue  # its turn never came
+        if isinstance(action, PodAction) and action.target not in alive:
+            continue
+        turn = _turn(context, point, attempt, number, frozen, "post")
+        outcome = _persist(context, turn)
+        if _is_held(outcome, action):
+            failed.append(outcome.trouble)
+            continue
+        attempt.keep("post", number, outcome)
+        thawed.append(action.title)
+    return failed
 
 
-def _stilled(context: Context, hook: Exec) -> list[Stilled]:
-    pods = sorted(_pods(context, hook.namespace, hook.labels), key=lambda p: p["metadata"]["name"])
-    running = [p for p in pods if (p.get("status") or {}).get("phase") == "Running"]
-    if not running:
-        which = f"pods with labels {hook.labels}" if hook.labels else "pods"
-        raise HookFailed(f"hook: no running {which} in {hook.namespace}")
-    return [Stilled(_target(hook, pod), _step(hook.pre), _step(hook.post)) for pod in running]
+def _persist(context: Context, turn: Turn) -> Outcome:
+    """Tries again: nothing else in a run costs as much as a thaw that one lost packet prevents."""
+    outcome = Outcome()
+    for number in range(_TRIES):
+        outcome = run(context, turn, float("inf"))
+        if not outcome.trouble:
+            break
+        if number < _TRIES - 1:
+            pause(_BETWEEN_TRIES)
+    return outcome
 
 
-def _pods(context: Context, namespace: str, labels: str) -> list[Json]:
-    pages = context.cluster.list_pages(_POD, namespace=namespace, label_selector=labels)
-    return [msgspec.json.decode(item) for page in pages for item in page.items]
+def _is_held(outcome: Outcome, action: Action) -> bool:
+    """Whether the trouble means that it stands still and has to be tried again. A pod's own hook
+    has had its tries: who annotates a pod must not be able to stop a policy's runs."""
+    if not outcome.trouble or asked_by(action) == "pod":
+        return False
+    return fails(action, "post")
 
 
-def _lives(context: Context, target: Target) -> bool:
-    """Whether the pod is there still: with it, whatever was frozen in it has gone."""
-    try:
-        pods = _pods(context, target.namespace, "")
-    except LifeboatError:
-        return True
-    return any(pod["metadata"]["uid"] == target.uid for pod in pods)
-
-
-def _target(hook: Exec, pod: Json) -> Target:
-    meta = pod["metadata"]
-    marked = (meta.get("annotations") or {}).get(_DEFAULT_CONTAINER)
-    container = hook.container or marked or pod["spec"]["containers"][0]["name"]
-    return Target(hook.namespace, meta["name"], meta["uid"], container)
-
-
-def _step(command: Command | None) -> Step | None:
-    if command is None:
-        return None
-    seconds = command.timeout.total_seconds()
-    return Step(command.command, seconds, command.on_error == "Fail")
+def _turn(
+    context: Context, point: str, attempt: Attempt, number: int, frozen: Frozen, phase: Phase
+) -> Turn:
+    holder = f"{context.instance.id}/{point}"
+    asker = f"{holder}/{attempt.number}/{number}/{phase}"
+    return Turn(frozen.actions[number], phase, asker, holder)

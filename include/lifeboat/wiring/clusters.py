@@ -7,6 +7,7 @@ from pathlib import Path
 
 from lifeboat.adapters.azure_arm import ArmClients, ArmSettings
 from lifeboat.adapters.azure_place import AzurePlace
+from lifeboat.adapters.calls_http import HttpCalls
 from lifeboat.adapters.cluster_api import ClusterApi
 from lifeboat.adapters.copies_azure import CopiesAzure
 from lifeboat.adapters.disks_azure import DisksAzure
@@ -25,7 +26,7 @@ from lifeboat.ports.copies import Copies, CopyRegion
 from lifeboat.ports.disks import Disks
 from lifeboat.ports.volumes import VolumeReader
 from lifeboat.steps.context import Context
-from lifeboat.wiring.references import Connections, from_environment
+from lifeboat.wiring.references import Connections, from_environment, resolve
 from lifeboat.wiring.vaults import unlock
 
 
@@ -50,6 +51,7 @@ def open_context(
         clock=clock,
         copies=copies_of(instance, cluster_entry, connections),
         pods=ExecApi(reached),
+        calls=HttpCalls(lambda reference: resolve(reference, connections)),
     )
 
 
