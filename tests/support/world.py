@@ -21,6 +21,7 @@ from lifeboat.clock import Clock
 from lifeboat.policy.instance import Instance
 from lifeboat.policy.load import parse_policy
 from lifeboat.policy.model import ClusterEntry, VaultEntry
+from lifeboat.ports.calls import Calls
 from lifeboat.ports.cluster import Cluster, Json, Kind
 from lifeboat.ports.pods import Pods
 from lifeboat.ports.store import Store
@@ -28,6 +29,7 @@ from lifeboat.steps.context import Context
 from lifeboat.vault.keys import generate_key
 from lifeboat.vault.vault import create_vault, open_vault
 from tests.support.crash import Fuse, Fused
+from tests.support.fake_calls import FakeCalls
 from tests.support.fake_cluster import FakeCluster
 from tests.support.fake_pods import FakePods
 from tests.support.kinds import (
@@ -64,6 +66,7 @@ class Given:
     clock: Clock
     fuse: Fuse | None = None
     pods: Pods | None = None
+    calls: Calls | None = None
 
     def store(self, name: str = VAULT) -> Store:
         opened: Store = self._fused(self.stores(name))
@@ -83,7 +86,9 @@ class Given:
         vault = open_vault(self.store(), self.key)
         disks = DisksCsi(cluster, clock=self.clock)
         pods: Pods | None = self._fused(self.pods) if self.pods else None
-        return Context(instance, cluster, vault, disks, NoVolumes(), self.clock, pods=pods)
+        calls: Calls | None = self._fused(self.calls) if self.calls else None
+        reader = NoVolumes()
+        return Context(instance, cluster, vault, disks, reader, self.clock, pods=pods, calls=calls)
 
     def _fused(self, port: Any) -> Any:
         return Fused(port, self.fuse) if self.fuse else port
@@ -101,6 +106,7 @@ class World:
     def __post_init__(self) -> None:
         self.cluster = FakeCluster(clock=self.clock)
         self.pods = FakePods()
+        self.calls = FakeCalls()
         self._controlled()
         self.store = MemoryStore(clock=self.clock)
         self.beside: dict[str, MemoryStore] = {}
@@ -128,7 +134,14 @@ class World:
     def given(self, fuse: Fuse | None = None) -> Given:
         """What a run is given; with a fuse, every port call goes through it."""
         return Given(
-            self.open_store, self.cluster, self.policy, self.key, self.clock, fuse, self.pods
+            self.open_store,
+            self.cluster,
+            self.policy,
+            self.key,
+            self.clock,
+            fuse,
+            self.pods,
+            self.calls,
         )
 
     def open_store(self, name: str = VAULT) -> Store:

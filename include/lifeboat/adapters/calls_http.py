@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import urllib3
-from urllib3.exceptions import HTTPError, TimeoutError
+from urllib3.exceptions import HTTPError, NewConnectionError, TimeoutError
 
 from lifeboat.errors import HookFailed, NotReady, UsageError
 from lifeboat.ports.calls import Call
@@ -32,6 +32,8 @@ class HttpCalls:
                     preload_content=False,
                     timeout=urllib3.Timeout(total=seconds),
                 )
+            except NewConnectionError:  # to the library a kind of time-out
+                raise HookFailed(f"{call.title} could not be sent: nobody answers there") from None
             except TimeoutError:
                 raise NotReady(f"{call.title} was not answered within {seconds:g} s") from None
             except HTTPError as error:

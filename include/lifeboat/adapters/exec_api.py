@@ -16,10 +16,7 @@ from lifeboat.adapters.http_json import refusal, ssl_context
 from lifeboat.adapters.kubeconfig import Endpoint
 from lifeboat.clock import monotonic
 from lifeboat.errors import ClusterUnreachable, HookFailed, LifeboatError, NotReady
-from lifeboat.ports.pods import Ran, Target
-
-OUTPUT_BYTES = 4096
-"""How much of the end of a command's output is kept."""
+from lifeboat.ports.pods import OUTPUT_BYTES, Ran, Target
 
 _PROTOCOLS = ["v5.channel.k8s.io", "v4.channel.k8s.io"]
 _STDOUT, _STDERR, _ERROR = 1, 2, 3

@@ -16,7 +16,7 @@ class Call:
     `connection:ID`)."""
 
     method: str
-    url: str
+    url: str = field(repr=False)
     body: str = field(default="", repr=False)
     headers: tuple[tuple[str, str], ...] = ()
 

@@ -32,7 +32,7 @@ from lifeboat.steps.hook_record import (
     next_attempt,
     unthawed,
 )
-from lifeboat.steps.hook_run import Turn, does, fails, run
+from lifeboat.steps.hook_run import Turn, abandon, does, fails, run
 from lifeboat.steps.scope import Scope
 
 AT_LIMIT = "it had lasted as long as maxFreeze allows"
@@ -215,10 +215,13 @@ def _thaw_attempt(
     failed = []
     alive = Alive(context.cluster)
     for number, action in reversed(list(enumerate(frozen.actions))):
-        if not does(action, "post") or attempt.outcome("post", number) is not None:
+        if not attempt.touched(number) or attempt.outcome("post", number) is not None:
+            continue  # its turn never came, or is over
+        if does(action, "pre") and attempt.outcome("pre", number) is None:
+            left = abandon(context, _turn(context, point, attempt, number, frozen, "pre"))
+            failed += [left] if left else []
+        if not does(action, "post"):
             continue
-        if not attempt.touched(number):
-            continue  # its turn never came
         if isinstance(action, PodAction) and action.target not in alive:
             continue
         turn = _turn(context, point, attempt, number, frozen, "post")

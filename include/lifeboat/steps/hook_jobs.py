@@ -11,14 +11,16 @@ import contextlib
 import hashlib
 from math import ceil
 
-from lifeboat.clock import monotonic, pause
-from lifeboat.errors import AlreadyExists, NotFound
+from lifeboat.clock import monotonic, pause, poll_until
+from lifeboat.errors import AlreadyExists, NotFound, NotReady
 from lifeboat.policy.hooks import Job, JobRun
 from lifeboat.ports.cluster import Cluster, Json, Kind
 from lifeboat.ports.marks import MANAGED
 
 JOB = Kind("batch", "v1", "jobs", "Job", namespaced=True)
 _POLL_SECONDS = 0.5
+_GOING_SECONDS = 60.0
+"""A pod has 30 s to end, by default."""
 _KEPT_SECONDS = 3600
 """How long a finished Job stays when the run that made it died."""
 
@@ -28,14 +30,36 @@ def run_job(cluster: Cluster, hook: Job, run: JobRun, asked_by: str, seconds: fl
 
     `asked_by` tells this run of the image from every other one. Raises what the cluster raises.
     """
-    name = f"lifeboat-hook-{hashlib.sha256(asked_by.encode()).hexdigest()[:16]}"
+    name = _name(asked_by)
     body = _body(hook, run, name, asked_by, seconds)
     with contextlib.suppress(AlreadyExists):  # of an earlier try, which was cut off
         cluster.create(JOB, hook.namespace, body)
-    try:
-        return _wait(cluster, hook.namespace, name, seconds)
-    finally:
-        cluster.delete(JOB, hook.namespace, name)
+    trouble = _wait(cluster, hook.namespace, name, seconds)
+    remove_job(cluster, hook, asked_by)
+    return trouble
+
+
+def remove_job(cluster: Cluster, hook: Job, asked_by: str) -> None:
+    """Remove what a run that was cut off left, pods first, so that it does nothing more.
+
+    Raises NotReady when it does not go.
+    """
+    name = _name(asked_by)
+    cluster.delete(JOB, hook.namespace, name, propagation="Foreground")
+
+    def look() -> list[str]:
+        try:
+            cluster.get(JOB, hook.namespace, name)
+        except NotFound:
+            return []
+        return [name]
+
+    if poll_until(look, seconds=_GOING_SECONDS):
+        raise NotReady(f"Job {hook.namespace}/{name} was deleted and does not go")
+
+
+def _name(asked_by: str) -> str:
+    return f"lifeboat-hook-{hashlib.sha256(asked_by.encode()).hexdigest()[:16]}"
 
 
 def _wait(cluster: Cluster, namespace: str, name: str, seconds: float) -> str:

@@ -23,7 +23,7 @@ from lifeboat.ports.pods import Pods, Target
 from lifeboat.steps.claims import FEW_NAMESPACES
 from lifeboat.steps.hook_record import Outcome, PodAction, Step
 
-_POD = Kind("", "v1", "pods", "Pod", namespaced=True, short_names=("po",))
+_POD = Kind("", "v1", "pods", "Pod", True, verbs=("create", "list"), short_names=("po",))
 _DEFAULT_CONTAINER = "kubectl.kubernetes.io/default-container"
 
 

@@ -13,7 +13,7 @@ from lifeboat.errors import LifeboatError, Unsupported
 from lifeboat.policy.hooks import Http, HttpCall, Job, JobRun
 from lifeboat.ports.calls import Call
 from lifeboat.steps.context import Context
-from lifeboat.steps.hook_jobs import run_job
+from lifeboat.steps.hook_jobs import remove_job, run_job
 from lifeboat.steps.hook_pods import run_command
 from lifeboat.steps.hook_record import (
     Action,
@@ -70,6 +70,18 @@ def run(context: Context, turn: Turn, most: float) -> Outcome:
         return outcome
     told = f"{turn.phase} of {turn.action.title}: {outcome.trouble}"
     return msgspec.structs.replace(outcome, trouble=told)
+
+
+def abandon(context: Context, turn: Turn) -> str:
+    """Ends what a freeze that was cut off may have left running; returns what is wrong. Of a
+    command or a request nobody can: whoever killed the run has ended those."""
+    if not isinstance(turn.action, JobAction):
+        return ""
+    try:
+        remove_job(context.cluster, Job.model_validate(turn.action.hook), turn.asked_by)
+    except LifeboatError as error:
+        return f"{turn.action.title}: {error.message}"
+    return ""
 
 
 def _run(context: Context, turn: Turn, most: float) -> Outcome:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lifeboat.adapters.exec_api import OUTPUT_BYTES, ExecApi
+from lifeboat.adapters.exec_api import ExecApi
 from lifeboat.adapters.kubeconfig import Endpoint
 from lifeboat.errors import (
     ClusterUnreachable,
@@ -15,7 +15,7 @@ from lifeboat.errors import (
     NotReady,
     Unauthorized,
 )
-from lifeboat.ports.pods import Ran, Target
+from lifeboat.ports.pods import OUTPUT_BYTES, Ran, Target
 from tests.support.exec_server import ExecScript, exec_server, failure, not_started, success
 
 TARGET = Target("shop", "db-0", "uid", "postgres")
