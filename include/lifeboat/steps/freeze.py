@@ -217,9 +217,12 @@ def _thaw_attempt(
     for number, action in reversed(list(enumerate(frozen.actions))):
         if not attempt.touched(number) or attempt.outcome("post", number) is not None:
             continue  # its turn never came, or is over
-        if does(action, "pre") and attempt.outcome("pre", number) is None:
+        before = attempt.outcome("pre", number)
+        if before is None and does(action, "pre"):
             left = abandon(context, _turn(context, point, attempt, number, frozen, "pre"))
             failed += [left] if left else []
+        if before is not None and not before.started:
+            continue
         if not does(action, "post"):
             continue
         if isinstance(action, PodAction) and action.target not in alive:

@@ -12,7 +12,7 @@ import hashlib
 from math import ceil
 
 from lifeboat.clock import monotonic, pause, poll_until
-from lifeboat.errors import AlreadyExists, NotFound, NotReady
+from lifeboat.errors import AlreadyExists, LifeboatError, NotFound, NotReady
 from lifeboat.policy.hooks import Job, JobRun
 from lifeboat.ports.cluster import Cluster, Json, Kind
 from lifeboat.ports.marks import MANAGED
@@ -28,14 +28,18 @@ _KEPT_SECONDS = 3600
 def run_job(cluster: Cluster, hook: Job, run: JobRun, asked_by: str, seconds: float) -> str:
     """Make the Job, wait for its end and remove it; returns what is wrong, empty when it succeeded.
 
-    `asked_by` tells this run of the image from every other one. Raises what the cluster raises.
+    `asked_by` tells this run of the image from every other one. Raises what the cluster raises when
+    the Job cannot be made.
     """
     name = _name(asked_by)
     body = _body(hook, run, name, asked_by, seconds)
     with contextlib.suppress(AlreadyExists):  # of an earlier try, which was cut off
         cluster.create(JOB, hook.namespace, body)
-    trouble = _wait(cluster, hook.namespace, name, seconds)
-    remove_job(cluster, hook, asked_by)
+    try:
+        trouble = _wait(cluster, hook.namespace, name, seconds)
+        remove_job(cluster, hook, asked_by)
+    except LifeboatError as error:  # raised, it would mean that the image never ran
+        return error.message
     return trouble
 
 

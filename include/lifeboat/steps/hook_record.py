@@ -106,12 +106,14 @@ class Begun(msgspec.Struct, frozen=True):
 
 class Outcome(msgspec.Struct, frozen=True):
     """How one phase of an action went: `exit_code` None where there is none or it is not known;
-    `trouble` says what failed, `note` what else has to be told; both are empty when all is well."""
+    `trouble` says what failed, `note` what else has to be told; both are empty when all is well.
+    Not `started`: it was refused, so nothing happened that a thaw had to undo."""
 
     exit_code: int | None = None
     seconds: float = 0.0
     trouble: str = ""
     note: str = ""
+    started: bool = True
 
 
 class Thawed(msgspec.Struct, frozen=True):

@@ -9,7 +9,7 @@ from typing import assert_never
 import msgspec
 
 from lifeboat.clock import monotonic
-from lifeboat.errors import LifeboatError, Unsupported
+from lifeboat.errors import HookFailed, LifeboatError, Permanent, Unsupported
 from lifeboat.policy.hooks import Http, HttpCall, Job, JobRun
 from lifeboat.ports.calls import Call
 from lifeboat.steps.context import Context
@@ -65,7 +65,9 @@ def run(context: Context, turn: Turn, most: float) -> Outcome:
     try:
         outcome = _run(context, turn, most)
     except LifeboatError as error:
-        outcome = Outcome(seconds=monotonic() - began, trouble=error.message)
+        refused = isinstance(error, Permanent) and not isinstance(error, HookFailed)
+        seconds = monotonic() - began
+        outcome = Outcome(seconds=seconds, trouble=error.message, started=not refused)
     if not outcome.trouble:
         return outcome
     told = f"{turn.phase} of {turn.action.title}: {outcome.trouble}"
