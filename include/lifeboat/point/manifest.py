@@ -150,7 +150,12 @@ def read_policy(vault: Vault, manifest: Manifest) -> str:
     return vault.get_document(layout.policy(manifest.instance, manifest.policy_digest), str)
 
 
+_SINCE_1_1 = frozenset({"freeze"})
+_DIGESTED = frozenset(Manifest.__struct_fields__) - _SINCE_1_1
+"""The fields of 1.0. A program of 1.0 passes over younger ones, so the digest does as well; the
+seal of the document covers them all."""
+
+
 def _digest(document: dict[str, Any]) -> str:
-    """Over the document as it is stored: a field that this program does not know counts, too."""
-    blank = document | {"digest": ""}
+    blank = {name: value for name, value in document.items() if name in _DIGESTED} | {"digest": ""}
     return "sha256:" + hashlib.sha256(msgspec.json.encode(blank, order="sorted")).hexdigest()
