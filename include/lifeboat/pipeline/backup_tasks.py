@@ -161,15 +161,16 @@ class FreezeLimitOperator(WaitingOperator):
 
     @override
     def limit(self, opened: Context) -> timedelta:
+        """At the most: the look ends when the freeze has lasted its time, which began before."""
         return opened.instance.policy.max_freeze
 
     @override
     def finish(
         self, opened: Context, arguments: Plain, waiting: list[str], seconds: float
     ) -> list[str]:
-        from lifeboat.steps.freeze import thaw_late
+        from lifeboat.steps.freeze import still_frozen, thaw_late
 
-        if not waiting:
+        if not still_frozen(opened, arguments["point"]):
             say(f"brought back in time, {seconds:.0f} s after this task began")
             return []
         thawed = thaw_late(opened, arguments["point"])

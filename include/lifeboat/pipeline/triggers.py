@@ -59,10 +59,10 @@ def workloads(context: Context, arguments: Plain) -> list[str]:
 
 
 def frozen(context: Context, arguments: Plain) -> list[str]:
-    """What still stands still for the point `point`."""
-    from lifeboat.steps.freeze import still_frozen
+    """What stands still for the point `point`, until its time is over."""
+    from lifeboat.steps.freeze import watched
 
-    return still_frozen(context, arguments["point"])
+    return watched(context, arguments["point"])
 
 
 LOOKS: dict[str, Callable[[Context, Plain], list[str]]] = {

@@ -109,6 +109,15 @@ def still_frozen(context: Context, point: str) -> list[str]:
     ]
 
 
+def watched(context: Context, point: str) -> list[str]:
+    """What stands still and still may: nothing once it was thawed, or its time is over."""
+    now = rfc3339(context.clock())
+    made = list(attempts(context.vault, context.instance.id, point))
+    if made and is_over(made[-1][1], now):
+        return []
+    return still_frozen(context, point)
+
+
 @contextmanager
 def limited(context: Context, point: str) -> Iterator[None]:
     """Thaws from another thread when maxFreeze is over before the block is left. What goes wrong

@@ -21,6 +21,7 @@ from lifeboat.steps.freeze import (
     thaw_all,
     thaw_late,
     wait_cut,
+    watched,
 )
 from lifeboat.steps.hook_facts import freeze_facts
 from lifeboat.steps.snapshot import start_snapshot
@@ -404,6 +405,23 @@ def test_the_watch_ends_with_the_block_it_watches() -> None:
         assert threading.active_count() == threads + 1
     assert threading.active_count() == threads
     assert still_frozen(world.context(), scope.point), "there was time left"
+
+
+def test_whoever_watches_the_limit_looks_until_the_thaw_or_the_end_of_the_time() -> None:
+    world = FrozenWorld(DATABASE + "maxFreeze: 2m\n")
+    scope = world.scope()
+    assert watched(world.context(), scope.point) == []
+    freeze(world.context(), scope)
+    assert len(watched(world.context(), scope.point)) == 2
+    world.tick(seconds=119)
+    assert len(watched(world.context(), scope.point)) == 2
+    world.tick(seconds=1)
+    assert watched(world.context(), scope.point) == []
+    assert len(still_frozen(world.context(), scope.point)) == 2
+    freeze(world.context(), scope)
+    assert len(watched(world.context(), scope.point)) == 2
+    thaw(world.context(), scope)
+    assert watched(world.context(), scope.point) == []
 
 
 def test_thawed_late_the_thaw_at_the_end_finds_nothing_more_to_do() -> None:
