@@ -24,6 +24,7 @@ message never carries a secret: it names the thing, what was found and what woul
     |  |- NewerFormat            27   written by a newer major version
     |  |- SnapshotFailed         30   the driver reported an error for this volume
     |  |- PointIncomplete        31   the point leaves out something the policy wants protected
+    |  |- HookFailed             32   a hook's command failed, and the policy wants no point then
     |  |- RestoreIncomplete      40   objects that could not be restored, by name
     |  `- NotProven              41   a test restore whose checks did not all pass
     `- Retryable                      the same call may succeed later
@@ -204,6 +205,12 @@ class PointIncomplete(Permanent):
     """The point leaves out something that the policy wants protected."""
 
     exit_code = 31
+
+
+class HookFailed(Permanent):
+    """A hook's command failed, and the policy wants no point then."""
+
+    exit_code = 32
 
 
 class RestoreIncomplete(Permanent):

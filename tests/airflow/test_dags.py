@@ -44,6 +44,13 @@ hooks:
   - scale: {namespace: shop, workload: statefulset/db}
 """
 
+PLAIN = """\
+clusters: [east]
+objectives: {rpo: 24h}
+retention: {keep: {last: 3}}
+podHooks: {enabled: false}
+"""
+
 AZURE = """\
     azure:
       subscription: 11111111-2222-3333-4444-555555555555
@@ -91,6 +98,7 @@ def parsed(tmp_path_factory: pytest.TempPathFactory) -> Parsed:
     (folder / "clusters.yaml").write_text(CLUSTERS)
     (folder / "policies" / "shop.yaml").write_text(SHOP)
     (folder / "policies" / "hooked.yaml").write_text(HOOKED)
+    (folder / "policies" / "plain.yaml").write_text(PLAIN)
     return parse_dags(folder)
 
 
@@ -98,19 +106,21 @@ def test_every_instance_has_its_dags_and_nothing_else_is_there(parsed: Parsed) -
     assert parsed.errors == {}
     assert sorted(parsed.dags) == [
         "backup.hooked.east",
+        "backup.plain.east",
         "backup.shop.east",
         "backup.shop.west",
         "restore",
         "test_restore.shop.east",
         "test_restore.shop.west",
         "upkeep.hooked.east",
+        "upkeep.plain.east",
         "upkeep.shop.east",
         "upkeep.shop.west",
     ]
 
 
 def test_a_backup_is_these_tasks_in_this_order(parsed: Parsed) -> None:
-    assert parsed.graph("backup.shop.east") == {
+    assert parsed.graph("backup.plain.east") == {
         "enumerate": ["dump", "volumes"],
         "dump": ["commit"],
         "volumes": ["snapshot"],
@@ -120,13 +130,13 @@ def test_a_backup_is_these_tasks_in_this_order(parsed: Parsed) -> None:
         "prune": ["report"],
         "report": [],
     }
-    tasks = parsed.dags["backup.shop.east"]["tasks"]
+    tasks = parsed.dags["backup.plain.east"]["tasks"]
     assert [name for name, task in tasks.items() if task["mapped"]] == ["dump", "snapshot"]
     assert tasks["settle"]["rule"] == "all_done"
     assert tasks["commit"]["rule"] == "none_failed"
     assert tasks["report"]["rule"] == "all_done"
     assert {task["retries"] for task in tasks.values()} == {2}
-    assert tasks["commit"]["outlets"] == ["x-lifeboat://main/shop.east"]
+    assert tasks["commit"]["outlets"] == ["x-lifeboat://main/plain.east"]
 
 
 def test_copies_come_between_commit_and_prune(include: Callable[..., Path]) -> None:
@@ -135,7 +145,7 @@ def test_copies_come_between_commit_and_prune(include: Callable[..., Path]) -> N
     assert (graph["commit"], graph["copy"]) == (["copy", "prune"], ["prune"])
     assert graph["prune"] == ["report"]
     tasks = found.dags["backup.copied.east"]["tasks"]
-    assert len(tasks) == 9
+    assert len(tasks) == 12
     assert tasks["copy"]["mapped"]
     assert tasks["copy"]["rule"] == tasks["prune"]["rule"] == "all_success"
     assert sorted(found.graph("upkeep.copied.east")) == ["prune", "reconcile", "scrub"]
@@ -156,14 +166,20 @@ def test_copies_into_regions_are_started_beside_pruning(include: Callable[..., P
     assert found.imported == []
 
 
-def test_hooks_dump_first_and_are_undone_whatever_happens(parsed: Parsed) -> None:
-    graph = parsed.graph("backup.hooked.east")
+@pytest.mark.parametrize("instance", ["hooked.east", "shop.east"])
+def test_hooks_dump_first_and_are_undone_whatever_happens(parsed: Parsed, instance: str) -> None:
+    """Also of a policy without hooks: its pods may have some."""
+    graph = parsed.graph(f"backup.{instance}")
     assert graph["dump"] == ["commit", "quiesce"]
-    assert graph["quiesce"] == ["snapshot"]
+    assert graph["quiesce"] == ["freeze_limit", "snapshot"]
     assert graph["snapshot"] == ["settle", "unquiesce"]
+    assert graph["freeze_limit"] == ["report"], "nothing but the report waits for the limit"
+    assert graph["unquiesce"] == ["settle"], "the point tells how the freeze ended"
     # Its setup is enumerate: Airflow runs no teardown whose setup failed, and quiesce may fail.
     assert "unquiesce" in graph["enumerate"]
-    assert parsed.dags["backup.hooked.east"]["tasks"]["unquiesce"]["teardown"]
+    tasks = parsed.dags[f"backup.{instance}"]["tasks"]
+    assert tasks["unquiesce"]["teardown"]
+    assert (tasks["unquiesce"]["retries"], tasks["settle"]["rule"]) == (5, "all_done")
 
 
 def test_a_test_restore_is_torn_down_whatever_happens(parsed: Parsed) -> None:
@@ -199,7 +215,12 @@ def test_upkeep_scrubs_whatever_was_found_and_prunes_only_a_sound_vault(parsed: 
 
 def test_the_restore_form_offers_what_there_is(parsed: Parsed) -> None:
     dag = parsed.dags["restore"]
-    assert dag["params"]["instance"]["enum"] == ["hooked.east", "shop.east", "shop.west"]
+    assert dag["params"]["instance"]["enum"] == [
+        "hooked.east",
+        "plain.east",
+        "shop.east",
+        "shop.west",
+    ]
     assert dag["params"]["cluster"]["enum"] == ["same", "east", "west"]
     assert dag["params"]["mode"]["enum"] == ["skip", "merge"]
     assert dag["run_types"] == ["manual", "operator_triggered"]

@@ -16,12 +16,13 @@ import pytest
 from lifeboat.point import catalog
 from lifeboat.point.facts import read_gaps, read_verdicts
 from lifeboat.point.liveness import needed_by
-from lifeboat.point.manifest import open_contents, read_manifest
+from lifeboat.point.manifest import Freeze, open_contents, read_manifest
 from lifeboat.proof.scratch import TEST_LABEL
 from lifeboat.steps.commit import ensure_complete
 from lifeboat.steps.reconcile import reconcile
 from lifeboat.vault.packs import pack_key
 from local import sample_app
+from local.airflow_client import Run
 from local.api import wait_until
 from local.fingerprint import differences, fingerprint
 from tests.support.airflow import Lifeboat
@@ -113,11 +114,65 @@ def test_what_cannot_be_restored_as_asked_fails_at_once_and_says_why(lifeboat: L
 
 def test_hooks_still_the_workload_only_while_snapshots_are_taken(lifeboat: Lifeboat) -> None:
     run = lifeboat.run("backup.hooked.local")
-    assert {"quiesce", "unquiesce"} <= {task.task for task in run.tasks if task.state == "success"}
-    assert "stilled statefulset/db in shop" in lifeboat.log(run, "quiesce")
+    assert {task.state for task in run.tasks} == {"success"}
+    assert "statefulset/db in shop" in lifeboat.log(run, "quiesce")
+    assert "brought back in time" in lifeboat.log(run, "freeze_limit")
     sample_app.wait_ready(lifeboat.cluster.api, ("shop",))
     live = lifeboat.cluster.api.get("apps/v1", "StatefulSet", "shop", "db")
     assert live["spec"]["replicas"] >= 1
+    assert {"hooked-frozen", "hooked-thawed"} <= ran_here(lifeboat)
+    freeze = freeze_of(lifeboat, "hooked.local", run)
+    assert {hook.trouble for hook in freeze.hooks} == {""}
+    first, *_ = [hook.what for hook in freeze.hooks]
+    assert (freeze.hooks[-1].phase, freeze.hooks[-1].what) == ("post", "statefulset/db in shop")
+    assert first.startswith("pod shop/web-")
+    assert (freeze.uncut, freeze.early) == ((), "")
+    assert freeze.began <= freeze.ended
+
+
+def test_a_freeze_that_fails_half_way_thaws_and_makes_no_point(lifeboat: Lifeboat) -> None:
+    dag = "backup.stuck.local"
+    run = lifeboat.finish(dag, lifeboat.start(dag))
+    assert run.state == "failed"
+    states = {task.task: task.state for task in run.tasks}
+    assert (states["quiesce"], states["unquiesce"]) == ("failed", "success")
+    assert states["commit"] == "upstream_failed"
+    assert "stuck-thawed" in ran_here(lifeboat)
+    assert "hook: pre of pod shop/web-" in lifeboat.log(run, "report")
+    assert catalog.point_ids(lifeboat.context("stuck.local").vault, "stuck.local") == []
+
+
+def test_a_freeze_ends_at_its_limit_and_the_point_names_what_was_not_cut(
+    lifeboat: Lifeboat,
+) -> None:
+    dag = "backup.slow.local"
+    with stopped(lifeboat, "csi-snapshotter"):
+        run_id = lifeboat.start(dag)
+        wait_until(
+            "it thaws",
+            lambda: any(
+                task.task == "unquiesce" and task.state == "success"
+                for task in lifeboat.client.task_instances(dag, run_id)
+            ),
+            240,
+        )
+        assert "slow-thawed" in ran_here(lifeboat)
+    run = lifeboat.finish(dag, run_id)
+    assert run.state == "success", lifeboat.client.failure(run)
+    assert freeze_of(lifeboat, "slow.local", run).uncut == ("shop-data/uploads",)
+
+
+def ran_here(lifeboat: Lifeboat) -> set[str]:
+    """What commands in pods have touched: kwok runs them on this machine."""
+    return {path.name for path in (lifeboat.cluster.root / "exec").iterdir()}
+
+
+def freeze_of(lifeboat: Lifeboat, instance: str, run: Run) -> Freeze:
+    """How the freeze of a run's point went."""
+    point = lifeboat.client.xcom(run.dag_id, run.run_id, "commit")["point"]
+    freeze = read_manifest(lifeboat.context(instance).vault, instance, point).freeze
+    assert isinstance(freeze, Freeze)
+    return freeze
 
 
 def test_a_long_wait_is_deferred_also_with_a_connection_of_airflows(lifeboat: Lifeboat) -> None:

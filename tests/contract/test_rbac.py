@@ -174,7 +174,7 @@ NOBODY_NEEDS = [
 @pytest.mark.parametrize(
     "roles",
     [
-        ("lifeboat-reader", "lifeboat-quiesce"),
+        ("lifeboat-reader", "lifeboat-quiesce", "lifeboat-job"),
         ("lifeboat-writer", "lifeboat-writer-merge", "lifeboat-test-restore"),
     ],
 )
@@ -216,6 +216,32 @@ def test_quiesce_adds_scaling_and_no_more(
     ):
         with pytest.raises(Forbidden):
             call()
+
+
+@pytest.mark.parametrize(
+    ("role", "rights", "others"),
+    [
+        (
+            "lifeboat-exec",
+            ["get pods/exec", "create pods/exec"],
+            ["get pods", "create pods", "create pods/attach", "create pods/portforward"],
+        ),
+        (
+            "lifeboat-job",
+            ["get jobs.batch", "create jobs.batch", "delete jobs.batch"],
+            ["patch jobs.batch", "create cronjobs.batch", "create pods", "get secrets"],
+        ),
+    ],
+)
+def test_commands_and_jobs_are_rights_of_their_own(
+    bind: Bind, role: str, rights: list[str], others: list[str]
+) -> None:
+    endpoint = bind("lifeboat-reader")
+    asked = [*rights, *others]
+    allowed = [right for right in asked if may(endpoint, *right.split(" "))]
+    assert allowed == [], "the reader has none of them"
+    bind(role)
+    assert [right for right in asked if may(endpoint, *right.split(" "))] == rights
 
 
 def test_the_writer_can_restore(

@@ -23,8 +23,10 @@ from lifeboat.restore.run import restore
 from lifeboat.steps.backup import backup
 from lifeboat.steps.commit import ensure_complete
 from lifeboat.steps.context import Context
+from lifeboat.steps.enumerate import enumerate_scope
+from lifeboat.steps.freeze import freeze, still_frozen, thaw
+from lifeboat.steps.hook_scale import REPLICAS_ANNOTATION
 from lifeboat.steps.prune import execute_prune, plan_prune
-from lifeboat.steps.quiesce import REPLICAS_ANNOTATION, quiesce, unquiesce
 from lifeboat.steps.reconcile import Reconciliation, reconcile, remove_orphans
 from lifeboat.steps.settle import wait
 from lifeboat.vault.dictionaries import Dictionaries
@@ -317,12 +319,15 @@ def test_reconcile_shows_a_point_whose_data_is_gone(app: App) -> None:
 def test_a_frozen_workload_is_thawed_whatever_happened(app: App) -> None:
     app.policy["hooks"] = [{"scale": {"namespace": app.name, "workload": "deployment/web"}}]
     context = app.context()
-    assert quiesce(context) == [f"deployment/web in {app.name}"]
+    scope = enumerate_scope(context, Run("run-1", "manual"))
+    held = [f"deployment/web in {app.name}"]
+    assert freeze(context, scope) == held
     live = app.cluster.api.get("apps/v1", "Deployment", app.name, "web")
     assert live["spec"]["replicas"] == 0
-    assert quiesce(context)  # a second attempt must not take the zero for the true number
-    assert unquiesce(context) == [f"deployment/web in {app.name}"]
-    assert unquiesce(context) == []
+    assert still_frozen(context, scope.point) == held
+    assert freeze(context, scope) == held  # a retry must not take the zero for the true number
+    assert thaw(context, scope) == held
+    assert thaw(context, scope) == still_frozen(context, scope.point) == []
     live = app.cluster.api.get("apps/v1", "Deployment", app.name, "web")
     assert live["spec"]["replicas"] == 2
     assert REPLICAS_ANNOTATION not in live["metadata"].get("annotations", {})

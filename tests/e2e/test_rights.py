@@ -8,9 +8,10 @@ import pytest
 
 from lifeboat.adapters.cluster_api import ClusterApi
 from lifeboat.adapters.disks_csi import DisksCsi
+from lifeboat.adapters.exec_api import ExecApi
 from lifeboat.adapters.kubeconfig import Endpoint
-from lifeboat.errors import Forbidden, PointIncomplete, RestoreIncomplete
-from lifeboat.point.manifest import Manifest, Run, open_contents
+from lifeboat.errors import Forbidden, HookFailed, PointIncomplete, RestoreIncomplete
+from lifeboat.point.manifest import Freeze, Manifest, Run, open_contents
 from lifeboat.proof.run import prove
 from lifeboat.restore.model import RestoreReport, RestoreRequest
 from lifeboat.restore.run import restore
@@ -23,6 +24,7 @@ from tests.support.app import SECRET, App, wait_ready
 from tests.support.kinds import CLUSTER_ROLE, ROLE
 from tests.support.kinds import SECRET as SECRET_KIND
 from tests.support.manifests import manifest
+from tests.support.poll import until
 
 
 def quiet(_: str) -> None: ...
@@ -31,7 +33,8 @@ def quiet(_: str) -> None: ...
 def opened(app: App, endpoint: Endpoint) -> Context:
     """The engine with another credential."""
     cluster = ClusterApi(endpoint)
-    return replace(app.context(), cluster=cluster, disks=DisksCsi(cluster))
+    pods = ExecApi(endpoint)
+    return replace(app.context(), cluster=cluster, disks=DisksCsi(cluster), pods=pods)
 
 
 def captured(context: Context, run: str = "run-1") -> Manifest:
@@ -123,6 +126,80 @@ def test_scaling_needs_the_quiesce_role_and_is_undone_with_it(app: App, bind: Bi
     ensure_complete(made)
     web = app.cluster.api.get("apps/v1", "Deployment", app.name, "web")
     assert web["spec"]["replicas"] == 2
+
+
+def ran_here(app: App) -> set[str]:
+    """The marks that commands of this application's hooks left: kwok runs them on this machine."""
+    folder = app.cluster.root / "exec"
+    return {path.name.removeprefix(app.name) for path in folder.glob(f"{app.name}*")}
+
+
+def test_commands_in_pods_need_the_exec_role_and_no_other(app: App, bind: Bind) -> None:
+    mark = f"{app.name}-frozen"
+    commands = {
+        "namespace": app.name,
+        "pre": {"command": ["touch", mark]},
+        "post": {"command": ["mv", mark, f"{app.name}-thawed"], "onError": "Continue"},
+    }
+    app.policy["hooks"] = [{"exec": commands}]
+    context = opened(app, bind("lifeboat-reader"))
+    with pytest.raises(HookFailed, match=r'cannot (create|get) resource "pods/exec"'):
+        captured(context)
+    assert ran_here(app) == set()
+    bind("lifeboat-exec")
+    made = captured(context)
+    ensure_complete(made)
+    assert ran_here(app) == {"-thawed"}
+    assert isinstance(made.freeze, Freeze)
+    phases = [(run.phase, run.exit_code) for run in made.freeze.hooks if not run.trouble]
+    assert phases.count(("pre", 0)) == 2, "the application has two pods"
+
+
+def test_what_a_pod_asks_for_by_annotations_runs_with_the_exec_role(app: App, bind: Bind) -> None:
+    told = {
+        "pre.hook.backup.velero.io/command": f'["touch", "{app.name}-pre"]',
+        "post.hook.backup.velero.io/command": f'["touch", "{app.name}-post"]',
+    }
+    body = {"spec": {"template": {"metadata": {"annotations": told}}}}
+    path = app.cluster.api.path("apps/v1", "Deployment", app.name, "web")
+    app.cluster.api.request("PATCH", path, body, "application/merge-patch+json")
+    wait_rolled_out(app)
+    context = opened(app, bind("lifeboat-reader"))
+    made = captured(context)
+    losses = [entry.reason for entry in made.left_out if entry.severity == "loss"]
+    assert len(losses) == 2, "two pods: a point without the stillness they ask for"
+    assert all('resource "pods/exec"' in reason for reason in losses)
+    assert ran_here(app) == set()
+    bind("lifeboat-exec")
+    ensure_complete(captured(context, "run-2"))
+    assert ran_here(app) == {"-pre", "-post"}
+
+
+def wait_rolled_out(app: App) -> None:
+    """Wait until the Deployment's pods are those of its newest template, and no others."""
+
+    def rolled_out() -> bool:
+        pods = app.cluster.api.list("v1", "Pod", app.name)
+        newest = [p for p in pods if p["metadata"].get("annotations", {})]
+        return len(pods) == len(newest) == 2 and all(
+            (pod.get("status") or {}).get("phase") == "Running" for pod in pods
+        )
+
+    until("the pods are the new ones", rolled_out)
+
+
+def test_jobs_need_the_job_role_and_no_other(app: App, bind: Bind) -> None:
+    run = {"image": "registry.example/tools:1", "command": ["hold"]}
+    app.policy["hooks"] = [{"job": {"namespace": app.name, "pre": run, "post": run}}]
+    context = opened(app, bind("lifeboat-reader"))
+    with pytest.raises(HookFailed, match='cannot create resource "jobs"'):
+        captured(context)
+    bind("lifeboat-job")
+    made = captured(context, "run-1")
+    ensure_complete(made)
+    assert isinstance(made.freeze, Freeze)
+    assert [(run.phase, run.trouble) for run in made.freeze.hooks] == [("pre", ""), ("post", "")]
+    assert app.cluster.api.list("batch/v1", "Job", app.name) == []
 
 
 def test_the_writer_brings_an_application_back_without_reading_a_secret(

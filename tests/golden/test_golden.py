@@ -10,16 +10,20 @@ import hashlib
 import json
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from lifeboat.adapters.store_local import LocalStore
-from lifeboat.point import catalog
+from lifeboat.errors import Damaged
+from lifeboat.point import catalog, layout
 from lifeboat.point.facts import read_gaps, read_holds, read_verdicts, removed_points
-from lifeboat.point.manifest import open_contents, read_manifest, read_policy
+from lifeboat.point.manifest import Run, open_contents, read_manifest, read_policy
+from lifeboat.steps.backup import backup
 from lifeboat.steps.scrub import Sample, sample, scrub
 from lifeboat.vault import documents
 from lifeboat.vault.vault import open_vault
 from tests.golden.make import INSTANCE, SECRETS, read_all
+from tests.support.frozen_world import FrozenWorld
 from tests.support.world import World
 
 HERE = Path(__file__).parent
@@ -59,3 +63,33 @@ def test_the_golden_vault_holds_every_part_of_the_format() -> None:
 def test_the_words_of_documents_are_those_of_the_format() -> None:
     digest = "54ee7746b358373d9950171286312fbc1dfef6c4ae33012495d8c45a3b96352e"
     assert hashlib.sha256(documents.WORDS).hexdigest() == digest
+
+
+def test_a_program_of_1_0_passes_over_what_is_younger() -> None:
+    """It knows no `freeze`, re-encodes the fields that it knows, and wants the same digest."""
+    world = FrozenWorld("hooks: [{exec: {namespace: shop, labels: app=db, pre: {command: [a]}}}]\n")
+    point = world.point()
+    vault = world.context().vault
+    stored = vault.get_document(layout.manifest(point.instance, point.point), dict)
+    assert stored["freeze"]["hooks"]
+    known = {name: value for name, value in stored.items() if name != "freeze"} | {"digest": ""}
+    encoded = msgspec.json.encode(known, order="sorted")
+    assert stored["digest"] == f"sha256:{hashlib.sha256(encoded).hexdigest()}"
+
+
+def test_a_field_of_a_later_minor_version_is_passed_over() -> None:
+    world = World()
+    point = backup(world.context(), Run("run-1", "manual"), lambda _: None)
+    assert point
+    vault = world.context().vault
+    key = layout.manifest(point.instance, point.point)
+    later = vault.get_document(key, dict) | {"minor": 9, "weather": "sunny"}
+    vault.store.delete(key)
+    vault.put_document(key, later)
+    with pytest.raises(Damaged, match="digest"):
+        read_manifest(vault, point.instance, point.point)
+    blank = {name: value for name, value in later.items() if name != "weather"} | {"digest": ""}
+    digest = hashlib.sha256(msgspec.json.encode(blank, order="sorted")).hexdigest()
+    vault.store.delete(key)
+    vault.put_document(key, later | {"digest": f"sha256:{digest}"})
+    assert read_manifest(vault, point.instance, point.point).minor == 9

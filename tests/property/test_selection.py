@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from lifeboat.point.manifest import Manifest, Run, open_contents
 from lifeboat.ports.cluster import Kind
-from lifeboat.steps import claims, enumerate
+from lifeboat.steps import claims, enumerate, hook_pods
 from lifeboat.steps.backup import backup
 from tests.support.kinds import CONFIG_MAP, DEPLOYMENT, NAMESPACE, SECRET
 from tests.support.manifests import manifest
@@ -200,6 +200,7 @@ def point_of(select: dict[str, Any], few: int) -> tuple[World, Manifest, set[tup
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(enumerate, "FEW_NAMESPACES", few)
         patch.setattr(claims, "FEW_NAMESPACES", few)
+        patch.setattr(hook_pods, "FEW_NAMESPACES", few)
         context = world.context()
         made = backup(context, Run("run", "manual"), lambda _: None)
     assert made is not None

@@ -52,7 +52,36 @@ objectives: {rpo: 24h}
 select: {namespaces: {include: [shop]}}
 retention: {keep: {last: 50}}
 hooks:
+  - exec:
+      namespace: shop
+      labels: app=web
+      pre: {command: [touch, hooked-frozen]}
+      post: {command: [touch, hooked-thawed]}
   - scale: {namespace: shop, workload: statefulset/db}
+""",
+    # A freeze that fails half-way.
+    "stuck": """\
+clusters: [local]
+objectives: {rpo: 24h}
+select: {namespaces: {include: [shop]}}
+retention: {keep: {last: 50}}
+hooks:
+  - exec:
+      namespace: shop
+      labels: app=web
+      pre: {command: [touch, stuck-frozen]}
+      post: {command: [touch, stuck-thawed]}
+  - exec: {namespace: shop, labels: app=web, pre: {command: ["false"]}}
+""",
+    # A freeze that ends before its snapshots are cut.
+    "slow": """\
+clusters: [local]
+objectives: {rpo: 24h}
+select: {namespaces: {include: [shop-data]}}
+retention: {keep: {last: 50}}
+maxFreeze: 5s
+hooks:
+  - exec: {namespace: shop, labels: app=web, post: {command: [touch, slow-thawed]}}
 """,
     "quiet": """\
 clusters: [local]
@@ -87,8 +116,8 @@ retention: {keep: {last: 50}}
 
 
 def write_include(folder: Path) -> Path:
-    """An include folder with the policies shop, hooked, quiet, kept and monthly on cluster `local`,
-    and linked on cluster `linked`."""
+    """An include folder with the policies above: linked on cluster `linked`, the others on
+    `local`."""
     (folder / "policies").mkdir(parents=True)
     (folder / "clusters.yaml").write_text(_CLUSTERS)
     for name, text in _POLICIES.items():

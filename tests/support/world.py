@@ -21,13 +21,17 @@ from lifeboat.clock import Clock
 from lifeboat.policy.instance import Instance
 from lifeboat.policy.load import parse_policy
 from lifeboat.policy.model import ClusterEntry, VaultEntry
+from lifeboat.ports.calls import Calls
 from lifeboat.ports.cluster import Cluster, Json, Kind
+from lifeboat.ports.pods import Pods
 from lifeboat.ports.store import Store
 from lifeboat.steps.context import Context
 from lifeboat.vault.keys import generate_key
 from lifeboat.vault.vault import create_vault, open_vault
 from tests.support.crash import Fuse, Fused
+from tests.support.fake_calls import FakeCalls
 from tests.support.fake_cluster import FakeCluster
+from tests.support.fake_pods import FakePods
 from tests.support.kinds import (
     CLAIM,
     CONFIG_MAP,
@@ -61,6 +65,8 @@ class Given:
     key: str
     clock: Clock
     fuse: Fuse | None = None
+    pods: Pods | None = None
+    calls: Calls | None = None
 
     def store(self, name: str = VAULT) -> Store:
         opened: Store = self._fused(self.stores(name))
@@ -79,7 +85,10 @@ class Given:
         cluster: Cluster = self._fused(self.cluster)
         vault = open_vault(self.store(), self.key)
         disks = DisksCsi(cluster, clock=self.clock)
-        return Context(instance, cluster, vault, disks, NoVolumes(), self.clock)
+        pods: Pods | None = self._fused(self.pods) if self.pods else None
+        calls: Calls | None = self._fused(self.calls) if self.calls else None
+        reader = NoVolumes()
+        return Context(instance, cluster, vault, disks, reader, self.clock, pods=pods, calls=calls)
 
     def _fused(self, port: Any) -> Any:
         return Fused(port, self.fuse) if self.fuse else port
@@ -96,6 +105,8 @@ class World:
 
     def __post_init__(self) -> None:
         self.cluster = FakeCluster(clock=self.clock)
+        self.pods = FakePods()
+        self.calls = FakeCalls()
         self._controlled()
         self.store = MemoryStore(clock=self.clock)
         self.beside: dict[str, MemoryStore] = {}
@@ -122,7 +133,16 @@ class World:
 
     def given(self, fuse: Fuse | None = None) -> Given:
         """What a run is given; with a fuse, every port call goes through it."""
-        return Given(self.open_store, self.cluster, self.policy, self.key, self.clock, fuse)
+        return Given(
+            self.open_store,
+            self.cluster,
+            self.policy,
+            self.key,
+            self.clock,
+            fuse,
+            self.pods,
+            self.calls,
+        )
 
     def open_store(self, name: str = VAULT) -> Store:
         """As a process does that begins; a name other than the vault's is of a place beside it."""

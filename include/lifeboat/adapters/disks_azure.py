@@ -99,7 +99,9 @@ class DisksAzure:
         if live is None:
             return SnapshotState(ready=False, error="its snapshot was deleted")
         if not complete(live):
-            return SnapshotState(False, percent=percent(live), error=lasting_error(live))
+            cut = tags.created(live)  # what goes on behind it is the copy
+            error = lasting_error(live)
+            return SnapshotState(False, created=cut, percent=percent(live), error=error)
         return SnapshotState(
             ready=True,
             handle=str(live.id),

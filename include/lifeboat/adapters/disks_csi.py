@@ -77,7 +77,9 @@ class DisksCsi:
             return SnapshotState(ready=False, error="its VolumeSnapshot was deleted")
         status = (content or {}).get("status") or {}
         if content is None or not status.get("readyToUse") or not api.handle(content):
-            return SnapshotState(ready=False, error=self._lasting_error(live, content))
+            cut = api.created(content) if content and status.get("creationTime") else ""
+            error = self._lasting_error(live, content)
+            return SnapshotState(ready=False, created=cut, error=error)
         return SnapshotState(
             ready=True,
             handle=api.handle(content),

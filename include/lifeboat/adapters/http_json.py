@@ -71,7 +71,7 @@ class Http:
             retries=False,
             timeout=_TIMEOUT,
             socket_options=_SOCKET_OPTIONS,
-            ssl_context=_ssl_context(endpoint),
+            ssl_context=ssl_context(endpoint),
             server_hostname=endpoint.tls_server_name or None,
         )
 
@@ -125,31 +125,33 @@ class Http:
                 hint="check that the API server runs and that this machine can reach it",
             ) from None
         if answer.status >= 300:
-            raise self._error(answer, f"{method} {path.partition('?')[0]}")
+            raise refusal(self._endpoint, answer, f"{method} {path.partition('?')[0]}")
         return answer.data
 
     def _credential(self) -> dict[str, str]:
         token = self._endpoint.token
         return {} if token is None else {"Authorization": f"Bearer {token()}"}
 
-    def _error(self, answer: urllib3.BaseHTTPResponse, request: str) -> LifeboatError:
-        reason, message = _status(answer, request)
-        if answer.status == 429 or (answer.status == 503 and answer.headers.get("Retry-After")):
-            wait = _seconds(answer.headers.get("Retry-After", ""))
-            return Throttled(message, retry_after=wait)
-        if answer.status == 409:
-            return (AlreadyExists if reason == "AlreadyExists" else Conflict)(message)
-        if answer.status >= 500 and "conversion webhook" not in message:
-            return ClusterUnreachable(f"the API server answered {answer.status}: {message}")
-        if answer.status == 401:
-            return Unauthorized(
-                f"{self._endpoint.describe} was refused: {message}",
-                hint="the credential is wrong or has expired",
-            )
-        return _BY_STATUS.get(answer.status, Invalid)(message)
-
 
 _BY_STATUS: dict[int, type[LifeboatError]] = {403: Forbidden, 404: NotFound, 410: Expired}
+
+
+def refusal(endpoint: Endpoint, answer: urllib3.BaseHTTPResponse, request: str) -> LifeboatError:
+    """The error that an answer of 300 and above means."""
+    reason, message = _status(answer, request)
+    if answer.status == 429 or (answer.status == 503 and answer.headers.get("Retry-After")):
+        wait = _seconds(answer.headers.get("Retry-After", ""))
+        return Throttled(message, retry_after=wait)
+    if answer.status == 409:
+        return (AlreadyExists if reason == "AlreadyExists" else Conflict)(message)
+    if answer.status >= 500 and "conversion webhook" not in message:
+        return ClusterUnreachable(f"the API server answered {answer.status}: {message}")
+    if answer.status == 401:
+        return Unauthorized(
+            f"{endpoint.describe} was refused: {message}",
+            hint="the credential is wrong or has expired",
+        )
+    return _BY_STATUS.get(answer.status, Invalid)(message)
 
 
 def _status(answer: urllib3.BaseHTTPResponse, request: str) -> tuple[str, str]:
@@ -175,7 +177,8 @@ def _seconds(text: str) -> float:
         return 1.0
 
 
-def _ssl_context(endpoint: Endpoint) -> ssl.SSLContext:
+def ssl_context(endpoint: Endpoint) -> ssl.SSLContext:
+    """How to trust the API server, and the client certificate. Raises UsageError."""
     try:
         context = ssl.create_default_context(cadata=endpoint.ca.decode() or None)
     except (ssl.SSLError, UnicodeDecodeError):

@@ -23,6 +23,7 @@ from lifeboat.cli import (
     points,
     recovery,
     setup,
+    thaw,
     upkeep,
     vault_check,
 )
@@ -36,6 +37,7 @@ app = typer.Typer(
     help="Recovery points of Kubernetes clusters, and the proof that they restore.",
 )
 app.command()(points.backup)
+app.command()(thaw.thaw)
 app.command()(points.points)
 app.command()(points.show)
 app.command()(contents.contents)

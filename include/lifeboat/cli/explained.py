@@ -54,6 +54,11 @@ def describe_preview(found: Preview) -> list[str]:
         lines.append(f"and what these need of {', '.join(found.needed)}")
     lines.append(f"{len(found.volumes)} volumes")
     lines += [f"  {one.title}: {one.action} ({one.reason})" for one in found.volumes]
-    lines += [f"cannot be counted: {entry.what}: {entry.reason}" for entry in found.failed]
+    if found.hooks:
+        lines.append(f"{len(found.hooks)} hooks around the snapshots, in this order")
+        lines += [
+            f"  {one.phases}: {one.what} (asked for by the {one.asked_by})" for one in found.hooks
+        ]
+    lines += [f"cannot be told: {entry.what}: {entry.reason}" for entry in found.failed]
     lines += [f"warning: {warning}" for warning in found.warnings]
     return lines

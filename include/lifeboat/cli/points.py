@@ -175,10 +175,22 @@ def _describe(manifest: Manifest, contents: Contents | None) -> list[str]:
     for volume in manifest.volumes:
         lines.append(f"volume     {volume.volume.title}, {size(volume.size)}, {volume.handle}")
     lines += [f"           {VOLUME_DATA}"] if manifest.volumes else []
+    lines += _describe_freeze(manifest)
     lines += [f"warning    {warning}" for warning in manifest.warnings]
     for entry in manifest.left_out:
         mark = "LEFT OUT  " if entry.severity == "loss" else "left out  "
         lines.append(f"{mark} {entry.what}: {entry.reason}")
+    return lines
+
+
+def _describe_freeze(manifest: Manifest) -> list[str]:
+    freeze = manifest.freeze
+    if not freeze:
+        return []
+    lines = [f"stilled    {freeze.began} to {freeze.ended or 'later'}"]
+    for run in freeze.hooks:
+        told = "FAILED" if run.trouble else f"{run.seconds:.1f} s"
+        lines.append(f"  {run.phase:4} {run.what}: {told}")
     return lines
 
 

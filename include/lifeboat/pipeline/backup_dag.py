@@ -12,7 +12,7 @@ from lifeboat.policy.instance import Instance
 
 _SNAPSHOTS = ["snapshot", "settle"]
 _ALL = ["dump", "volumes", *_SNAPSHOTS, "commit", "prune"]
-_HOOKS = ["quiesce", "unquiesce"]
+_HOOKS = ["quiesce", "freeze_limit", "unquiesce"]
 _COPY = "copy"
 _REGIONS = "copy_regions"
 
@@ -27,7 +27,7 @@ def point_asset(instance: Instance) -> Asset:
 
 
 def backup_dag(instance: Instance) -> DAG:
-    """The graph depends on the policy only in whether there are hooks, volumes and copies."""
+    """The graph depends on the policy only in whether it may freeze and has copies."""
     policy = instance.policy
     with DAG(
         dag_id=instance.backup_dag,
@@ -48,7 +48,7 @@ def backup_dag(instance: Instance) -> DAG:
 class _Graph:
     def __init__(self, instance: Instance) -> None:
         self._instance = instance
-        self._hooks = bool(instance.policy.hooks)
+        self._hooks = instance.policy.may_freeze
         self._regions = bool(instance.policy.volumes.azure.copies)
 
     def build(self) -> None:
@@ -72,13 +72,14 @@ class _Graph:
             .partial(instance=instance)
             .expand(shard=shards)
         )
-        settled = self._snapshots(shards, dumped)
+        settled, watched = self._snapshots(shards, dumped)
         committed = self._commit()
         pruned = task(task_id="prune")(backup_tasks.prune)(instance=instance)
         told = task(task_id="report", trigger_rule=TriggerRule.ALL_DONE)(backup_tasks.report)(
             instance=instance
         )
         [dumped, settled] >> committed >> pruned >> told
+        watched >> told
         if self._regions:  # a copy that fails keeps nobody from pruning
             copied = task(task_id=_REGIONS)(backup_tasks.copy_regions)(instance=instance)
             committed >> copied >> told
@@ -99,7 +100,8 @@ class _Graph:
         )
         committed >> copied >> pruned
 
-    def _snapshots(self, shards: Any, dumped: Any) -> Any:
+    def _snapshots(self, shards: Any, dumped: Any) -> tuple[Any, Any]:
+        """The task that settles, and what only `report` waits for."""
         instance = self._instance.id
         titles = task(task_id="volumes")(backup_tasks.volumes)(
             otherwise_skip=[*_SNAPSHOTS, *(_HOOKS if self._hooks else [])],
@@ -114,28 +116,35 @@ class _Graph:
             .expand(volume=titles)
         )
         shards >> titles
-        if self._hooks:
-            self._quiesce(shards, titles, tickets, dumped)
-        return backup_tasks.SettleOperator(
+        thawed, watched = (
+            self._quiesce(shards, titles, tickets, dumped) if self._hooks else ([], [])
+        )
+        settled = backup_tasks.SettleOperator(
             task_id="settle",
             instance=instance,
             tickets=tickets,
             # A volume that could not be snapshotted is named in the point and does not prevent it.
             trigger_rule=TriggerRule.ALL_DONE,
         )
+        thawed >> settled  # the point tells how the freeze ended
+        return settled, watched
 
-    def _quiesce(self, shards: Any, titles: Any, tickets: Any, dumped: Any) -> None:
-        """After the dump, so that a stilled replica count is never captured.
+    def _quiesce(self, shards: Any, titles: Any, tickets: Any, dumped: Any) -> tuple[Any, Any]:
+        """What thaws, and what watches over the limit.
+
+        After the dump, so that a stilled replica count is never captured.
 
         The setup of the teardown is `enumerate`, not `quiesce`: Airflow runs no teardown whose
         setup failed, and a quiesce that was killed may have stilled half of the workloads.
         """
-        frozen = task(task_id="quiesce")(backup_tasks.quiesce)(instance=self._instance.id)
-        thawed = task(task_id="unquiesce", retries=5)(backup_tasks.unquiesce)(
-            instance=self._instance.id
-        )
+        instance = self._instance.id
+        frozen = task(task_id="quiesce")(backup_tasks.quiesce)(instance=instance)
+        thawed = task(task_id="unquiesce", retries=5)(backup_tasks.unquiesce)(instance=instance)
         [dumped, titles] >> frozen >> tickets >> thawed
+        limited = backup_tasks.FreezeLimitOperator(task_id="freeze_limit", instance=instance)
+        frozen >> limited
         thawed.as_teardown(setups=shards, on_failure_fail_dagrun=True)
+        return thawed, limited
 
     def _commit(self) -> Any:
         asset = point_asset(self._instance)

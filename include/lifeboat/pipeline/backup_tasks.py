@@ -17,7 +17,7 @@ from airflow.sdk.exceptions import (
 )
 from typing_extensions import override
 
-from lifeboat.errors import LifeboatError, PointIncomplete
+from lifeboat.errors import HookFailed, LifeboatError, PointIncomplete
 from lifeboat.pipeline.opening import (
     errors_of,
     leaving_errors,
@@ -92,27 +92,39 @@ def volumes(otherwise_skip: list[str]) -> list[str]:
 
 
 def quiesce(instance: str) -> list[str]:
-    """Stills the workloads that the policy names; thaws them again if that fails."""
-    from lifeboat.steps.quiesce import quiesce as freeze
-    from lifeboat.steps.quiesce import unquiesce as thaw
+    """Stills what the policy and the pods themselves ask for; thaws it again if that fails."""
+    from lifeboat.steps.freeze import freeze, thaw
 
     with leaving_errors():
         opened = open_instance(instance)
+        scope = _scope(opened)
         try:
-            stilled = freeze(opened)
+            stilled = freeze(opened, scope)
         except LifeboatError:
-            thaw(opened)
+            thaw(opened, scope)
             raise
-    say(f"stilled {', '.join(stilled)}")
+    say(f"stilled {', '.join(stilled) or 'nothing: no hook asks for it'}")
     return stilled
 
 
 def unquiesce(instance: str) -> list[str]:
-    """Brings back whatever is still frozen."""
-    from lifeboat.steps.quiesce import unquiesce as thaw
+    """Brings back whatever is still frozen, once the snapshots are cut or the freeze took too long.
+
+    The tickets are asked for by XCom: as arguments they would make a failed snapshot skip this.
+    """
+    from lifeboat.steps.freeze import thaw, wait_cut
+    from lifeboat.steps.settle import ticket_from
 
     with leaving_errors():
-        thawed = thaw(open_instance(instance))
+        opened = open_instance(instance)
+        scope = _scope(opened)
+        asked = get_current_context()["ti"].xcom_pull(task_ids="snapshot") or []
+        asked = asked if isinstance(asked, list) else [asked]
+        tickets = [ticket_from(plain) for plain in asked if plain]
+        uncut = wait_cut(opened, scope, tickets)
+        thawed = thaw(opened, scope, uncut)
+    for ticket in uncut:
+        say(f"warning: {ticket.volume.title} was not cut when the freeze ended at its limit")
     say(f"brought back {', '.join(thawed) or 'nothing: nothing was stilled'}")
     return thawed
 
@@ -135,6 +147,35 @@ def snapshot(instance: str, volume: str) -> Plain:
     say(f"asked for snapshot {ticket.name}")
     plain: Plain = msgspec.to_builtins(ticket)
     return plain
+
+
+class FreezeLimitOperator(WaitingOperator):
+    """Thaws when maxFreeze is over and the snapshots have not all been asked for: the teardown
+    would wait for them. Ends when the teardown has thawed."""
+
+    look = "frozen"
+
+    @override
+    def arguments(self, opened: Context) -> Plain:
+        return {"point": _scope(opened).point}
+
+    @override
+    def limit(self, opened: Context) -> timedelta:
+        """At the most: the look ends when the freeze has lasted its time, which began before."""
+        return opened.instance.policy.max_freeze
+
+    @override
+    def finish(
+        self, opened: Context, arguments: Plain, waiting: list[str], seconds: float
+    ) -> list[str]:
+        from lifeboat.steps.freeze import still_frozen, thaw_late
+
+        if not still_frozen(opened, arguments["point"]):
+            say(f"brought back in time, {seconds:.0f} s after this task began")
+            return []
+        thawed = thaw_late(opened, arguments["point"])
+        say(f"maxFreeze is over: brought back {', '.join(thawed) or 'nothing'}")
+        return thawed
 
 
 class SettleOperator(WaitingOperator):
@@ -166,6 +207,8 @@ class SettleOperator(WaitingOperator):
 
         ti = get_current_context()["ti"]
         refused = ti.xcom_pull(task_ids="snapshot", key=_LEFT_OUT_KEY) or []
+        if not refused and not arguments["tickets"]:
+            raise HookFailed("no snapshot was asked for: what had to stand still does not")
         part = settle(
             opened,
             _scope(opened),

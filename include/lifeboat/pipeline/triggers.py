@@ -58,10 +58,18 @@ def workloads(context: Context, arguments: Plain) -> list[str]:
     return not_ready(context.cluster, plan)
 
 
+def frozen(context: Context, arguments: Plain) -> list[str]:
+    """What stands still for the point `point`, until its time is over."""
+    from lifeboat.steps.freeze import watched
+
+    return watched(context, arguments["point"])
+
+
 LOOKS: dict[str, Callable[[Context, Plain], list[str]]] = {
     "snapshots": snapshots,
     "claims": claims,
     "workloads": workloads,
+    "frozen": frozen,
 }
 
 

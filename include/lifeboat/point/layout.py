@@ -48,6 +48,20 @@ def part(instance: str, point: str, shard: str) -> str:
     return f"{parts(instance, point)}{shard}"
 
 
+def hook(instance: str, point: str, attempt: int, what: str) -> str:
+    """What one attempt at freezing left: frozen, thawed, and how each command went."""
+    return f"{parts(instance, point)}hook.{attempt}.{what}"
+
+
+def hook_place(instance: str, key: str) -> tuple[str, str, str] | None:
+    """The inverse of `hook`: point, attempt and what; None for the key of another part."""
+    point, _, name = key.removeprefix(all_parts(instance)).partition("/")
+    words = name.split(".")
+    if len(words) != 3 or words[0] != "hook":
+        return None
+    return point, words[1], words[2]
+
+
 def spilled(instance: str, point: str, shard: str, attempt: str, number: int) -> str:
     """Rows that one attempt at a shard could not hold in memory."""
     return f"{part(instance, point, shard)}.{attempt}.{number}"

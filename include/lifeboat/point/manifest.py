@@ -8,6 +8,7 @@ carries a digest over all of it.
 from __future__ import annotations
 
 import hashlib
+from typing import Any
 
 import msgspec
 
@@ -42,12 +43,39 @@ class Run(msgspec.Struct, frozen=True):
     dag: str = ""
 
 
+class HookRun(msgspec.Struct, frozen=True):
+    """One phase (pre or post) of a hook: `asked_by` the policy or a pod's annotations; `exit_code`
+    None where there is none or it is not known. `trouble` says what failed."""
+
+    what: str
+    phase: str
+    asked_by: str
+    exit_code: int | None
+    seconds: float
+    trouble: str
+    note: str = ""
+
+
+class Freeze(msgspec.Struct, frozen=True):
+    """What stood still while the snapshots were cut: times RFC 3339, `ended` empty when it had not
+    been thawed yet. `early` says why it ended before the cut; `uncut` names the volumes that were
+    cut later, whose data is as after a power cut."""
+
+    began: str
+    ended: str
+    attempts: int
+    early: str
+    uncut: tuple[str, ...]
+    hooks: tuple[HookRun, ...]
+
+
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
-    """Format 1.0. Times RFC 3339; sizes in bytes; `complete` is False when a LeftOut is a loss.
+    """Format 1.1. Times RFC 3339; sizes in bytes; `complete` is False when a LeftOut is a loss.
 
     Nobody removes the point before `locked_until`, whatever becomes of the policy; until
     `guarded_until` the store itself keeps every blob that the point needs. `object_bytes`
-    is what all objects are as JSON, `new_bytes` what this point's packs added.
+    is what all objects are as JSON, `new_bytes` what this point's packs added. `freeze` is unset
+    where nothing was stilled: such a manifest is as one of 1.0.
     """
 
     major: int = MAJOR
@@ -74,12 +102,13 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     previous: str = ""
     locked_until: str = ""
     guarded_until: str = ""
+    freeze: Freeze | msgspec.UnsetType = msgspec.UNSET
     digest: str = ""
 
 
 def sealed(manifest: Manifest) -> Manifest:
     """The manifest with its digest filled in."""
-    return msgspec.structs.replace(manifest, digest=_digest(manifest))
+    return msgspec.structs.replace(manifest, digest=_digest(msgspec.to_builtins(manifest)))
 
 
 def commit(vault: Vault, manifest: Manifest) -> Manifest:
@@ -92,15 +121,20 @@ def read_manifest(vault: Vault, instance: str, point: str) -> Manifest:
     """Raises UsageError when there is no such point, Damaged when its digest is wrong."""
     key = layout.manifest(instance, point)
     try:
-        manifest = vault.get_document(key, Manifest)
+        document = vault.get_document(key, dict)
     except BlobMissing:
         raise UsageError(
             f"{instance} has no recovery point {point}",
             hint=f"`lifeboat points {instance}` lists what there is",
         ) from None
-    if manifest.major > MAJOR:
-        raise NewerFormat(f"{key} is of format {manifest.major}, this program reads {MAJOR}")
-    if manifest.digest != _digest(manifest) or manifest.point != point:
+    major = document.get("major")
+    if isinstance(major, int) and major > MAJOR:
+        raise NewerFormat(f"{key} is of format {major}, this program reads {MAJOR}")
+    try:
+        manifest = msgspec.convert(document, Manifest)
+    except msgspec.ValidationError as error:
+        raise Damaged(f"{key}: is not a manifest: {error}") from error
+    if manifest.digest != _digest(document) or manifest.point != point:
         raise Damaged(f"{key}: its digest does not match its contents")
     return manifest
 
@@ -116,6 +150,12 @@ def read_policy(vault: Vault, manifest: Manifest) -> str:
     return vault.get_document(layout.policy(manifest.instance, manifest.policy_digest), str)
 
 
-def _digest(manifest: Manifest) -> str:
-    blank = msgspec.structs.replace(manifest, digest="")
+_SINCE_1_1 = frozenset({"freeze"})
+_DIGESTED = frozenset(Manifest.__struct_fields__) - _SINCE_1_1
+"""The fields of 1.0. A program of 1.0 passes over younger ones, so the digest does as well; the
+seal of the document covers them all."""
+
+
+def _digest(document: dict[str, Any]) -> str:
+    blank = {name: value for name, value in document.items() if name in _DIGESTED} | {"digest": ""}
     return "sha256:" + hashlib.sha256(msgspec.json.encode(blank, order="sorted")).hexdigest()

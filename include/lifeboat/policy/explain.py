@@ -17,6 +17,7 @@ from cron_descriptor import (
 )
 
 from lifeboat.policy.fields import format_duration
+from lifeboat.policy.hooks import Hook
 from lifeboat.policy.instance import Instance
 from lifeboat.policy.model import Policy, Retention, Schedule, Select
 from lifeboat.policy.rules import PERIODS, Tier
@@ -129,7 +130,25 @@ def _volumes(volumes: Volumes) -> str:
 
 
 def _hooks(policy: Policy) -> str:
-    return ", ".join(f"`{h.scale.workload}` of `{h.scale.namespace}`" for h in policy.hooks)
+    if not policy.may_freeze or not policy.volumes.takes_snapshots:
+        return ""
+    named = [_hook(hook) for hook in policy.hooks]
+    if policy.pod_hooks.enabled:
+        named.append("what pods ask for by Velero's annotations")
+    limit = format_duration(policy.max_freeze)
+    return f"{', then '.join(named)}; for {limit} at most"
+
+
+def _hook(hook: Hook) -> str:
+    if hook.scale:
+        return f"`{hook.scale.workload}` of `{hook.scale.namespace}` is scaled down"
+    if hook.exec_:
+        pods = f"`{hook.exec_.labels}`" if hook.exec_.labels else "all"
+        return f"a command in pods {pods} of `{hook.exec_.namespace}`"
+    if hook.http:
+        calls = [call for call in (hook.http.pre, hook.http.post) if call]
+        return f"a request to `{calls[0].url.partition('?')[0]}`"
+    return f"a Job in `{hook.job.namespace}`" if hook.job else ""
 
 
 def _encryption(instance: Instance) -> str:

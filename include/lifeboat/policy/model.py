@@ -20,6 +20,7 @@ from lifeboat.policy.fields import (
     refuse,
     unique,
 )
+from lifeboat.policy.hooks import Hooks, PodHooks
 from lifeboat.policy.places import ClusterEntry, ClustersFile, VaultEntry, VolumeReaderEntry
 from lifeboat.policy.residency import Residency
 from lifeboat.policy.rules import Keep, Retention
@@ -40,8 +41,6 @@ __all__ = [
     "Objectives",
     "Policy",
     "Retention",
-    "Scale",
-    "ScaleHook",
     "Schedule",
     "Select",
     "TestRestore",
@@ -80,32 +79,6 @@ class Objectives(Strict):
         " Test restores are measured against it. Default 1h.",
         examples=["15m"],
     )
-
-
-class Scale(Strict):
-    """A workload to stop while snapshots are taken."""
-
-    namespace: str = Field(
-        pattern=r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$",
-        description="The workload's namespace.",
-        examples=["shop"],
-    )
-    workload: str = Field(
-        pattern=r"^(deployment|statefulset)/[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$",
-        description="The workload, written deployment/<name> or statefulset/<name>.",
-        examples=["statefulset/db"],
-    )
-    timeout: Duration = Field(
-        default=timedelta(minutes=2),
-        description="How long its pods may take to stop, and to come back, a duration. Default 2m.",
-        examples=["5m"],
-    )
-
-
-class ScaleHook(Strict):
-    """Scales a workload to zero before the snapshots and back to what it was after them, always."""
-
-    scale: Scale = Field(description="The workload to stop and start again.")
 
 
 class TestRestore(Strict):
@@ -216,10 +189,24 @@ class Policy(Strict):
         description="What happens to volumes. Default: snapshots of all, and a volume that cannot"
         " be snapshotted fails the run.",
     )
-    hooks: tuple[ScaleHook, ...] = Field(
+    hooks: Hooks = Field(
         default=(),
-        description="What to stop around the snapshots, in this order, so that they are consistent"
-        " for the application. Default none: snapshots are as after a power cut.",
+        description="What to still around the snapshots, one after the other in this order, across"
+        " namespaces, so that they are consistent for the application; it thaws the other way round"
+        " (docs/hooks.md). Default none: snapshots are as after a power cut.",
+    )
+    pod_hooks: PodHooks = Field(
+        default_factory=PodHooks,
+        description="Hooks that pods ask for themselves. They freeze last and thaw first. Default:"
+        " they count.",
+    )
+    max_freeze: Duration = Field(
+        default=timedelta(minutes=5),
+        description="How long hooks may keep things still, from the first of them on: then all"
+        " thaws, and the point names the volumes that were not cut by then. A snapshot is waited"
+        " for until it is cut, not until it is ready. Default 5m: longer than a cut takes, shorter"
+        " than most clients wait.",
+        examples=["2m"],
     )
     retention: Retention = Field(description="How many points stay.")
     copies: tuple[Copy, ...] = Field(
@@ -246,6 +233,11 @@ class Policy(Strict):
     def requests_a_dump(self) -> int:
         """Requests that the dump of one shard has open at once."""
         return min(_REQUESTS_A_DUMP, self.requests_in_flight)
+
+    @property
+    def may_freeze(self) -> bool:
+        """Whether anything can be stilled around the snapshots."""
+        return bool(self.hooks) or self.pod_hooks.enabled
 
     @property
     def dumps_at_once(self) -> int:
@@ -301,18 +293,4 @@ class Policy(Strict):
         scheduled = self.schedule is not None
         copies = settled(self.copies, self.vault, self.retention, scheduled=scheduled)
         object.__setattr__(self, "copies", copies)
-        return self
-
-    @model_validator(mode="after")
-    def _hooks_name_a_workload_once(self) -> Policy:
-        seen: set[tuple[str, str]] = set()
-        for index, hook in enumerate(self.hooks):
-            target = (hook.scale.namespace, hook.scale.workload)
-            if target in seen:
-                raise refuse(
-                    "each workload in one hook",
-                    found=f"{hook.scale.workload} of {hook.scale.namespace} twice",
-                    at=("hooks", index, "scale", "workload"),
-                )
-            seen.add(target)
         return self

@@ -54,9 +54,9 @@ class SnapshotTicket:
 class SnapshotState:
     """What polling found. When `ready`, the other fields say how to find the snapshot again.
 
-    `created` is RFC 3339, the driver's own time of the cut; `percent` None when unknown;
-    `error` is the driver's message of a failure that it will not get over by itself. `maker` as in
-    StoredSnapshot.
+    `created` is RFC 3339, the driver's own time of the cut, which may come before `ready`;
+    `percent` None when unknown; `error` is the driver's message of a failure that it will not get
+    over by itself. `maker` as in StoredSnapshot.
     """
 
     ready: bool

@@ -14,7 +14,7 @@ from lifeboat.steps.commit import commit_point
 from lifeboat.steps.context import Context
 from lifeboat.steps.dump import dump_shard
 from lifeboat.steps.enumerate import enumerate_scope
-from lifeboat.steps.quiesce import quiesce, unquiesce
+from lifeboat.steps.freeze import freeze, limited, thaw, wait_cut
 from lifeboat.steps.scope import Scope
 from lifeboat.steps.settle import settle, start_failure, wait
 from lifeboat.steps.snapshot import start_snapshot
@@ -44,11 +44,18 @@ def backup(context: Context, run: Run, say: Say) -> Manifest | None:
 
 
 def _volumes(context: Context, scope: Scope, say: Say) -> None:
-    quiesce(context)
+    uncut: list[SnapshotTicket] = []
+    freezes = context.instance.policy.may_freeze
     try:
-        tickets, failed = _start(context, scope)
+        stilled = freeze(context, scope) if freezes else []
+        if stilled:
+            say(f"stilled {', '.join(stilled)}")
+        with limited(context, scope.point):
+            tickets, failed = _start(context, scope)
+        uncut = wait_cut(context, scope, tickets)
     finally:
-        unquiesce(context)
+        if freezes:
+            thaw(context, scope, uncut)
     wait(context, tickets, context.instance.policy.volumes.timeout)
     part = settle(context, scope, tickets, failed)
     say(f"{len(part.snapshots)} of {len(scope.volumes)} volumes snapshotted")

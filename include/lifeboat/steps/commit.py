@@ -13,6 +13,7 @@ from lifeboat.point.manifest import LeftOut, Manifest, commit, open_contents, re
 from lifeboat.point.successor import next_tree
 from lifeboat.steps.context import Context
 from lifeboat.steps.gather import gather
+from lifeboat.steps.hook_facts import freeze_facts
 from lifeboat.steps.locks import lock_blobs, lock_manifest
 from lifeboat.steps.related import dump_related
 from lifeboat.steps.scope import VOLUMES_PART, Part, Scope, VolumesPart
@@ -39,7 +40,8 @@ def commit_point(context: Context, scope: Scope) -> Manifest:
     _ensure_packs(context, scope, parts)
     previous = _previous(context, scope)
     tree = _tree(context.vault, previous, parts)
-    left_out = _merge_left_out(scope, parts, volumes)
+    stilled = freeze_facts(context, scope, volumes.snapshots)
+    left_out = (*_merge_left_out(scope, parts, volumes), *stilled.left_out)
     _keep_policy(context)
     captured_to = max(volumes.captured_to, *(part.captured_to for part in parts), "")
     lock = context.instance.policy.retention.lock
@@ -57,7 +59,8 @@ def commit_point(context: Context, scope: Scope) -> Manifest:
         tree=tree,
         volumes=volumes.snapshots,
         left_out=left_out,
-        warnings=scope.warnings,
+        warnings=(*scope.warnings, *stilled.warnings),
+        freeze=stilled.freeze,
         objects=sum(part.objects for part in parts),
         object_bytes=sum(part.object_bytes for part in parts),
         new_objects=sum(part.new_objects for part in parts),

@@ -7,9 +7,11 @@ from typing import Protocol
 
 from lifeboat.clock import Clock
 from lifeboat.policy.instance import Instance
+from lifeboat.ports.calls import Calls
 from lifeboat.ports.cluster import Cluster
 from lifeboat.ports.copies import Copies
 from lifeboat.ports.disks import Disks
+from lifeboat.ports.pods import Pods
 from lifeboat.ports.volumes import VolumeReader
 from lifeboat.vault.vault import Vault
 
@@ -46,7 +48,8 @@ class AtCopy:
 @dataclass(frozen=True)
 class Context:
     """Made by `lifeboat.wiring`, which alone knows the adapters behind the ports. `copies` is None
-    where snapshots cannot be copied."""
+    where snapshots cannot be copied, `pods` where no command can be run in a pod, `calls` where no
+    request can be sent for a hook."""
 
     instance: Instance
     cluster: Cluster
@@ -55,3 +58,5 @@ class Context:
     reader: VolumeReader
     clock: Clock
     copies: Copies | None = None
+    pods: Pods | None = None
+    calls: Calls | None = None

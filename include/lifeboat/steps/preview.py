@@ -12,6 +12,9 @@ from lifeboat.ports.cluster import Cluster
 from lifeboat.ports.disks import Disks
 from lifeboat.steps.claims import VolumeVerdict, find_volumes, list_claims
 from lifeboat.steps.enumerate import plan_listings
+from lifeboat.steps.hook_plan import plan_freeze
+from lifeboat.steps.hook_record import asked_by
+from lifeboat.steps.hook_run import phases
 from lifeboat.steps.related import followed_kinds
 from lifeboat.steps.sight import Sight, count, look
 
@@ -24,16 +27,26 @@ class KindCount(msgspec.Struct, frozen=True):
     narrowed: bool
 
 
+class HookView(msgspec.Struct, frozen=True):
+    """What would be stilled: `phases` are pre, post or both, `asked_by` the policy or the pod."""
+
+    what: str
+    phases: str
+    asked_by: str
+
+
 class Preview(msgspec.Struct, frozen=True):
     """`namespaces` are selected, `left_out` says why the others are not, by name. `kinds` are named
-    as `deployments.apps`, `needed` those of which objects come along that the others need. `failed`
-    are kinds that cannot be counted, and why."""
+    as `deployments.apps`, `needed` those of which objects come along that the others need. `hooks`
+    are in the order of the freeze. `failed` are kinds that cannot be counted and hooks that cannot
+    be found, and why."""
 
     namespaces: tuple[str, ...]
     left_out: dict[str, str]
     kinds: tuple[KindCount, ...]
     needed: tuple[str, ...]
     volumes: tuple[VolumeVerdict, ...]
+    hooks: tuple[HookView, ...]
     failed: tuple[LeftOut, ...]
     warnings: tuple[str, ...]
 
@@ -46,15 +59,30 @@ def preview(policy: Policy, cluster: Cluster, disks: Disks) -> Preview:
     names = sight.namespaces.names
     found = find_volumes(list_claims(cluster, kinds, names), disks, policy, names)
     counts, failed = _counts(policy.select, cluster, sight)
+    hooks, notes, hookless = _hooks(policy, cluster, names)
     return Preview(
         namespaces=names,
         left_out={**sight.namespaces.left_out, **sight.namespaces.opted_out},
         kinds=counts,
         needed=tuple(kind.resource for kind in followed_kinds(policy.select, kinds.values())),
         volumes=found.verdicts,
-        failed=failed,
-        warnings=sight.warnings,
+        hooks=hooks,
+        failed=(*failed, *hookless),
+        warnings=(*sight.warnings, *notes),
     )
+
+
+def _hooks(
+    policy: Policy, cluster: Cluster, namespaces: tuple[str, ...]
+) -> tuple[tuple[HookView, ...], tuple[str, ...], tuple[LeftOut, ...]]:
+    try:
+        plan = plan_freeze(policy, cluster, namespaces)
+    except LifeboatError as error:
+        return (), (), (LeftOut("hooks", error.message),)
+    views = tuple(
+        HookView(action.title, phases(action), asked_by(action)) for action in plan.actions
+    )
+    return views, plan.notes, ()
 
 
 def _counts(

@@ -8,11 +8,13 @@ from pathlib import Path
 from lifeboat.adapters.aks_access import aks_endpoint
 from lifeboat.adapters.azure_arm import ArmClients, ArmSettings
 from lifeboat.adapters.azure_place import AzurePlace
+from lifeboat.adapters.calls_http import HttpCalls
 from lifeboat.adapters.cluster_api import ClusterApi
 from lifeboat.adapters.copies_azure import CopiesAzure
 from lifeboat.adapters.disks_azure import DisksAzure
 from lifeboat.adapters.disks_csi import DisksCsi
 from lifeboat.adapters.disks_routed import DisksRouted
+from lifeboat.adapters.exec_api import ExecApi
 from lifeboat.adapters.kubeconfig import Endpoint, from_kubeconfig, from_kubeconfig_text, in_cluster
 from lifeboat.adapters.volumes_folder import FolderVolumes, NoVolumes
 from lifeboat.clock import Clock, utc_now
@@ -25,7 +27,7 @@ from lifeboat.ports.copies import Copies, CopyRegion
 from lifeboat.ports.disks import Disks
 from lifeboat.ports.volumes import VolumeReader
 from lifeboat.steps.context import Context
-from lifeboat.wiring.references import Connections, from_environment
+from lifeboat.wiring.references import Connections, from_environment, resolve
 from lifeboat.wiring.vaults import unlock
 
 
@@ -39,7 +41,8 @@ def open_context(
     """Everything behind an instance's ports; `target` is another cluster to restore into."""
     cluster_entry = target or instance.cluster
     _ensure_allowed(instance, target)
-    cluster = ClusterApi(endpoint(cluster_entry, connections))
+    reached = endpoint(cluster_entry, connections)
+    cluster = ClusterApi(reached)
     return Context(
         instance=instance,
         cluster=cluster,
@@ -48,6 +51,8 @@ def open_context(
         reader=volume_reader(cluster_entry),
         clock=clock,
         copies=copies_of(instance, cluster_entry, connections),
+        pods=ExecApi(reached),
+        calls=HttpCalls(lambda reference: resolve(reference, connections)),
     )
 
 

@@ -257,6 +257,48 @@ REPLACED = {
         "+hooks: [{scale: &s {namespace: shop, workload: deployment/a}}, {scale: *s}]",
         5, "hooks[1].scale.workload", "twice", "one hook",
     ),
+    "hook of nothing": (
+        "+hooks: [{}]", 5, "hooks[0]", "none of them", "scale, exec, http or job",
+    ),
+    "hook without a phase": (
+        "+hooks: [{exec: {namespace: shop}}]", 5, "hooks[0].exec", "neither", "pre, post or both",
+    ),
+    "hook of no command": (
+        "+hooks: [{exec: {namespace: shop, pre: {command: []}}}]",
+        5, "hooks[0].exec.pre.command", "empty list", "at least one",
+    ),
+    "hook with a line for a shell": (
+        "+hooks: [{exec: {namespace: shop, pre: {command: sync; true}}}]",
+        5, "hooks[0].exec.pre.command", "'sync; true'", "a list",
+    ),
+    "hook with another word on errors": (
+        "+hooks: [{exec: {namespace: shop, pre: {command: [a], onError: continue}}}]",
+        5, "hooks[0].exec.pre.onError", "'continue'", "'Fail' or 'Continue'",
+    ),
+    "hook with a password in its url": (
+        "+hooks: [{http: {pre: {url: 'https://me:pw@shop.example.com/'}}}]",
+        5, "hooks[0].http.pre.url", "", "without a user or a password",
+    ),
+    "hook to a file": (
+        "+hooks: [{http: {pre: {url: 'file:///etc/passwd'}}}]",
+        5, "hooks[0].http.pre.url", "not shown", "https://HOST/PATH",
+    ),
+    "hook with a secret written out": (
+        "+hooks: [{http: {headers: {Authorization: Bearer abc}, pre: {url: 'https://x.example/'}}}]",
+        5, "hooks[0].http.headers.Authorization", "not shown", "never the secret",
+    ),
+    "hook with a header of two lines": (
+        '+hooks: [{http: {headers: {"A: 1\\nB": env:X}, pre: {url: "https://x.example/"}}}]',
+        5, "hooks[0].http.headers", "", "the name of a header",
+    ),
+    "hook twice among others": (
+        "+hooks: [{exec: {namespace: a, pre: {command: [x]}}, scale: &s {namespace: shop,"
+        " workload: deployment/a}}, {job: {namespace: a, pre: {image: b}}, scale: *s}]",
+        5, "hooks[1].scale.workload", "twice", "one hook",
+    ),
+    "pod hooks in no order": (
+        "+podHooks: {order: ['a**']}", 5, "podHooks.order[0]", "'a**'", "without '**'",
+    ),
     "bad namespace glob": (
         "+select: {namespaces: {include: [shop, 'a**']}}",
         5, "select.namespaces.include[1]", "'a**'", "without '**'",

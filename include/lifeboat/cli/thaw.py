@@ -1,0 +1,21 @@
+"""The command that ends a freeze whose run died."""
+
+from __future__ import annotations
+
+from lifeboat.cli.options import AsJson, Include, InstanceArg
+from lifeboat.cli.output import show_json, show_lines
+from lifeboat.cli.source import Source
+from lifeboat.steps.freeze import thaw_all
+
+
+def thaw(instance: InstanceArg, include: Include = None, as_json: AsJson = False) -> None:
+    """Bring back what the hooks of a run that died still hold.
+
+    A run that lives thaws by itself; the volumes of its point that are not cut by now are named in
+    it.
+    """
+    thawed = thaw_all(Source(include=include).context(instance))
+    if as_json:
+        show_json(thawed)
+        return
+    show_lines([f"brought back {title}" for title in thawed] or ["nothing stands still"])
