@@ -28,7 +28,6 @@ class HttpCalls:
                     call.url,
                     body=call.body.encode() or None,
                     headers=headers,
-                    redirect=False,
                     preload_content=False,
                     timeout=urllib3.Timeout(total=seconds),
                 )

@@ -97,6 +97,20 @@ def test_somebody_who_scales_it_up_meanwhile_is_told_and_keeps_the_number() -> N
     assert "web was scaled to 2 by somebody else while it had to stand still" in warning
 
 
+def test_a_workload_that_is_held_already_keeps_the_number_before() -> None:
+    world = FrozenWorld(SCALE)
+    scope = world.scope()
+    holder = f"shop.local/{scope.point}"
+    for _ in range(2):
+        assert stop(world.cluster, ACTION, holder, 1) == ""
+    assert mark(world) == f"3 {holder}"
+    freeze(world.context(), scope)
+    ((_, frozen),) = attempts(world.context().vault, "shop.local", scope.point)
+    assert frozen.actions == (ACTION,), "the record has the number of the mark, too"
+    thaw(world.context(), scope)
+    assert world.replicas() == 3
+
+
 def test_a_second_thaw_is_no_alarm() -> None:
     world = FrozenWorld(SCALE)
     stop(world.cluster, ACTION, ME, 1)
