@@ -101,28 +101,29 @@ class _Graph:
 
     def _snapshots(self, shards: Any, dumped: Any) -> Any:
         instance = self._instance.id
-        titles = task(task_id="volumes")(backup_tasks.volumes)(
+        batches = task(task_id="volumes")(backup_tasks.volumes)(
             otherwise_skip=[*_SNAPSHOTS, *(_HOOKS if self._hooks else [])],
         )
-        tickets = (
+        asked = (
             task(
                 task_id="snapshot",
-                map_index_template="{{ task.op_kwargs['volume'] }}",
-                max_active_tis_per_dagrun=self._instance.policy.requests_in_flight,
+                map_index_template="{{ task.op_kwargs['batch']['title'] }}",
+                max_active_tis_per_dagrun=self._instance.policy.dumps_at_once,
             )(backup_tasks.snapshot)
             .partial(instance=instance)
-            .expand(volume=titles)
+            .expand(batch=batches)
         )
-        shards >> titles
+        shards >> batches
         if self._hooks:
-            self._quiesce(shards, titles, tickets, dumped)
-        return backup_tasks.SettleOperator(
+            self._quiesce(shards, batches, asked, dumped)
+        settled = backup_tasks.SettleOperator(
             task_id="settle",
             instance=instance,
-            tickets=tickets,
             # A volume that could not be snapshotted is named in the point and does not prevent it.
             trigger_rule=TriggerRule.ALL_DONE,
         )
+        asked >> settled
+        return settled
 
     def _quiesce(self, shards: Any, titles: Any, tickets: Any, dumped: Any) -> None:
         """After the dump, so that a stilled replica count is never captured.

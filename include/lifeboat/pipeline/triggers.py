@@ -29,6 +29,8 @@ fails it (Airflow issue 66374)."""
 
 POLL_SECONDS = 5.0
 
+_NAMED = 20
+
 _log = logging.getLogger("lifeboat")
 
 
@@ -58,6 +60,15 @@ def workloads(context: Context, arguments: Plain) -> list[str]:
     return not_ready(context.cluster, plan)
 
 
+def still_waiting(waiting: list[str]) -> str:
+    """A line of progress that names as many as a person reads."""
+    if not waiting:
+        return "nothing is waiting any more"
+    more = len(waiting) - _NAMED
+    rest = f"; and {more} more" if more > 0 else ""
+    return f"{len(waiting)} still waiting: {'; '.join(waiting[:_NAMED])}{rest}"
+
+
 LOOKS: dict[str, Callable[[Context, Plain], list[str]]] = {
     "snapshots": snapshots,
     "claims": claims,
@@ -73,6 +84,7 @@ class LookTrigger(BaseTrigger):
         super().__init__()  # type: ignore[no-untyped-call]
         self.look, self.instance, self.target = look, instance, target
         self.arguments, self.until = arguments, until
+        self._told: list[str] = []
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         return (
@@ -97,7 +109,11 @@ class LookTrigger(BaseTrigger):
 
     async def _must_wait(self) -> bool:
         try:
-            return bool(await asyncio.to_thread(self._look))
+            waiting = await asyncio.to_thread(self._look)
+            if waiting != self._told:
+                _log.info("%s", still_waiting(waiting))
+            self._told = waiting
+            return bool(waiting)
         except LifeboatError as error:
             _log.warning("%s", error)
             return error.retryable
