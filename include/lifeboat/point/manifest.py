@@ -8,11 +8,13 @@ carries a digest over all of it.
 from __future__ import annotations
 
 import hashlib
+from typing import Any
 
 import msgspec
 
 from lifeboat.errors import BlobMissing, Damaged, NewerFormat, UsageError
 from lifeboat.point import layout
+from lifeboat.point.capture import Capture
 from lifeboat.point.contents import Contents, TreeRef
 from lifeboat.ports.disks import StoredSnapshot
 from lifeboat.vault.vault import MAJOR, MINOR, Vault
@@ -43,7 +45,7 @@ class Run(msgspec.Struct, frozen=True):
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
-    """Format 1.0. Times RFC 3339; sizes in bytes; `complete` is False when a LeftOut is a loss.
+    """Format 1.1. Times RFC 3339; sizes in bytes; `complete` is False when a LeftOut is a loss.
 
     Nobody removes the point before `locked_until`, whatever becomes of the policy; until
     `guarded_until` the store itself keeps every blob that the point needs. `object_bytes`
@@ -66,6 +68,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     volumes: tuple[StoredSnapshot, ...]
     left_out: tuple[LeftOut, ...]
     warnings: tuple[str, ...]
+    capture: Capture | msgspec.UnsetType = msgspec.UNSET  # as 1.0 wrote it: without
     objects: int
     object_bytes: int
     new_objects: int
@@ -79,7 +82,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
 
 def sealed(manifest: Manifest) -> Manifest:
     """The manifest with its digest filled in."""
-    return msgspec.structs.replace(manifest, digest=_digest(manifest))
+    return msgspec.structs.replace(manifest, digest=_digest(msgspec.to_builtins(manifest)))
 
 
 def commit(vault: Vault, manifest: Manifest) -> Manifest:
@@ -92,15 +95,20 @@ def read_manifest(vault: Vault, instance: str, point: str) -> Manifest:
     """Raises UsageError when there is no such point, Damaged when its digest is wrong."""
     key = layout.manifest(instance, point)
     try:
-        manifest = vault.get_document(key, Manifest)
+        document = vault.get_document(key, dict)
     except BlobMissing:
         raise UsageError(
             f"{instance} has no recovery point {point}",
             hint=f"`lifeboat points {instance}` lists what there is",
         ) from None
-    if manifest.major > MAJOR:
-        raise NewerFormat(f"{key} is of format {manifest.major}, this program reads {MAJOR}")
-    if manifest.digest != _digest(manifest) or manifest.point != point:
+    major = document.get("major")
+    if isinstance(major, int) and major > MAJOR:
+        raise NewerFormat(f"{key} is of format {major}, this program reads {MAJOR}")
+    try:
+        manifest = msgspec.convert(document, Manifest)
+    except msgspec.ValidationError as error:
+        raise Damaged(f"{key}: is not a manifest: {error}") from error
+    if manifest.digest != _digest(document) or manifest.point != point:
         raise Damaged(f"{key}: its digest does not match its contents")
     return manifest
 
@@ -116,6 +124,7 @@ def read_policy(vault: Vault, manifest: Manifest) -> str:
     return vault.get_document(layout.policy(manifest.instance, manifest.policy_digest), str)
 
 
-def _digest(manifest: Manifest) -> str:
-    blank = msgspec.structs.replace(manifest, digest="")
+def _digest(document: dict[str, Any]) -> str:
+    """Over the document as it is stored: a field that this program does not know counts, too."""
+    blank = document | {"digest": ""}
     return "sha256:" + hashlib.sha256(msgspec.json.encode(blank, order="sorted")).hexdigest()
