@@ -154,6 +154,11 @@ def test_copies_into_regions_are_started_beside_pruning(include: Callable[..., P
         ["report"],
     )
     assert found.imported == []
+    upkeep = found.graph("upkeep.copied.east")
+    assert (upkeep["copy_regions"], sorted(upkeep)) == (
+        [],
+        ["copy_regions", "prune", "reconcile", "scrub"],
+    )
 
 
 def test_hooks_dump_first_and_are_undone_whatever_happens(parsed: Parsed) -> None:

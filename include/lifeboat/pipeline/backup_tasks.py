@@ -209,14 +209,19 @@ def commit(instance: str, outlet_events: Any, asset: Any) -> dict[str, Any]:
 def copy_regions(instance: str) -> dict[str, Any]:
     """Starts the copies whose turn it is, and removes old ones. What still runs or waits is looked
     at again by the next run. Raises SnapshotFailed naming copies that failed."""
+    with leaving_errors():
+        return look_at_regions(open_instance(instance))
+
+
+def look_at_regions(opened: Context) -> dict[str, Any]:
+    """One look at the copies in other regions, told to the log."""
     from lifeboat.steps.copy_regions import ensure_copied, look_at_copies
 
-    with leaving_errors():
-        found = look_at_copies(open_instance(instance))
-        for word, title in found.told():
-            say(f"copy {word}: {title}")
-        say(f"{found.ready} copies are whole")
-        ensure_copied(found)
+    found = look_at_copies(opened)
+    for word, title in found.told():
+        say(f"copy {word}: {title}")
+    say(f"{found.ready} copies are whole")
+    ensure_copied(found)
     return {"ready": found.ready, "waiting": len(found.waiting), "removed": len(found.removed)}
 
 

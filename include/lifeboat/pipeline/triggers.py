@@ -29,6 +29,9 @@ fails it (Airflow issue 66374)."""
 
 POLL_SECONDS = 5.0
 
+SELDOM = {"region_copies": 60.0}
+"""Seconds between two looks at what takes hours and costs its cloud's API many calls."""
+
 _NAMED = 20
 
 _log = logging.getLogger("lifeboat")
@@ -60,6 +63,14 @@ def workloads(context: Context, arguments: Plain) -> list[str]:
     return not_ready(context.cluster, plan)
 
 
+def region_copies(context: Context, arguments: Plain) -> list[str]:  # noqa: ARG001 - as all looks
+    """Copies into other regions that run or wait for their turn; those whose turn it is are
+    started."""
+    from lifeboat.steps.copy_regions import look_at_copies
+
+    return list(look_at_copies(context).waiting)
+
+
 def still_waiting(waiting: list[str]) -> str:
     """A line of progress that names as many as a person reads."""
     if not waiting:
@@ -73,6 +84,7 @@ LOOKS: dict[str, Callable[[Context, Plain], list[str]]] = {
     "snapshots": snapshots,
     "claims": claims,
     "workloads": workloads,
+    "region_copies": region_copies,
 }
 
 
@@ -102,7 +114,7 @@ class LookTrigger(BaseTrigger):
         delay = FIRST_LOOK_SECONDS
         while True:
             await asyncio.sleep(delay)
-            delay = POLL_SECONDS
+            delay = SELDOM.get(self.look, POLL_SECONDS)
             if utc_now() >= parse_rfc3339(self.until) or not await self._must_wait():
                 yield TriggerEvent({})  # type: ignore[no-untyped-call]
                 return

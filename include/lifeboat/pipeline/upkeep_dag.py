@@ -1,4 +1,5 @@
-"""The upkeep DAG of one instance: reconcile, scrub, prune. Damage fails the run."""
+"""The upkeep DAG of one instance: reconcile, scrub, prune, and the copies in other regions. Damage
+fails the run."""
 
 from __future__ import annotations
 
@@ -53,4 +54,6 @@ def upkeep_dag(instance: Instance) -> DAG:
         pruned: Any = task(task_id="prune")(upkeep_tasks.prune)(instance=instance.id)
         reconciled >> scrubbed
         [reconciled, scrubbed] >> pruned
+        if instance.policy.volumes.azure.copies:  # beside the rest: they may take hours
+            upkeep_tasks.CatchUpOperator(task_id="copy_regions", instance=instance.id)
     return dag
