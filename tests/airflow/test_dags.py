@@ -68,6 +68,8 @@ volumes:
   azure: {copies: [{region: northeurope, resourceGroup: north, keep: {last: 2}}]}
 """
 
+HOLDING = HOOKED + "quiesce: {dags: [load_orders], mode: pause}\n"
+
 BROKEN = "clusters: [east]\nretention: {keep: {last: 0}}\n"
 
 
@@ -169,6 +171,22 @@ def test_hooks_dump_first_and_are_undone_whatever_happens(parsed: Parsed) -> Non
     # Its setup is enumerate: Airflow runs no teardown whose setup failed, and quiesce may fail.
     assert "unquiesce" in graph["enumerate"]
     assert parsed.dags["backup.hooked.east"]["tasks"]["unquiesce"]["teardown"]
+
+
+def test_other_dags_are_held_before_the_freeze_and_let_go_whatever_happens(
+    include: Callable[..., Path],
+) -> None:
+    found = parse_dags(include(holding=HOLDING))
+    assert found.errors == {}
+    graph = found.graph("backup.holding.east")
+    assert graph["volumes"] == ["hold_dags"]
+    assert graph["hold_dags"] == ["quiesce", "snapshot"]
+    assert "release_dags" in graph["settle"]
+    assert "release_dags" in graph["enumerate"]
+    tasks = found.dags["backup.holding.east"]["tasks"]
+    assert tasks["release_dags"]["teardown"]
+    assert tasks["release_dags"]["retries"] == 5
+    assert found.imported == []
 
 
 def test_a_test_restore_is_torn_down_whatever_happens(parsed: Parsed) -> None:

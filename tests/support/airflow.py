@@ -76,6 +76,21 @@ objectives: {rpo: 24h}
 select: {namespaces: {include: [shop-data]}}
 retention: {keep: {last: 50}}
 """,
+    # Another DAG stands still while its volume is snapshotted.
+    "held": """\
+clusters: [local]
+objectives: {rpo: 24h}
+select: {namespaces: {include: [shop-data]}}
+retention: {keep: {last: 50}}
+quiesce: {dags: [backup.monthly.local], mode: pause}
+""",
+    "lost": """\
+clusters: [local]
+objectives: {rpo: 24h}
+select: {namespaces: {include: [shop-data]}}
+retention: {keep: {last: 50}}
+quiesce: {dags: [no_such_dag]}
+""",
     # Ticks to backfill, and none of them while tests run.
     "monthly": """\
 clusters: [local]
@@ -87,8 +102,8 @@ retention: {keep: {last: 50}}
 
 
 def write_include(folder: Path) -> Path:
-    """An include folder with the policies shop, hooked, quiet, kept and monthly on cluster `local`,
-    and linked on cluster `linked`."""
+    """An include folder with the policies shop, hooked, quiet, kept, held, lost and monthly on
+    cluster `local`, and linked on cluster `linked`."""
     (folder / "policies").mkdir(parents=True)
     (folder / "clusters.yaml").write_text(_CLUSTERS)
     for name, text in _POLICIES.items():

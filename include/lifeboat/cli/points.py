@@ -177,6 +177,10 @@ def _describe(manifest: Manifest, contents: Contents | None) -> list[str]:
         lines.append(f"volume     {volume.volume.title}, {size(volume.size)}, {volume.handle}")
     lines += [f"           {VOLUME_DATA}"] if manifest.volumes else []
     lines += [f"           {line}" for line in describe(manifest.capture or Capture())]
+    if manifest.quiet and manifest.quiet.since:
+        quiet = manifest.quiet
+        until = quiet.until or "nobody could tell"
+        lines.append(f"held DAGs  {', '.join(quiet.dags)} ({quiet.mode}), {quiet.since} to {until}")
     lines += [f"warning    {warning}" for warning in manifest.warnings]
     for entry in manifest.left_out:
         mark = "LEFT OUT  " if entry.severity == "loss" else "left out  "

@@ -27,6 +27,7 @@ from lifeboat.pipeline.opening import (
     run_of,
     say,
 )
+from lifeboat.pipeline.quiet_tasks import confirm_quiet
 from lifeboat.pipeline.triggers import Plain
 from lifeboat.pipeline.waiting import WaitingOperator
 
@@ -166,12 +167,14 @@ class SettleOperator(WaitingOperator):
         from lifeboat.point.manifest import LeftOut
         from lifeboat.steps.settle import settle, ticket_from
 
+        scope = _scope(opened)
         part = settle(
             opened,
-            _scope(opened),
+            scope,
             [ticket_from(plain) for plain in arguments["tickets"]],
             msgspec.convert([one for left in _left() for one in left["left_out"]], list[LeftOut]),
         )
+        confirm_quiet(opened, scope.point)
         for snapshot in part.snapshots:
             say(f"{snapshot.volume.title}: snapshot {snapshot.name}, cut {snapshot.created}")
         say(f"{len(part.snapshots)} snapshots ready after {seconds:.1f} s")
@@ -283,7 +286,9 @@ def report(instance: str) -> None:
         return
     committed = pull("commit")
     if not committed:
-        told = errors_of(["enumerate", "dump", "volumes", "quiesce", "settle", "commit"])
+        told = errors_of(
+            ["enumerate", "dump", "volumes", "hold_dags", "quiesce", "settle", "commit"]
+        )
         raise PointIncomplete(
             "this run made no point\n" + "\n".join(f"  {line}" for line in told),
             hint="mend the cause and clear the failed task: the run goes on where it stopped",

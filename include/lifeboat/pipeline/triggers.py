@@ -15,7 +15,7 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from lifeboat.clock import parse_rfc3339, utc_now
 from lifeboat.errors import LifeboatError
-from lifeboat.pipeline.opening import open_instance
+from lifeboat.pipeline.opening import open_flows, open_instance
 
 if TYPE_CHECKING:
     from lifeboat.steps.context import Context
@@ -71,6 +71,13 @@ def region_copies(context: Context, arguments: Plain) -> list[str]:  # noqa: ARG
     return list(look_at_copies(context).waiting)
 
 
+def busy_dags(context: Context, arguments: Plain) -> list[str]:  # noqa: ARG001 - as all looks
+    """What keeps the DAGs of the policy's `quiesce` from being quiet."""
+    from lifeboat.steps.quiet import busy
+
+    return busy(context, open_flows(context))
+
+
 def still_waiting(waiting: list[str]) -> str:
     """A line of progress that names as many as a person reads."""
     if not waiting:
@@ -85,6 +92,7 @@ LOOKS: dict[str, Callable[[Context, Plain], list[str]]] = {
     "claims": claims,
     "workloads": workloads,
     "region_copies": region_copies,
+    "busy_dags": busy_dags,
 }
 
 

@@ -16,6 +16,7 @@ from lifeboat.pipeline.frame import (
     task_defaults,
     timetable,
 )
+from lifeboat.pipeline.pools import disk_slots
 from lifeboat.policy.instance import Instance
 
 _LIMIT = timedelta(days=1)
@@ -55,5 +56,7 @@ def upkeep_dag(instance: Instance) -> DAG:
         reconciled >> scrubbed
         [reconciled, scrubbed] >> pruned
         if instance.policy.volumes.azure.copies:  # beside the rest: they may take hours
-            upkeep_tasks.CatchUpOperator(task_id="copy_regions", instance=instance.id)
+            upkeep_tasks.CatchUpOperator(
+                task_id="copy_regions", instance=instance.id, **disk_slots(instance, 1)
+            )
     return dag

@@ -31,6 +31,18 @@ class LeftOut(msgspec.Struct, frozen=True):
     severity: str = "loss"
 
 
+class HeldDags(msgspec.Struct, frozen=True):
+    """Pipelines that stood still for the snapshots (RFC 3339; empty: they were not held, or nobody
+    could tell). `busy` were not quiet at `since`, `disturbed` are runs that began meanwhile."""
+
+    dags: tuple[str, ...]
+    mode: str
+    since: str = ""
+    until: str = ""
+    busy: tuple[str, ...] = ()
+    disturbed: tuple[str, ...] = ()
+
+
 class Run(msgspec.Struct, frozen=True):
     """Who asked for the point: times RFC 3339, empty where it does not apply.
 
@@ -69,6 +81,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     left_out: tuple[LeftOut, ...]
     warnings: tuple[str, ...]
     capture: Capture | msgspec.UnsetType = msgspec.UNSET  # as 1.0 wrote it: without
+    quiet: HeldDags | msgspec.UnsetType = msgspec.UNSET
     objects: int
     object_bytes: int
     new_objects: int

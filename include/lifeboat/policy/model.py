@@ -21,6 +21,7 @@ from lifeboat.policy.fields import (
     unique,
 )
 from lifeboat.policy.places import ClusterEntry, ClustersFile, VaultEntry, VolumeReaderEntry
+from lifeboat.policy.quiet import Quiesce
 from lifeboat.policy.residency import Residency
 from lifeboat.policy.rules import Keep, Retention
 from lifeboat.policy.schedule import Schedule
@@ -220,6 +221,10 @@ class Policy(Strict):
         default=(),
         description="What to stop around the snapshots, in this order, so that they are consistent"
         " for the application. Default none: snapshots are as after a power cut.",
+    )
+    quiesce: Quiesce | None = Field(
+        default=None,
+        description="Other DAGs to wait for, or to pause, before the snapshots. Default none.",
     )
     retention: Retention = Field(description="How many points stay.")
     copies: tuple[Copy, ...] = Field(

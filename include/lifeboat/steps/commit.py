@@ -15,6 +15,7 @@ from lifeboat.point.successor import next_tree
 from lifeboat.steps.context import Context
 from lifeboat.steps.gather import gather
 from lifeboat.steps.locks import lock_blobs, lock_manifest
+from lifeboat.steps.quiet import quiet_facts
 from lifeboat.steps.related import dump_related
 from lifeboat.steps.scope import VOLUMES_PART, Part, Scope, VolumesPart
 from lifeboat.vault.dictionaries import train
@@ -41,6 +42,7 @@ def commit_point(context: Context, scope: Scope) -> Manifest:
     previous = _previous(context, scope)
     tree = _tree(context.vault, previous, parts)
     left_out = _merge_left_out(scope, parts, volumes)
+    quiet, disturbed = quiet_facts(context, scope.point)
     _keep_policy(context)
     captured_to = max(volumes.captured_to, *(part.captured_to for part in parts), "")
     lock = context.instance.policy.retention.lock
@@ -58,7 +60,8 @@ def commit_point(context: Context, scope: Scope) -> Manifest:
         tree=tree,
         volumes=volumes.snapshots,
         left_out=left_out,
-        warnings=scope.warnings,
+        warnings=(*scope.warnings, *disturbed),
+        quiet=quiet,
         capture=Capture(
             joined(part.listed for part in parts),
             cuts(volumes.snapshots),
