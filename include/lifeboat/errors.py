@@ -23,6 +23,7 @@ message never carries a secret: it names the thing, what was found and what woul
     |  |- Damaged                26   bytes that fail verification (blob, offset, what)
     |  |- NewerFormat            27   written by a newer major version
     |  |- SnapshotFailed         30   the driver reported an error for this volume
+    |  |- NotQuiet               33   pipelines that had to stand still did not in time
     |  |- PointIncomplete        31   the point leaves out something the policy wants protected
     |  |- HookFailed             32   a hook's command failed, and the policy wants no point then
     |  |- RestoreIncomplete      40   objects that could not be restored, by name
@@ -34,7 +35,8 @@ message never carries a secret: it names the thing, what was found and what woul
        |- StoreUnavailable       53   5xx, time-outs, broken connections
        |- NotReady               54   a wait ran out of time
        |- KeyUnavailable         55   who keeps a vault's key (Azure Key Vault) does not answer
-       `- DisksUnavailable       56   Azure Resource Manager does not answer
+       |- DisksUnavailable       56   Azure Resource Manager does not answer
+       `- AirflowUnreachable     57   Airflow's REST API does not answer
 """
 
 from __future__ import annotations
@@ -201,6 +203,12 @@ class SnapshotFailed(Permanent):
     exit_code = 30
 
 
+class NotQuiet(Permanent):
+    """Pipelines that the policy wants to stand still did not in time; the message names them."""
+
+    exit_code = 33
+
+
 class PointIncomplete(Permanent):
     """The point leaves out something that the policy wants protected."""
 
@@ -265,3 +273,9 @@ class DisksUnavailable(Retryable):
     """Who snapshots the disks answered 5xx, timed out or broke the connection."""
 
     exit_code = 56
+
+
+class AirflowUnreachable(Retryable):
+    """Airflow's REST API answered 5xx, timed out or broke the connection."""
+
+    exit_code = 57

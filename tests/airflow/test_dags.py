@@ -75,6 +75,8 @@ volumes:
   azure: {copies: [{region: northeurope, resourceGroup: north, keep: {last: 2}}]}
 """
 
+HOLDING = HOOKED + "quiesce: {dags: [load_orders], mode: pause}\n"
+
 BROKEN = "clusters: [east]\nretention: {keep: {last: 0}}\n"
 
 
@@ -164,6 +166,11 @@ def test_copies_into_regions_are_started_beside_pruning(include: Callable[..., P
         ["report"],
     )
     assert found.imported == []
+    upkeep = found.graph("upkeep.copied.east")
+    assert (upkeep["copy_regions"], sorted(upkeep)) == (
+        [],
+        ["copy_regions", "prune", "reconcile", "scrub"],
+    )
 
 
 @pytest.mark.parametrize("instance", ["hooked.east", "shop.east"])
@@ -180,6 +187,22 @@ def test_hooks_dump_first_and_are_undone_whatever_happens(parsed: Parsed, instan
     tasks = parsed.dags[f"backup.{instance}"]["tasks"]
     assert tasks["unquiesce"]["teardown"]
     assert (tasks["unquiesce"]["retries"], tasks["settle"]["rule"]) == (5, "all_done")
+
+
+def test_other_dags_are_held_before_the_freeze_and_let_go_whatever_happens(
+    include: Callable[..., Path],
+) -> None:
+    found = parse_dags(include(holding=HOLDING))
+    assert found.errors == {}
+    graph = found.graph("backup.holding.east")
+    assert graph["volumes"] == ["hold_dags"]
+    assert graph["hold_dags"] == ["quiesce", "snapshot"]
+    assert "release_dags" in graph["settle"]
+    assert "release_dags" in graph["enumerate"]
+    tasks = found.dags["backup.holding.east"]["tasks"]
+    assert tasks["release_dags"]["teardown"]
+    assert tasks["release_dags"]["retries"] == 5
+    assert found.imported == []
 
 
 def test_a_test_restore_is_torn_down_whatever_happens(parsed: Parsed) -> None:

@@ -186,6 +186,43 @@ def test_two_points_are_two_snapshots(
     disks.delete_snapshot(two)
 
 
+def test_many_are_looked_at_in_one_go_and_in_order(
+    world: World, space: str, target: str, instance: str
+) -> None:
+    """Of two namespaces, among others of another point; what is gone is said to be gone."""
+    volumes = [
+        world.make_volume(place, name, {"a": name.encode()})
+        for place, name in ((space, "one"), (target, "two"), (space, "three"))
+    ]
+    other = world.disks.start_snapshot(OTHER_POINT, instance, volumes[0])
+    tickets = [world.disks.start_snapshot(POINT, instance, volume) for volume in volumes]
+    until("all are ready", lambda: all(s.ready for s in world.disks.look_at_snapshots(tickets)))
+    assert all(world.disks.poll_snapshot(ticket).ready for ticket in tickets)
+    nobody = replace(tickets[1], volume=replace(volumes[1], claim_uid="other"), name="lifeboat-x")
+    asked = [tickets[2], nobody, other, tickets[0]]
+    looked = until(
+        "the other is ready, too",
+        lambda: [s for s in [world.disks.look_at_snapshots(asked)] if s[2].ready],
+    )[0]
+    assert [state.ready for state in looked] == [True, False, True, True]
+    assert ["deleted" in state.error for state in looked] == [False, True, False, False]
+    assert world.disks.look_at_snapshots([]) == ()
+    for one in world.disks.list_marked(instance):
+        world.disks.delete_snapshot(one)
+
+
+def test_a_look_finds_what_outlived_its_namespace(
+    world: World, space: str, volume: Volume, instance: str
+) -> None:
+    ticket = world.disks.start_snapshot(POINT, instance, volume)
+    ready(world.disks, ticket)
+    world.disks.secure_snapshot(ticket)
+    delete_namespace(world, space)
+    assert [state.ready for state in world.disks.look_at_snapshots([ticket])] == [True]
+    for one in world.disks.list_marked(instance):
+        world.disks.delete_snapshot(one)
+
+
 def test_marked_snapshots_are_found_before_and_after_they_are_secured(
     disks: Disks, volume: Volume, instance: str
 ) -> None:

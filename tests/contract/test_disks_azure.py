@@ -119,6 +119,23 @@ def test_what_a_snapshot_carries(world: AzureDisksWorld) -> None:
     assert snapshot.maker == "azure"
 
 
+def test_a_look_at_many_is_one_list_and_tells_how_far_each_is(azure: ArmWorld) -> None:
+    world = world_of(azure)
+    volumes = [world.make_volume("shop", f"data-{n}", {}, sku=FAST, zone="1") for n in range(5)]
+    tickets = [world.disks.start_snapshot(POINT, INSTANCE, volume) for volume in volumes]
+    azure.time.advance(60)
+    asked = len(azure.arm.requests)
+    looked = world.disks.look_at_snapshots(tickets)
+    assert len(azure.arm.requests) == asked + 1
+    assert {state.ready for state in looked} == {False}
+    assert all(0 <= (state.percent or 0) < 100 for state in looked)
+    azure.time.advance(600)
+    assert {state.ready for state in world.disks.look_at_snapshots(tickets)} == {True}
+    azure.client().snapshots.begin_delete(SNAPSHOTS, tickets[1].name).result()
+    errors = [state.error for state in world.disks.look_at_snapshots(tickets)]
+    assert errors == ["", "its snapshot was deleted", "", "", ""]
+
+
 def test_a_disk_that_was_made_again_is_another(world: AzureDisksWorld) -> None:
     volume = world.make_volume("shop", "data", {"a": b"1"})
     first = world.azure.arm.snapshot(take(world.disks, volume, INSTANCE, point(1)).handle)

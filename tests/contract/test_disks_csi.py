@@ -139,6 +139,11 @@ def test_a_driver_s_final_error_is_told_at_once(
     ticket = world.disks.start_snapshot(POINT, instance, volume)
     error = until("it is told", lambda: world.disks.poll_snapshot(ticket).error)
     assert "NotFound" in error
+    (glance,) = until(
+        "a look tells it, too",
+        lambda: [one for one in world.disks.look_at_snapshots([ticket]) if one.error],
+    )
+    assert "NotFound" in glance.error
     meta.write_bytes(kept)
     until("it recovers", lambda: world.disks.poll_snapshot(ticket).ready)
 

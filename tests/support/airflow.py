@@ -105,6 +105,21 @@ objectives: {rpo: 24h}
 select: {namespaces: {include: [shop-data]}}
 retention: {keep: {last: 50}}
 """,
+    # Another DAG stands still while its volume is snapshotted.
+    "held": """\
+clusters: [local]
+objectives: {rpo: 24h}
+select: {namespaces: {include: [shop-data]}}
+retention: {keep: {last: 50}}
+quiesce: {dags: [backup.monthly.local], mode: pause}
+""",
+    "lost": """\
+clusters: [local]
+objectives: {rpo: 24h}
+select: {namespaces: {include: [shop-data]}}
+retention: {keep: {last: 50}}
+quiesce: {dags: [no_such_dag]}
+""",
     # Ticks to backfill, and none of them while tests run.
     "monthly": """\
 clusters: [local]

@@ -64,7 +64,8 @@ class _Fault:
 def split(pages: Iterable[Page]) -> Iterator[FieldsPage]:
     """`list_fields` of a cluster that holds objects as bytes."""
     for page in pages:
-        yield FieldsPage([fields_of(raw) for raw in page.items], sum(map(len, page.items)))
+        items = [fields_of(raw) for raw in page.items]
+        yield FieldsPage(items, sum(map(len, page.items)), page.resource_version)
 
 
 @dataclass

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import uuid
+from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
 
@@ -134,6 +135,14 @@ class FakeDisks:
         stored = found.stored
         return SnapshotState(
             True, stored.handle, stored.driver, stored.size, stored.created, percent=100
+        )
+
+    def look_at_snapshots(self, tickets: Sequence[SnapshotTicket]) -> tuple[SnapshotState, ...]:
+        self.faults.enter("look_at_snapshots")
+        states = [self.poll_snapshot(ticket) for ticket in tickets]
+        return tuple(
+            SnapshotState(s.ready, created=s.created, percent=s.percent, error=s.error)
+            for s in states
         )
 
     def secure_snapshot(self, ticket: SnapshotTicket) -> None:

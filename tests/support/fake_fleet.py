@@ -19,6 +19,7 @@ from lifeboat.report.objectives import InstanceStatus, NewestPoint, NewestProof,
 NOW = datetime(2026, 11, 22, 23, 31, 53, tzinfo=UTC)
 HOUR = 3600
 RESTORE_DAG = "restore"
+APART = ("volumes were cut at one moment in this fleet",)
 
 
 def point_id(seconds_ago: float) -> str:
@@ -28,7 +29,7 @@ def point_id(seconds_ago: float) -> str:
 
 def _newest(seconds_ago: int, *, complete: bool = True) -> NewestPoint:
     captured = rfc3339(NOW - timedelta(seconds=seconds_ago))
-    return NewestPoint(point_id(seconds_ago), captured, seconds_ago, 1204, 7, complete)
+    return NewestPoint(point_id(seconds_ago), captured, seconds_ago, 1204, 7, complete, APART)
 
 
 def _proof(days_ago: float, rto_seconds: float = 252.0) -> NewestProof:

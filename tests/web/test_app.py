@@ -76,6 +76,7 @@ def test_rows_say_what_state_they_are_in() -> None:
     assert "2 h 10 m ago RPO 5 h" in shop
     assert "Restored in 4 m 12 s · RTO 15 m" in shop
     assert "Everything that the policy selects is in the newest point." in shop
+    assert "volumes were cut at one moment in this fleet" in shop
     payments = cell(page, "payments.prod-westeurope")
     assert "Late" in payments
     assert "3 h 6 m past the RPO of 5 h" in payments

@@ -85,7 +85,7 @@ class ClusterApi:
 
     def list_fields(self, kind: Kind, *, namespace: str | None = None) -> Iterator[FieldsPage]:
         for page, size in self._list(_list_of_fields, kind, namespace):
-            yield FieldsPage(page.items or (), size)
+            yield FieldsPage(page.items or (), size, page.metadata.resource_version)
 
     def _list(
         self,

@@ -7,6 +7,7 @@ prune switches it back (kubernetes.io, "Volume Snapshots", deletionPolicy).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 from functools import cached_property
 
@@ -55,20 +56,25 @@ class DisksCsi:
     def start_snapshot(
         self, point: str, instance: str, volume: Volume, snapshot_class: str = ""
     ) -> SnapshotTicket:
-        """Raises SnapshotFailed when the claim is not the one that was listed any more."""
+        """Two requests, unless an earlier attempt was here. Raises SnapshotFailed when the claim is
+        not the one that was listed any more."""
         chosen = self._class_for(volume.driver, snapshot_class)
         body = api.new_snapshot(point, instance, volume, chosen)
-        ticket = SnapshotTicket(point, instance, volume, body["metadata"]["name"])
-        live = self._find(api.SNAPSHOT, volume.namespace, ticket.name)
-        if live is None:
+        name = body["metadata"]["name"]
+        try:
             claim_api.refuse_other_claim(self._cluster, volume)
             live = self._create(api.SNAPSHOT, volume.namespace, body)
+        except SnapshotFailed:
+            earlier = self._find(api.SNAPSHOT, volume.namespace, name)
+            if earlier is None:
+                raise
+            live = earlier
         if not _is_of(live, point, volume):
             raise SnapshotFailed(
-                f"a VolumeSnapshot {volume.namespace}/{ticket.name} exists that is not of this"
-                " point and claim"
+                f"a VolumeSnapshot {volume.namespace}/{name} exists that is not of this point and"
+                " claim"
             )
-        return ticket
+        return SnapshotTicket(point, instance, volume, name)
 
     def poll_snapshot(self, ticket: SnapshotTicket) -> SnapshotState:
         live = self._find(api.SNAPSHOT, ticket.volume.namespace, ticket.name)
@@ -87,6 +93,19 @@ class DisksCsi:
             size=int(status.get("restoreSize") or 0),
             created=api.created(content),
             percent=100,
+        )
+
+    def look_at_snapshots(self, tickets: Sequence[SnapshotTicket]) -> tuple[SnapshotState, ...]:
+        """One list of a point's VolumeSnapshots; where some are gone, one of secured contents."""
+        found: dict[tuple[str, str], Json] = {}
+        for point in sorted({ticket.point for ticket in tickets}):
+            for live in self._list(api.SNAPSHOT, f"{marks.MANAGED}=true,{api.POINT}={point}"):
+                found[live["metadata"]["namespace"], live["metadata"]["name"]] = live
+        lives = [found.get((ticket.volume.namespace, ticket.name)) for ticket in tickets]
+        lost = {one.point for one, live in zip(tickets, lives, strict=True) if live is None}
+        secured = [content for point in sorted(lost) for content in self._secured(point)]
+        return tuple(
+            self._glance(ticket, live, secured) for ticket, live in zip(tickets, lives, strict=True)
         )
 
     def secure_snapshot(self, ticket: SnapshotTicket) -> None:
@@ -215,7 +234,7 @@ class DisksCsi:
 
     def _contents_of(self, snapshot: StoredSnapshot) -> list[Json]:
         """Contents that were secured for this snapshot (there is one, unless it is gone)."""
-        contents = self._list(api.CONTENT, f"{marks.MANAGED}=true,{api.POINT}={snapshot.point}")
+        contents = self._secured(snapshot.point)
         if snapshot.handle:
             return [
                 c
@@ -230,8 +249,26 @@ class DisksCsi:
             content = self._find(api.CONTENT, None, api.bound_content(live))
             reference = (content or {"spec": {}})["spec"].get("volumeSnapshotRef") or {}
             return content if reference.get("uid") == live["metadata"]["uid"] else None
-        contents = self._list(api.CONTENT, f"{marks.MANAGED}=true,{api.POINT}={point}")
-        return next((c for c in contents if _is_of(c, point, volume)), None)
+        return next((c for c in self._secured(point) if _is_of(c, point, volume)), None)
+
+    def _secured(self, point: str) -> list[Json]:
+        """Contents that carry our marks for this point."""
+        return self._list(api.CONTENT, f"{marks.MANAGED}=true,{api.POINT}={point}")
+
+    def _glance(
+        self, ticket: SnapshotTicket, live: Json | None, secured: Sequence[Json]
+    ) -> SnapshotState:
+        """What a VolumeSnapshot says of itself: its controller brings there what its content says
+        (external-snapshotter, updateSnapshotStatus)."""
+        if live is None:
+            if any(_is_of(content, ticket.point, ticket.volume) for content in secured):
+                return SnapshotState(ready=True, percent=100)
+            return SnapshotState(ready=False, error="its VolumeSnapshot was deleted")
+        status = live.get("status") or {}
+        cut = str(status.get("creationTime") or "")
+        if status.get("readyToUse") and api.bound_content(live):
+            return SnapshotState(ready=True, created=cut, percent=100)
+        return SnapshotState(ready=False, created=cut, error=self._lasting_error(live, None))
 
     def _lasting_error(self, live: Json | None, content: Json | None) -> str:
         """The complaint, once it is one that will not pass; the sidecar tries most things again."""

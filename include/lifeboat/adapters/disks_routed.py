@@ -6,6 +6,8 @@ that a policy may change its mode and old points still restore, prune and reconc
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from lifeboat.adapters.snapshot_tags import DRIVER
 from lifeboat.ports.cluster import Json
 from lifeboat.ports.disks import (
@@ -38,6 +40,14 @@ class DisksRouted:
 
     def poll_snapshot(self, ticket: SnapshotTicket) -> SnapshotState:
         return self._for(ticket.volume).poll_snapshot(ticket)
+
+    def look_at_snapshots(self, tickets: Sequence[SnapshotTicket]) -> tuple[SnapshotState, ...]:
+        found: dict[SnapshotTicket, SnapshotState] = {}
+        for disks in (self._csi, self._azure):
+            mine = [ticket for ticket in tickets if self._for(ticket.volume) is disks]
+            if mine:
+                found |= zip(mine, disks.look_at_snapshots(mine), strict=True)
+        return tuple(found[ticket] for ticket in tickets)
 
     def secure_snapshot(self, ticket: SnapshotTicket) -> None:
         self._for(ticket.volume).secure_snapshot(ticket)

@@ -21,6 +21,7 @@ from lifeboat.cli import (
     holds,
     keys,
     points,
+    pools,
     recovery,
     setup,
     thaw,
@@ -48,6 +49,7 @@ app.command("test-restore")(recovery.prove_point)
 app.command()(copy.copy)
 app.command()(holds.hold)
 app.command()(holds.release)
+app.command()(pools.pools)
 app.command("copy-regions")(upkeep.copy_regions)
 app.command()(upkeep.prune)
 app.command()(upkeep.reconcile)

@@ -21,6 +21,7 @@ from lifeboat.cli.options import (
 from lifeboat.cli.output import say, show_json, show_lines, show_yaml, stream_json
 from lifeboat.cli.source import Source
 from lifeboat.point import catalog
+from lifeboat.point.capture import Capture, describe
 from lifeboat.point.manifest import open_contents
 from lifeboat.point.single import find_one
 from lifeboat.point.wanted import Wanted
@@ -48,6 +49,8 @@ def contents(
         stream_json(_named(entry) for entry in found)
         return
     say(f"point {manifest.point}, captured {manifest.captured_from}")
+    for line in describe(manifest.capture or Capture()):
+        say(line)
     if manifest.volumes:
         say(f"{len(manifest.volumes)} volumes; {VOLUME_DATA}")
     show_lines(f"{e.group_kind:40} {e.namespace or '-':24} {e.name}" for e in found)

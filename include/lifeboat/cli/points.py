@@ -12,6 +12,7 @@ from lifeboat.cli.output import say, show_json, show_lines, show_table, size
 from lifeboat.cli.source import Source
 from lifeboat.errors import BlobMissing, Damaged, NewerFormat
 from lifeboat.point import catalog
+from lifeboat.point.capture import Capture, describe
 from lifeboat.point.contents import Contents
 from lifeboat.point.facts import Hold, Verdict, read_holds, readable_verdicts
 from lifeboat.point.liveness import bereft, stored_blobs
@@ -176,6 +177,11 @@ def _describe(manifest: Manifest, contents: Contents | None) -> list[str]:
         lines.append(f"volume     {volume.volume.title}, {size(volume.size)}, {volume.handle}")
     lines += [f"           {VOLUME_DATA}"] if manifest.volumes else []
     lines += _describe_freeze(manifest)
+    lines += [f"           {line}" for line in describe(manifest.capture or Capture())]
+    if manifest.quiet and manifest.quiet.since:
+        quiet = manifest.quiet
+        until = quiet.until or "nobody could tell"
+        lines.append(f"held DAGs  {', '.join(quiet.dags)} ({quiet.mode}), {quiet.since} to {until}")
     lines += [f"warning    {warning}" for warning in manifest.warnings]
     for entry in manifest.left_out:
         mark = "LEFT OUT  " if entry.severity == "loss" else "left out  "

@@ -6,8 +6,9 @@ from typing import Any
 
 from airflow.sdk import DAG, Asset, TriggerRule, task
 
-from lifeboat.pipeline import backup_tasks
+from lifeboat.pipeline import backup_tasks, quiet_tasks
 from lifeboat.pipeline.frame import documentation, run_limit, tags, task_defaults, timetable
+from lifeboat.pipeline.pools import cluster_slots, disk_slots
 from lifeboat.policy.instance import Instance
 
 _SNAPSHOTS = ["snapshot", "settle"]
@@ -49,10 +50,11 @@ class _Graph:
     def __init__(self, instance: Instance) -> None:
         self._instance = instance
         self._hooks = instance.policy.may_freeze
+        self._held = quiet_tasks.HELD if instance.policy.quiesce else []
         self._regions = bool(instance.policy.volumes.azure.copies)
 
     def build(self) -> None:
-        instance = self._instance.id
+        instance, policy = self._instance.id, self._instance.policy
         shards: Any = task(task_id="enumerate")(backup_tasks.enumerate_point)(
             instance=instance,
             policy=self._instance.policy_digest,
@@ -61,13 +63,15 @@ class _Graph:
                 *(_HOOKS if self._hooks else []),
                 *([_COPY] if self._instance.copies else []),
                 *([_REGIONS] if self._regions else []),
+                *self._held,
             ],
         )
         dumped = (
             task(
                 task_id="dump",
                 map_index_template="{{ task.op_kwargs['shard']['title'] }}",
-                max_active_tis_per_dagrun=self._instance.policy.dumps_at_once,
+                max_active_tis_per_dagrun=policy.dumps_at_once,
+                **cluster_slots(self._instance, policy.requests_a_dump),
             )(backup_tasks.dump)
             .partial(instance=instance)
             .expand(shard=shards)
@@ -81,7 +85,9 @@ class _Graph:
         [dumped, settled] >> committed >> pruned >> told
         watched >> told
         if self._regions:  # a copy that fails keeps nobody from pruning
-            copied = task(task_id=_REGIONS)(backup_tasks.copy_regions)(instance=instance)
+            copied = task(task_id=_REGIONS, **disk_slots(self._instance, 1))(
+                backup_tasks.copy_regions
+            )(instance=instance)
             committed >> copied >> told
         self._copy(committed, pruned)
 
@@ -102,32 +108,49 @@ class _Graph:
 
     def _snapshots(self, shards: Any, dumped: Any) -> tuple[Any, Any]:
         """The task that settles, and what only `report` waits for."""
-        instance = self._instance.id
-        titles = task(task_id="volumes")(backup_tasks.volumes)(
-            otherwise_skip=[*_SNAPSHOTS, *(_HOOKS if self._hooks else [])],
+        instance, policy = self._instance.id, self._instance.policy
+        batches = task(task_id="volumes")(backup_tasks.volumes)(
+            otherwise_skip=[*_SNAPSHOTS, *(_HOOKS if self._hooks else []), *self._held],
         )
-        tickets = (
+        asked = (
             task(
                 task_id="snapshot",
-                map_index_template="{{ task.op_kwargs['volume'] }}",
-                max_active_tis_per_dagrun=self._instance.policy.requests_in_flight,
+                map_index_template="{{ task.op_kwargs['batch']['title'] }}",
+                max_active_tis_per_dagrun=policy.dumps_at_once,
+                **disk_slots(self._instance, policy.requests_a_dump),
             )(backup_tasks.snapshot)
             .partial(instance=instance)
-            .expand(volume=titles)
+            .expand(batch=batches)
         )
-        shards >> titles
-        thawed, watched = (
-            self._quiesce(shards, titles, tickets, dumped) if self._hooks else ([], [])
-        )
+        shards >> batches
+        ready = self._hold(batches, asked) if self._held else batches
+        thawed, watched = self._quiesce(shards, ready, asked, dumped) if self._hooks else ([], [])
         settled = backup_tasks.SettleOperator(
             task_id="settle",
             instance=instance,
-            tickets=tickets,
             # A volume that could not be snapshotted is named in the point and does not prevent it.
             trigger_rule=TriggerRule.ALL_DONE,
         )
+        asked >> settled
         thawed >> settled  # the point tells how the freeze ended
+        if self._held:
+            self._release(shards, settled)
         return settled, watched
+
+    def _hold(self, batches: Any, asked: Any) -> Any:
+        """Before the freeze: waiting for other DAGs may take long, and stills nobody's work."""
+        held = quiet_tasks.HoldOperator(task_id="hold_dags", instance=self._instance.id)
+        batches >> held >> asked
+        return held
+
+    def _release(self, shards: Any, settled: Any) -> None:
+        """Once the snapshots are there, whatever happened; its setup is `enumerate` as that of
+        `unquiesce` is."""
+        released = task(task_id="release_dags", retries=5)(quiet_tasks.release_dags)(
+            instance=self._instance.id
+        )
+        settled >> released
+        released.as_teardown(setups=shards, on_failure_fail_dagrun=True)
 
     def _quiesce(self, shards: Any, titles: Any, tickets: Any, dumped: Any) -> tuple[Any, Any]:
         """What thaws, and what watches over the limit.

@@ -27,6 +27,7 @@ from lifeboat.pipeline.opening import (
     run_of,
     say,
 )
+from lifeboat.pipeline.quiet_tasks import confirm_quiet
 from lifeboat.pipeline.triggers import Plain
 from lifeboat.pipeline.waiting import WaitingOperator
 
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 POINT_KEY = "point"
 GAP_KEY = "gap"
 VOLUMES_KEY = "volumes"
-_LEFT_OUT_KEY = "left_out"
+_STARTED_KEY = "started"
 
 
 def enumerate_point(instance: str, policy: str, otherwise_skip: list[str]) -> list[dict[str, str]]:
@@ -47,8 +48,11 @@ def enumerate_point(instance: str, policy: str, otherwise_skip: list[str]) -> li
     `policy` is the digest of the policy's file. When a backfilled interval is covered already,
     `otherwise_skip` is skipped and the message left for `report`.
     """
+    import msgspec
+
     from lifeboat.steps.admit import admit
     from lifeboat.steps.enumerate import enumerate_scope
+    from lifeboat.steps.snapshot import batches
 
     ti = get_current_context()["ti"]
     with leaving_errors():
@@ -65,7 +69,7 @@ def enumerate_point(instance: str, policy: str, otherwise_skip: list[str]) -> li
         say(f"warning: {warning}")
     say(f"point {scope.point}: {len(scope.namespaces)} namespaces, {len(scope.volumes)} volumes")
     ti.xcom_push(key=POINT_KEY, value=scope.point)
-    ti.xcom_push(key=VOLUMES_KEY, value=[volume.title for volume in scope.volumes])
+    ti.xcom_push(key=VOLUMES_KEY, value=msgspec.to_builtins(batches(scope)))
     return [{"id": shard.id, "title": shard.title} for shard in scope.shards]
 
 
@@ -82,13 +86,13 @@ def dump(instance: str, shard: dict[str, str]) -> int:
     return part.objects
 
 
-def volumes(otherwise_skip: list[str]) -> list[str]:
-    """The titles that `snapshot` is mapped over: Airflow maps over return values only, and
+def volumes(otherwise_skip: list[str]) -> list[Plain]:
+    """The batches that `snapshot` is mapped over: Airflow maps over return values only, and
     `enumerate` has returned the shards. Without volumes, `otherwise_skip` is skipped."""
-    titles: list[str] = pull("enumerate", VOLUMES_KEY)
-    if not titles:
+    batches: list[Plain] = pull("enumerate", VOLUMES_KEY)
+    if not batches:
         raise DownstreamTasksSkipped(tasks=otherwise_skip)  # type: ignore[no-untyped-call]
-    return titles
+    return batches
 
 
 def quiesce(instance: str) -> list[str]:
@@ -118,9 +122,7 @@ def unquiesce(instance: str) -> list[str]:
     with leaving_errors():
         opened = open_instance(instance)
         scope = _scope(opened)
-        asked = get_current_context()["ti"].xcom_pull(task_ids="snapshot") or []
-        asked = asked if isinstance(asked, list) else [asked]
-        tickets = [ticket_from(plain) for plain in asked if plain]
+        tickets = [ticket_from(plain) for left in _left() for plain in left["tickets"]]
         uncut = wait_cut(opened, scope, tickets)
         thawed = thaw(opened, scope, uncut)
     for ticket in uncut:
@@ -129,24 +131,28 @@ def unquiesce(instance: str) -> list[str]:
     return thawed
 
 
-def snapshot(instance: str, volume: str) -> Plain:
-    """Asks for the snapshot of one volume; returns its ticket. A refusal is left for `settle`."""
+def snapshot(instance: str, batch: Plain) -> int:
+    """Asks for the snapshots of a batch of volumes; returns how many. Tickets and refusals are left
+    for `settle`, also by an attempt that fails: one volume keeps no other from its snapshot."""
     import msgspec
 
-    from lifeboat.steps.settle import start_failure
-    from lifeboat.steps.snapshot import start_snapshot
+    from lifeboat.steps.snapshot import ensure_started, start_batch
 
     with leaving_errors():
         opened = open_instance(instance)
-        try:
-            ticket = start_snapshot(opened, _scope(opened), volume)
-        except LifeboatError as error:
-            left_out = msgspec.to_builtins(start_failure(volume, error))
-            get_current_context()["ti"].xcom_push(key=_LEFT_OUT_KEY, value=left_out)
-            raise
-    say(f"asked for snapshot {ticket.name}")
-    plain: Plain = msgspec.to_builtins(ticket)
-    return plain
+        in_flight = opened.instance.policy.requests_a_dump  # as many batches run at once as dumps
+        started = start_batch(opened, _scope(opened), tuple(batch["volumes"]), in_flight)
+        left = {
+            "tickets": msgspec.to_builtins(started.tickets),
+            "left_out": msgspec.to_builtins(started.left_out),
+        }
+        get_current_context()["ti"].xcom_push(key=_STARTED_KEY, value=left)
+        for ticket in started.tickets:
+            say(f"{ticket.volume.title}: asked for snapshot {ticket.name}")
+        for entry in started.left_out:
+            say(f"{entry.what}: {entry.reason}")
+        ensure_started(started)
+    return len(started.tickets)
 
 
 class FreezeLimitOperator(WaitingOperator):
@@ -182,15 +188,10 @@ class SettleOperator(WaitingOperator):
     """Waits for the snapshots, then secures them and accounts for every volume of the point."""
 
     look = "snapshots"
-    template_fields = (*WaitingOperator.template_fields, "tickets")
-
-    def __init__(self, *, tickets: Any, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.tickets = tickets
 
     @override
     def arguments(self, opened: Context) -> Plain:
-        return {"tickets": list(self.tickets or [])}
+        return {"tickets": [ticket for left in _left() for ticket in left["tickets"]]}
 
     @override
     def limit(self, opened: Context) -> timedelta:
@@ -205,20 +206,28 @@ class SettleOperator(WaitingOperator):
         from lifeboat.point.manifest import LeftOut
         from lifeboat.steps.settle import settle, ticket_from
 
-        ti = get_current_context()["ti"]
-        refused = ti.xcom_pull(task_ids="snapshot", key=_LEFT_OUT_KEY) or []
-        if not refused and not arguments["tickets"]:
+        if not _left():
             raise HookFailed("no snapshot was asked for: what had to stand still does not")
+        scope = _scope(opened)
         part = settle(
             opened,
-            _scope(opened),
+            scope,
             [ticket_from(plain) for plain in arguments["tickets"]],
-            msgspec.convert(refused if isinstance(refused, list) else [refused], list[LeftOut]),
+            msgspec.convert([one for left in _left() for one in left["left_out"]], list[LeftOut]),
         )
+        confirm_quiet(opened, scope.point)
+        for snapshot in part.snapshots:
+            say(f"{snapshot.volume.title}: snapshot {snapshot.name}, cut {snapshot.created}")
         say(f"{len(part.snapshots)} snapshots ready after {seconds:.1f} s")
         for entry in part.left_out:
             say(f"left out ({entry.severity}): {entry.what}: {entry.reason}")
         return {"snapshots": len(part.snapshots), "left_out": len(part.left_out)}
+
+
+def _left() -> list[Plain]:
+    """What the batches left: a list, of one batch the thing itself."""
+    found = get_current_context()["ti"].xcom_pull(task_ids="snapshot", key=_STARTED_KEY) or []
+    return found if isinstance(found, list) else [found]
 
 
 def commit(instance: str, outlet_events: Any, asset: Any) -> dict[str, Any]:
@@ -244,14 +253,19 @@ def commit(instance: str, outlet_events: Any, asset: Any) -> dict[str, Any]:
 def copy_regions(instance: str) -> dict[str, Any]:
     """Starts the copies whose turn it is, and removes old ones. What still runs or waits is looked
     at again by the next run. Raises SnapshotFailed naming copies that failed."""
+    with leaving_errors():
+        return look_at_regions(open_instance(instance))
+
+
+def look_at_regions(opened: Context) -> dict[str, Any]:
+    """One look at the copies in other regions, told to the log."""
     from lifeboat.steps.copy_regions import ensure_copied, look_at_copies
 
-    with leaving_errors():
-        found = look_at_copies(open_instance(instance))
-        for word, title in found.told():
-            say(f"copy {word}: {title}")
-        say(f"{found.ready} copies are whole")
-        ensure_copied(found)
+    found = look_at_copies(opened)
+    for word, title in found.told():
+        say(f"copy {word}: {title}")
+    say(f"{found.ready} copies are whole")
+    ensure_copied(found)
     return {"ready": found.ready, "waiting": len(found.waiting), "removed": len(found.removed)}
 
 
@@ -313,7 +327,9 @@ def report(instance: str) -> None:
         return
     committed = pull("commit")
     if not committed:
-        told = errors_of(["enumerate", "dump", "volumes", "quiesce", "settle", "commit"])
+        told = errors_of(
+            ["enumerate", "dump", "volumes", "hold_dags", "quiesce", "settle", "commit"]
+        )
         raise PointIncomplete(
             "this run made no point\n" + "\n".join(f"  {line}" for line in told),
             hint="mend the cause and clear the failed task: the run goes on where it stopped",

@@ -14,6 +14,7 @@ from airflow.sdk import Connection
 from airflow.sdk.exceptions import AirflowNotFoundException, AirflowRuntimeError
 
 from lifeboat.adapters.azure_arm import ArmSettings
+from lifeboat.adapters.flows_airflow import AirflowSettings
 from lifeboat.adapters.store_azure_settings import AzureSettings
 from lifeboat.adapters.store_s3_settings import S3Settings
 from lifeboat.errors import UsageError
@@ -94,6 +95,20 @@ class AirflowConnections:
         found = _find(connection, "azure")
         extra = _extra(found, "azure")
         return ArmSettings(**_entra_credential(connection, found, extra))
+
+    def airflow(self, connection: str) -> AirflowSettings:
+        """From type `http`: host (with a scheme, or schema beside it), port, login, password."""
+        found = _find(connection, "http")
+        host = str(found.host or "").rstrip("/")
+        if not host or not found.login or not found.password:
+            raise UsageError(
+                f"connection {connection}: host, login and password are not all there",
+                hint="name Airflow's own API server and a user of it",
+            )
+        url = host if "://" in host else f"{found.schema or 'http'}://{host}"
+        return AirflowSettings(
+            f"{url}:{found.port}" if found.port else url, found.login, found.password
+        )
 
     def secret(self, connection: str) -> str:
         """The password of a connection of any type."""

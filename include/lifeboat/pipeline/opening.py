@@ -19,6 +19,7 @@ from lifeboat.policy.model import ClusterEntry
 
 if TYPE_CHECKING:
     from lifeboat.point.manifest import Run
+    from lifeboat.ports.flows import Flows
     from lifeboat.steps.context import AtCopy, Context
     from lifeboat.vault.vault import Vault
 
@@ -61,6 +62,15 @@ def open_instance(instance: str, target: str = SAME_CLUSTER) -> Context:
             known = ", ".join(cluster.name for cluster in clusters.clusters)
             raise UsageError(f"there is no cluster {target!r}", hint=f"clusters.yaml has {known}")
     return open_context(load_instance(include, instance), AirflowConnections(), target=entry)
+
+
+def open_flows(opened: Context) -> Flows:
+    """The Airflow whose DAGs the policy's `quiesce` names."""
+    from lifeboat.adapters.flows_airflow import AirflowFlows
+
+    wanted = opened.instance.policy.quiesce
+    assert wanted is not None  # the graph has no such task otherwise
+    return AirflowFlows(AirflowConnections().airflow(wanted.connection))
 
 
 def open_copies(instance: str, vault: str = "") -> tuple[Vault, list[AtCopy]]:

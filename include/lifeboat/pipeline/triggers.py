@@ -15,7 +15,7 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from lifeboat.clock import parse_rfc3339, utc_now
 from lifeboat.errors import LifeboatError
-from lifeboat.pipeline.opening import open_instance
+from lifeboat.pipeline.opening import open_flows, open_instance
 
 if TYPE_CHECKING:
     from lifeboat.steps.context import Context
@@ -28,6 +28,11 @@ FIRST_LOOK_SECONDS = 4.0
 fails it (Airflow issue 66374)."""
 
 POLL_SECONDS = 5.0
+
+SELDOM = {"region_copies": 60.0}
+"""Seconds between two looks at what takes hours and costs its cloud's API many calls."""
+
+_NAMED = 20
 
 _log = logging.getLogger("lifeboat")
 
@@ -65,11 +70,37 @@ def frozen(context: Context, arguments: Plain) -> list[str]:
     return watched(context, arguments["point"])
 
 
+def region_copies(context: Context, arguments: Plain) -> list[str]:  # noqa: ARG001 - as all looks
+    """Copies into other regions that run or wait for their turn; those whose turn it is are
+    started."""
+    from lifeboat.steps.copy_regions import look_at_copies
+
+    return list(look_at_copies(context).waiting)
+
+
+def busy_dags(context: Context, arguments: Plain) -> list[str]:  # noqa: ARG001 - as all looks
+    """What keeps the DAGs of the policy's `quiesce` from being quiet."""
+    from lifeboat.steps.quiet import busy
+
+    return busy(context, open_flows(context))
+
+
+def still_waiting(waiting: list[str]) -> str:
+    """A line of progress that names as many as a person reads."""
+    if not waiting:
+        return "nothing is waiting any more"
+    more = len(waiting) - _NAMED
+    rest = f"; and {more} more" if more > 0 else ""
+    return f"{len(waiting)} still waiting: {'; '.join(waiting[:_NAMED])}{rest}"
+
+
 LOOKS: dict[str, Callable[[Context, Plain], list[str]]] = {
     "snapshots": snapshots,
     "claims": claims,
     "workloads": workloads,
     "frozen": frozen,
+    "region_copies": region_copies,
+    "busy_dags": busy_dags,
 }
 
 
@@ -81,6 +112,7 @@ class LookTrigger(BaseTrigger):
         super().__init__()  # type: ignore[no-untyped-call]
         self.look, self.instance, self.target = look, instance, target
         self.arguments, self.until = arguments, until
+        self._told: list[str] = []
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         return (
@@ -98,14 +130,18 @@ class LookTrigger(BaseTrigger):
         delay = FIRST_LOOK_SECONDS
         while True:
             await asyncio.sleep(delay)
-            delay = POLL_SECONDS
+            delay = SELDOM.get(self.look, POLL_SECONDS)
             if utc_now() >= parse_rfc3339(self.until) or not await self._must_wait():
                 yield TriggerEvent({})  # type: ignore[no-untyped-call]
                 return
 
     async def _must_wait(self) -> bool:
         try:
-            return bool(await asyncio.to_thread(self._look))
+            waiting = await asyncio.to_thread(self._look)
+            if waiting != self._told:
+                _log.info("%s", still_waiting(waiting))
+            self._told = waiting
+            return bool(waiting)
         except LifeboatError as error:
             _log.warning("%s", error)
             return error.retryable

@@ -1,4 +1,5 @@
-"""The upkeep DAG of one instance: reconcile, scrub, prune. Damage fails the run."""
+"""The upkeep DAG of one instance: reconcile, scrub, prune, and the copies in other regions. Damage
+fails the run."""
 
 from __future__ import annotations
 
@@ -15,6 +16,7 @@ from lifeboat.pipeline.frame import (
     task_defaults,
     timetable,
 )
+from lifeboat.pipeline.pools import disk_slots
 from lifeboat.policy.instance import Instance
 
 _LIMIT = timedelta(days=1)
@@ -53,4 +55,8 @@ def upkeep_dag(instance: Instance) -> DAG:
         pruned: Any = task(task_id="prune")(upkeep_tasks.prune)(instance=instance.id)
         reconciled >> scrubbed
         [reconciled, scrubbed] >> pruned
+        if instance.policy.volumes.azure.copies:  # beside the rest: they may take hours
+            upkeep_tasks.CatchUpOperator(
+                task_id="copy_regions", instance=instance.id, **disk_slots(instance, 1)
+            )
     return dag

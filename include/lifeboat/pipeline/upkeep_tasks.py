@@ -1,26 +1,33 @@
-"""The tasks of upkeep: reconcile, scrub, prune; each looks after the copies as well."""
+"""The tasks of upkeep: reconcile, scrub, prune, each of which looks after the copies as well, and
+the copies in other regions."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow.sdk import get_current_context
+from typing_extensions import override
 
 from lifeboat.errors import Damaged
-from lifeboat.pipeline.backup_tasks import prune
+from lifeboat.pipeline.backup_tasks import look_at_regions, prune
 from lifeboat.pipeline.opening import complain, leaving_errors, open_copies, open_instance, say
+from lifeboat.pipeline.waiting import WaitingOperator
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from lifeboat.steps.context import Custody
+    from lifeboat.pipeline.triggers import Plain
+    from lifeboat.steps.context import Context, Custody
     from lifeboat.steps.reconcile import Reconciliation
     from lifeboat.steps.scrub import Scrubbed
 
 T = TypeVar("T")
 
-__all__ = ["prune", "reconcile", "scrub"]
+__all__ = ["CatchUpOperator", "prune", "reconcile", "scrub"]
+
+_CATCH_UP = timedelta(hours=20)  # within the day that a run of upkeep may take
 
 
 def reconcile(instance: str) -> dict[str, Any]:
@@ -94,6 +101,28 @@ def scrub(instance: str, percent: str) -> dict[str, Any]:
         looks |= {copy.instance.vault.name: look(copy) for copy in open_copies(instance)[1]}
         _ensure_all(ensure_sound, looks)
     return {"points": first.points, "packs": first.packs, "bytes": first.bytes}
+
+
+class CatchUpOperator(WaitingOperator):
+    """Waits until every region that the policy names has its copies: a backup only looks once, and
+    of each disk Azure copies one snapshot after the other. What is not there in time is no error:
+    the next run goes on. Raises SnapshotFailed naming copies that failed."""
+
+    look = "region_copies"
+
+    @override
+    def arguments(self, opened: Context) -> Plain:
+        return {}
+
+    @override
+    def limit(self, opened: Context) -> timedelta:
+        return _CATCH_UP
+
+    @override
+    def finish(
+        self, opened: Context, arguments: Plain, waiting: list[str], seconds: float
+    ) -> dict[str, Any]:
+        return look_at_regions(opened)
 
 
 def _ensure_all(ensure: Callable[[T], None], looks: dict[str, T]) -> None:

@@ -11,7 +11,7 @@ from typing_extensions import override
 
 from lifeboat.clock import parse_rfc3339, poll_until, rfc3339, utc_now
 from lifeboat.pipeline.opening import SAME_CLUSTER, leaving_errors, open_instance
-from lifeboat.pipeline.triggers import LOOKS, LookTrigger, Plain
+from lifeboat.pipeline.triggers import LOOKS, LookTrigger, Plain, still_waiting
 
 if TYPE_CHECKING:
     from lifeboat.steps.context import Context
@@ -67,7 +67,7 @@ class WaitingOperator(BaseOperator):
             if not waiting or utc_now() >= until:
                 seconds = (utc_now() - parse_rfc3339(began)).total_seconds()
                 return self.finish(opened, arguments, waiting, seconds)
-        self.log.info("waiting for %s", "; ".join(waiting))
+        self.log.info("%s", still_waiting(waiting))
         trigger = LookTrigger(self.look, self.instance, self.target, arguments, rfc3339(until))
         self.defer(trigger=trigger, method_name="resume", kwargs={"began": began})
         return None

@@ -14,6 +14,7 @@ import msgspec
 
 from lifeboat.errors import BlobMissing, Damaged, NewerFormat, UsageError
 from lifeboat.point import layout
+from lifeboat.point.capture import Capture
 from lifeboat.point.contents import Contents, TreeRef
 from lifeboat.ports.disks import StoredSnapshot
 from lifeboat.vault.vault import MAJOR, MINOR, Vault
@@ -28,6 +29,18 @@ class LeftOut(msgspec.Struct, frozen=True):
     what: str
     reason: str
     severity: str = "loss"
+
+
+class HeldDags(msgspec.Struct, frozen=True):
+    """Pipelines that stood still for the snapshots (RFC 3339; empty: they were not held, or nobody
+    could tell). `busy` were not quiet at `since`, `disturbed` are runs that began meanwhile."""
+
+    dags: tuple[str, ...]
+    mode: str
+    since: str = ""
+    until: str = ""
+    busy: tuple[str, ...] = ()
+    disturbed: tuple[str, ...] = ()
 
 
 class Run(msgspec.Struct, frozen=True):
@@ -94,6 +107,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     volumes: tuple[StoredSnapshot, ...]
     left_out: tuple[LeftOut, ...]
     warnings: tuple[str, ...]
+    capture: Capture | msgspec.UnsetType = msgspec.UNSET  # as 1.0 wrote it: without
+    quiet: HeldDags | msgspec.UnsetType = msgspec.UNSET
     objects: int
     object_bytes: int
     new_objects: int
@@ -150,7 +165,7 @@ def read_policy(vault: Vault, manifest: Manifest) -> str:
     return vault.get_document(layout.policy(manifest.instance, manifest.policy_digest), str)
 
 
-_SINCE_1_1 = frozenset({"freeze"})
+_SINCE_1_1 = frozenset({"freeze", "quiet", "capture"})
 _DIGESTED = frozenset(Manifest.__struct_fields__) - _SINCE_1_1
 """The fields of 1.0. A program of 1.0 passes over younger ones, so the digest does as well; the
 seal of the document covers them all."""

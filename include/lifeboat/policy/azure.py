@@ -21,6 +21,7 @@ from lifeboat.policy.fields import (
     refuse_stray_client_id,
     unique,
 )
+from lifeboat.policy.pools import Pool
 from lifeboat.policy.rules import Keep
 
 _REGION = re.compile(r"[a-z0-9]{3,40}")
@@ -170,6 +171,12 @@ class AzureEntry(AzureAccess):
         " an Azure Policy demands; at most 20, of names and values up to 256 characters. Default"
         " none.",
         examples=[{"cost-center": "4711"}],
+    )
+    pool: Pool | None = Field(
+        default=None,
+        description="An Airflow pool that all backups of disks in this subscription and region"
+        " share, which `lifeboat pools` makes. Default none: snapshots of disks count as other"
+        " requests do.",
     )
 
     @model_validator(mode="after")

@@ -22,6 +22,7 @@ from lifeboat.policy.fields import (
 )
 from lifeboat.policy.hooks import Hooks, PodHooks
 from lifeboat.policy.places import ClusterEntry, ClustersFile, VaultEntry, VolumeReaderEntry
+from lifeboat.policy.quiet import Quiesce
 from lifeboat.policy.residency import Residency
 from lifeboat.policy.rules import Keep, Retention
 from lifeboat.policy.schedule import Schedule
@@ -207,6 +208,10 @@ class Policy(Strict):
         " for until it is cut, not until it is ready. Default 5m: longer than a cut takes, shorter"
         " than most clients wait.",
         examples=["2m"],
+    )
+    quiesce: Quiesce | None = Field(
+        default=None,
+        description="Other DAGs to wait for, or to pause, before the snapshots. Default none.",
     )
     retention: Retention = Field(description="How many points stay.")
     copies: tuple[Copy, ...] = Field(

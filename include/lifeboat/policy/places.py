@@ -26,6 +26,7 @@ from lifeboat.policy.fields import (
     refuse,
     refuse_stray_client_id,
 )
+from lifeboat.policy.pools import Pool, PoolSpec, Wish, cluster_pool, disks_pool, joined
 
 
 class VolumeReaderEntry(Strict):
@@ -89,6 +90,11 @@ class ClusterEntry(Strict):
         " policies with `residency`, which refuse a cluster that does not say it. Default empty:"
         " what its azure section says, else not known.",
         examples=["westeurope"],
+    )
+    pool: Pool | None = Field(
+        default=None,
+        description="An Airflow pool that all backups of this cluster share, which `lifeboat pools`"
+        " makes. Default none: each backup keeps to its own requestsInFlight.",
     )
     volume_reader: VolumeReaderEntry | None = Field(
         default=None,
@@ -307,6 +313,25 @@ class ClustersFile(Strict):
                         at=(section, index, "name"),
                     )
         return self
+
+    @model_validator(mode="after")
+    def _pools_agree(self) -> ClustersFile:
+        self.pools()
+        return self
+
+    def pools(self) -> dict[str, PoolSpec]:
+        """Every Airflow pool that tasks may ask for, by name."""
+        wanted: list[Wish] = []
+        for index, entry in enumerate(self.clusters):
+            at: tuple[str | int, ...] = ("clusters", index, "pool", "slots")
+            told = f"Requests of Lifeboat's backups to the API server of {entry.name}"
+            wanted.append((cluster_pool(entry.name), entry.pool, told, at))
+            if entry.azure:
+                azure, at = entry.azure, ("clusters", index, "azure", "pool", "slots")
+                told = f"Requests of Lifeboat's backups for disks of {azure.location}"
+                name = disks_pool(azure.subscription, azure.location)
+                wanted.append((name, azure.pool, told, at))
+        return joined(wanted)
 
     def cluster(self, name: str) -> ClusterEntry | None:
         """The cluster of this name, if there is one."""

@@ -10,7 +10,8 @@ Guarantees every adapter keeps (tests/contract/test_disks.py):
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from lifeboat.ports.cluster import Json
@@ -42,12 +43,16 @@ class Volume:
 
 @dataclass(frozen=True)
 class SnapshotTicket:
-    """A snapshot that was asked for: enough to poll it from anywhere. Holds no secret."""
+    """A snapshot that was asked for: enough to poll it from anywhere. Holds no secret.
+
+    `asked` is RFC 3339, when the step asked for it: its time-out counts from there.
+    """
 
     point: str
     instance: str
     volume: Volume
     name: str
+    asked: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True)
@@ -133,7 +138,15 @@ class Disks(Protocol):
         self, point: str, instance: str, volume: Volume, snapshot_class: str = ""
     ) -> SnapshotTicket: ...
 
-    def poll_snapshot(self, ticket: SnapshotTicket) -> SnapshotState: ...
+    def poll_snapshot(self, ticket: SnapshotTicket) -> SnapshotState:
+        """All that can be told of one snapshot."""
+        ...
+
+    def look_at_snapshots(self, tickets: Sequence[SnapshotTicket]) -> tuple[SnapshotState, ...]:
+        """How far each of many is, in their order, by lists: as many requests for five hundred
+        tickets as for five. Only `ready`, `percent`, `error`
+        and, of what is not ready yet, whether it is `created` are told."""
+        ...
 
     def secure_snapshot(self, ticket: SnapshotTicket) -> None:
         """Make a ready snapshot outlive its claim, namespace and API objects. Idempotent."""

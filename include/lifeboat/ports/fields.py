@@ -17,3 +17,4 @@ class FieldsPage:
 
     items: Sequence[Fields]
     size: int
+    resource_version: str

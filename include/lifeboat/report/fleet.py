@@ -7,6 +7,7 @@ from datetime import datetime
 from lifeboat.clock import parse_rfc3339
 from lifeboat.errors import LifeboatError
 from lifeboat.point import catalog
+from lifeboat.point.capture import Capture, describe
 from lifeboat.point.facts import Verdict, read_verdicts
 from lifeboat.point.manifest import Manifest
 from lifeboat.policy.instance import Instance
@@ -92,6 +93,7 @@ def _newest(manifest: Manifest, now: datetime) -> NewestPoint:
         objects=manifest.objects,
         volumes=len(manifest.volumes),
         complete=manifest.complete,
+        apart=tuple(describe(manifest.capture or Capture())),
     )
 
 

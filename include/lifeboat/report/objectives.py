@@ -21,7 +21,8 @@ class Unprotected:
 
 @dataclass(frozen=True)
 class NewestPoint:
-    """The newest good point. Times are RFC 3339, age and window in seconds."""
+    """The newest good point. Times are RFC 3339, age and window in seconds; `apart` tells how far
+    apart in time its objects and volumes are."""
 
     point: str
     captured_at: str
@@ -29,6 +30,7 @@ class NewestPoint:
     objects: int
     volumes: int
     complete: bool
+    apart: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

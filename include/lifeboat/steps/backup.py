@@ -5,10 +5,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from lifeboat.errors import LifeboatError
-from lifeboat.point.manifest import LeftOut, Manifest, Run
+from lifeboat.point.manifest import Manifest, Run
 from lifeboat.ports.disks import SnapshotTicket
-from lifeboat.ports.parallel import each
 from lifeboat.steps.admit import admit
 from lifeboat.steps.commit import commit_point
 from lifeboat.steps.context import Context
@@ -16,8 +14,8 @@ from lifeboat.steps.dump import dump_shard
 from lifeboat.steps.enumerate import enumerate_scope
 from lifeboat.steps.freeze import freeze, limited, thaw, wait_cut
 from lifeboat.steps.scope import Scope
-from lifeboat.steps.settle import settle, start_failure, wait
-from lifeboat.steps.snapshot import start_snapshot
+from lifeboat.steps.settle import settle, wait
+from lifeboat.steps.snapshot import Started, start_batch
 
 Say = Callable[[str], None]
 
@@ -51,26 +49,21 @@ def _volumes(context: Context, scope: Scope, say: Say) -> None:
         if stilled:
             say(f"stilled {', '.join(stilled)}")
         with limited(context, scope.point):
-            tickets, failed = _start(context, scope)
-        uncut = wait_cut(context, scope, tickets)
+            started = _start(context, scope)
+        uncut = wait_cut(context, scope, started.tickets)
     finally:
         if freezes:
             thaw(context, scope, uncut)
-    wait(context, tickets, context.instance.policy.volumes.timeout)
-    part = settle(context, scope, tickets, failed)
+    wait(context, started.tickets, context.instance.policy.volumes.timeout)
+    part = settle(context, scope, started.tickets, started.left_out)
     say(f"{len(part.snapshots)} of {len(scope.volumes)} volumes snapshotted")
 
 
-def _start(context: Context, scope: Scope) -> tuple[list[SnapshotTicket], list[LeftOut]]:
-    def start(title: str) -> SnapshotTicket | LeftOut:
-        try:
-            return start_snapshot(context, scope, title)
-        except LifeboatError as error:
-            if error.retryable:
-                raise
-            return start_failure(title, error)
-
-    titles = [volume.title for volume in scope.volumes]
-    found = list(each(context.instance.policy.requests_in_flight, start, titles))
-    tickets = [one for one in found if isinstance(one, SnapshotTicket)]
-    return tickets, [one for one in found if isinstance(one, LeftOut)]
+def _start(context: Context, scope: Scope) -> Started:
+    """In one go: batches are for tasks. Raises what may pass; the caller may run it all again."""
+    titles = tuple(volume.title for volume in scope.volumes)
+    started = start_batch(context, scope, titles, context.instance.policy.requests_in_flight)
+    for error in started.errors:
+        if error.retryable:
+            raise error
+    return started

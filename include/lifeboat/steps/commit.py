@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from lifeboat.clock import parse_rfc3339, rfc3339
 from lifeboat.errors import Damaged, NotReady, PointIncomplete, UsageError
 from lifeboat.point import layout
+from lifeboat.point.capture import Capture, cuts, group_cuts, joined
 from lifeboat.point.contents import TreeRef
 from lifeboat.point.manifest import LeftOut, Manifest, commit, open_contents, read_manifest
 from lifeboat.point.successor import next_tree
@@ -15,6 +16,7 @@ from lifeboat.steps.context import Context
 from lifeboat.steps.gather import gather
 from lifeboat.steps.hook_facts import freeze_facts
 from lifeboat.steps.locks import lock_blobs, lock_manifest
+from lifeboat.steps.quiet import quiet_facts
 from lifeboat.steps.related import dump_related
 from lifeboat.steps.scope import VOLUMES_PART, Part, Scope, VolumesPart
 from lifeboat.vault.dictionaries import train
@@ -41,6 +43,7 @@ def commit_point(context: Context, scope: Scope) -> Manifest:
     previous = _previous(context, scope)
     tree = _tree(context.vault, previous, parts)
     stilled = freeze_facts(context, scope, volumes.snapshots)
+    quiet, disturbed = quiet_facts(context, scope.point)
     left_out = (*_merge_left_out(scope, parts, volumes), *stilled.left_out)
     _keep_policy(context)
     captured_to = max(volumes.captured_to, *(part.captured_to for part in parts), "")
@@ -59,8 +62,14 @@ def commit_point(context: Context, scope: Scope) -> Manifest:
         tree=tree,
         volumes=volumes.snapshots,
         left_out=left_out,
-        warnings=(*scope.warnings, *stilled.warnings),
+        warnings=(*scope.warnings, *stilled.warnings, *disturbed),
         freeze=stilled.freeze,
+        quiet=quiet,
+        capture=Capture(
+            joined(part.listed for part in parts),
+            cuts(volumes.snapshots),
+            tuple(group_cuts(volumes.groups, volumes.snapshots)),
+        ),
         objects=sum(part.objects for part in parts),
         object_bytes=sum(part.object_bytes for part in parts),
         new_objects=sum(part.new_objects for part in parts),

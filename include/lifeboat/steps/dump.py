@@ -22,6 +22,7 @@ import msgspec
 from lifeboat.clock import rfc3339
 from lifeboat.errors import Forbidden
 from lifeboat.point import layout
+from lifeboat.point.capture import listed
 from lifeboat.point.contents import Contents
 from lifeboat.point.manifest import LeftOut, open_contents, read_manifest
 from lifeboat.policy.selection import opted_out
@@ -226,10 +227,16 @@ def _without_collector() -> Iterator[None]:
 def _capture(context: Context, scope: Scope, shard: Shard) -> Part:
     dump = _Dump(context, scope, shard)
     most = context.instance.policy.requests_a_dump
+    first = last = rfc3339(context.clock())
+    versions: set[str] = set()
     with closing(list_all(context.cluster, shard.listings, most)) as arrivals:
         for arrived in arrivals:
             _take(dump, arrived)
-    return dump.finish(rfc3339(context.clock()))
+            if isinstance(arrived, Arrived):
+                last = rfc3339(context.clock())
+                versions.add(arrived.version)
+    part = dump.finish(rfc3339(context.clock()))
+    return msgspec.structs.replace(part, listed=listed(versions, first, last))
 
 
 def _take(dump: _Dump, arrived: Arrived | Failed) -> None:

@@ -161,15 +161,16 @@ def wait_cut(
     waiting = {ticket.volume.title: ticket for ticket in tickets}
 
     def look() -> list[str]:
-        for title, ticket in list(waiting.items()):
-            try:
-                state = context.disks.poll_snapshot(ticket)
-            except LifeboatError as error:
-                if not error.retryable:
-                    del waiting[title]  # settle will meet the same and say so
-                continue
+        asked = list(waiting.values())
+        try:
+            states = context.disks.look_at_snapshots(asked) if asked else ()
+        except LifeboatError as error:
+            if not error.retryable:
+                waiting.clear()  # settle will meet the same and say so
+            return list(waiting)
+        for ticket, state in zip(asked, states, strict=True):
             if state.ready or state.created or state.error:
-                del waiting[title]
+                del waiting[ticket.volume.title]
         return list(waiting)
 
     poll_until(look, seconds=max(left, timedelta(0)).total_seconds())

@@ -24,11 +24,12 @@ _RELISTS = 3
 @dataclass(frozen=True)
 class Arrived:
     """Objects of a listing. `restarted` voids what came of it before: its snapshot of the store
-    expired between two pages, and the kind is listed anew."""
+    expired between two pages, and the kind is listed anew. `version` is the resourceVersion."""
 
     listing: Listing
     items: Sequence[Fields] = ()
     restarted: bool = False
+    version: str = ""
 
 
 @dataclass(frozen=True)
@@ -121,7 +122,7 @@ def _list_one(cluster: Cluster, listing: Listing, work: _Work) -> None:
             for page in cluster.list_fields(listing.kind, namespace=listing.namespace):
                 if work.stopped.is_set():
                     return
-                work.out.put(Arrived(listing, page.items), page.size)
+                work.out.put(Arrived(listing, page.items, version=page.resource_version), page.size)
             return
         except Expired:
             if attempt == _RELISTS:

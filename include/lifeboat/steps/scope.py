@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import msgspec
 
+from lifeboat.point.capture import GroupCuts, Listed
 from lifeboat.point.manifest import LeftOut, Run
 from lifeboat.ports.cluster import Kind
 from lifeboat.ports.disks import StoredSnapshot, Volume
@@ -94,7 +95,8 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
 
     `kept` are ordinals of the previous point that are unchanged, as start, length, start, length, …
     `samples` are records to train a dictionary on, where the previous point has none; `packs` are
-    what was stored; `needs` what the objects need outside namespaces (`steps.needs`).
+    what was stored; `listed` when its lists were made; `needs` what the objects need outside
+    namespaces (`steps.needs`).
     """
 
     shard: str
@@ -109,6 +111,7 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
     captured_to: str
     samples: tuple[bytes, ...] = ()
     packs: tuple[str, ...] = ()
+    listed: Listed | None = None
     needs: dict[str, list[str]] = {}
 
 
@@ -118,3 +121,4 @@ class VolumesPart(msgspec.Struct, frozen=True, kw_only=True):
     snapshots: tuple[StoredSnapshot, ...]
     left_out: tuple[LeftOut, ...]
     captured_to: str
+    groups: tuple[GroupCuts, ...] = ()

@@ -1,6 +1,8 @@
 """Polls snapshots until each is ready, failed or late, then secures and accounts for them.
 
 `look` is one look at everything, without waiting; whoever calls it loops (CLI) or defers (Airflow).
+Each volume has the policy's time-out to itself, from the moment its snapshot was asked for: one
+that was throttled for a while is not late with the others.
 """
 
 from __future__ import annotations
@@ -12,10 +14,10 @@ from functools import partial
 
 import msgspec
 
-from lifeboat.clock import poll_until, rfc3339
-from lifeboat.errors import LifeboatError
+from lifeboat.clock import parse_rfc3339, poll_until, rfc3339
 from lifeboat.point import layout
 from lifeboat.point.manifest import LeftOut
+from lifeboat.policy.fields import format_duration
 from lifeboat.ports.disks import SnapshotState, SnapshotTicket, StoredSnapshot
 from lifeboat.ports.parallel import each
 from lifeboat.steps.context import Context
@@ -23,14 +25,15 @@ from lifeboat.steps.scope import VOLUMES_PART, Scope, VolumesPart
 
 
 def look(context: Context, tickets: Iterable[SnapshotTicket]) -> list[str]:
-    """Titles of the volumes whose snapshots are neither ready nor failed yet.
+    """Titles of the volumes whose snapshots are neither ready, failed nor late yet, with what is
+    known of their progress.
 
-    Raises ClusterUnreachable, Throttled.
+    Raises ClusterUnreachable, Throttled, DisksUnavailable.
     """
-    asked = list(tickets)
-    states = each(_in_flight(context), context.disks.poll_snapshot, asked)
+    asked = [ticket for ticket in tickets if not _late(context, ticket)]
+    states = context.disks.look_at_snapshots(asked) if asked else ()
     return [
-        ticket.volume.title
+        _progress(ticket, state)
         for ticket, state in zip(asked, states, strict=True)
         if not state.ready and not state.error
     ]
@@ -76,19 +79,30 @@ def settle(
     return context.vault.settle_document(key, part, VolumesPart)
 
 
-def start_failure(title: str, error: LifeboatError) -> LeftOut:
-    """How a snapshot that could not even be asked for is named."""
-    return LeftOut(f"volume {title}", f"its snapshot could not be started: {error.message}")
-
-
 def _account(context: Context, ticket: SnapshotTicket) -> StoredSnapshot | LeftOut:
     """Secures what is ready, and names what is not."""
     state = context.disks.poll_snapshot(ticket)
     if not state.ready:
-        reason = state.error or "its snapshot was not ready in time"
+        reason = state.error or f"its snapshot was not ready within {_timeout(context)}"
         return LeftOut(f"volume {ticket.volume.title}", reason)
     context.disks.secure_snapshot(ticket)
     return _stored(context, ticket, state)
+
+
+def _late(context: Context, ticket: SnapshotTicket) -> bool:
+    if not ticket.asked:
+        return False  # a ticket of a version that did not write it down: the caller's limit holds
+    timeout = context.instance.policy.volumes.timeout
+    return context.clock() - parse_rfc3339(ticket.asked) > timeout
+
+
+def _timeout(context: Context) -> str:
+    return format_duration(context.instance.policy.volumes.timeout)
+
+
+def _progress(ticket: SnapshotTicket, state: SnapshotState) -> str:
+    percent = "" if state.percent is None else f" ({state.percent} %)"
+    return f"{ticket.volume.title}{percent}"
 
 
 def _in_flight(context: Context) -> int:

@@ -45,6 +45,7 @@ class PointView:
     objective: str
     contents: str
     complete: bool
+    apart: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -223,6 +224,7 @@ def _point(newest: NewestPoint, rpo_seconds: int) -> PointView:
         else f"RPO\N{NO-BREAK SPACE}{objective}",
         contents=f"{count(newest.objects, 'object')}, {count(newest.volumes, 'volume')}",
         complete=newest.complete,
+        apart=newest.apart,
     )
 
 

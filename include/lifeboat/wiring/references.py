@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 from lifeboat.adapters.azure_arm import ArmSettings
+from lifeboat.adapters.flows_airflow import AirflowSettings
 from lifeboat.adapters.store_azure_settings import AzureSettings
 from lifeboat.adapters.store_s3_settings import S3Settings
 from lifeboat.errors import UsageError
@@ -41,6 +42,10 @@ class Connections(Protocol):
         """The connection's password."""
         ...
 
+    def airflow(self, connection: str) -> AirflowSettings:
+        """Where Airflow's own REST API is, and who one is to it."""
+        ...
+
 
 class NoConnections:
     """Outside Airflow there are none; the message says what to write instead."""
@@ -57,6 +62,9 @@ class NoConnections:
         raise self._absent(f"{connection} (for s3://{bucket}/{prefix})")
 
     def arm(self, connection: str) -> ArmSettings:
+        raise self._absent(connection)
+
+    def airflow(self, connection: str) -> AirflowSettings:
         raise self._absent(connection)
 
     def secret(self, connection: str) -> str:

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from lifeboat.adapters.disks_routed import DisksRouted
-from lifeboat.ports.disks import StoredSnapshot, Volume
+from lifeboat.ports.disks import SnapshotTicket, StoredSnapshot, Volume
 from tests.support.disks import POINT, take
 from tests.support.fake_cluster import FakeCluster
 from tests.support.fake_disks import FakeDisks
@@ -37,6 +37,11 @@ def test_new_snapshots_go_by_mode_and_driver(new_by_azure: bool) -> None:
     share = world.volume("share", "file.csi.azure.com", world.csi)
     take(world.routed, disk, "shop.aks")
     take(world.routed, share, "shop.aks")
+    tickets = [
+        SnapshotTicket(one.point, one.instance, one.volume, one.name)
+        for one in (*world.csi.list_marked("shop.aks"), *world.azure.list_marked("shop.aks"))
+    ]
+    assert [one.ready for one in world.routed.look_at_snapshots(tickets[::-1])] == [True, True]
     assert len(chosen.list_marked("shop.aks")) == (1 if new_by_azure else 2)
     assert len(world.routed.list_marked("shop.aks")) == 2
 

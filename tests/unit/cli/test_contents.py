@@ -97,6 +97,9 @@ def test_contents_lists_what_is_asked_for(shop: Shop) -> None:
         line.split() for line in shop.run("contents", "--kind", "configmap").stdout.splitlines()
     ]
     assert rows == [["ConfigMap", "shed", "settings"], ["ConfigMap", "shop", "settings"]]
+    told = shop.run("contents", "--kind", "configmap").stderr
+    assert "objects were listed from 2026-11-22T14:00:00Z to 2026-11-22T14:00:00Z" in told
+    assert "volumes were cut at 2026-11-22T14:00:00Z" in told
     listed = json.loads(shop.run("contents", "-n", "shop", "--json").stdout)
     assert {"kind": "Secret", "namespace": "shop", "name": "login"} in listed
     assert {item["namespace"] for item in listed} == {"shop"}

@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from lifeboat.adapters.azure_arm import ArmSettings
+from lifeboat.adapters.flows_airflow import AirflowSettings
 from lifeboat.adapters.store_azure_settings import AzureSettings
 from lifeboat.adapters.store_s3_settings import S3Settings
 from lifeboat.errors import UsageError
@@ -227,3 +228,18 @@ def test_wrong_connections_to_azure_are_named(keeper: Keeper) -> None:
         keeper.put(conn_type="wasb").arm("one")
     with pytest.raises(UsageError, match="tenantId"):
         keeper.put(conn_type="azure", login="id", password="pw").arm("one")
+
+
+def test_airflow_s_own_api(keeper: Keeper) -> None:
+    login = {"conn_type": "http", "login": "lifeboat", "password": "p"}
+    for fields, url in (
+        ({"host": "https://airflow.example/base/"}, "https://airflow.example/base"),
+        ({"host": "airflow", "port": 8080}, "http://airflow:8080"),
+        ({"host": "airflow", "port": 8443, "schema": "https"}, "https://airflow:8443"),
+    ):
+        found = keeper.put(**login, **fields).airflow("one")
+        assert found == AirflowSettings(url, "lifeboat", "p")
+    with pytest.raises(UsageError, match="host, login and password are not all there"):
+        keeper.put(conn_type="http", host="airflow", login="lifeboat").airflow("one")
+    with pytest.raises(UsageError, match="is of type aws, not http"):
+        keeper.put(conn_type="aws").airflow("one")

@@ -10,8 +10,8 @@ from tests.support.world import POLICY, World
 
 @pytest.mark.parametrize(("limit", "dumps"), [(1, 1), (4, 1), (8, 2), (32, 8)])
 def test_of_the_tasks_of_a_run(limit: int, dumps: int) -> None:
-    """Each dump has up to four requests open, each snapshot one."""
+    """Each dump has up to four requests open, each batch of snapshots as many."""
     world = World(policy=f"{POLICY}requestsInFlight: {limit}\n")
     dag = backup_dag(world.context().instance)
     assert dag.get_task("dump").max_active_tis_per_dagrun == dumps
-    assert dag.get_task("snapshot").max_active_tis_per_dagrun == limit
+    assert dag.get_task("snapshot").max_active_tis_per_dagrun == dumps

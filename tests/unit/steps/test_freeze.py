@@ -24,11 +24,11 @@ from lifeboat.steps.freeze import (
     watched,
 )
 from lifeboat.steps.hook_facts import freeze_facts
-from lifeboat.steps.snapshot import start_snapshot
+from lifeboat.steps.snapshot import start_batch
 from tests.support.crash import Fuse, Killed
 from tests.support.fake_pods import Said
 from tests.support.frozen_world import RUN, FrozenWorld
-from tests.support.kinds import CONTENT, DEPLOYMENT, POD
+from tests.support.kinds import CONTENT, DEPLOYMENT, POD, SNAPSHOT
 
 DATABASE = """
 hooks:
@@ -319,22 +319,27 @@ def test_a_person_ends_the_freeze_of_a_dead_run() -> None:
     assert world.log[2:] == ["unlock shop/db-1", "unlock shop/db-0"]
 
 
+def became(world: FrozenWorld, **status: Any) -> None:
+    """The only snapshot and its content, as their controllers leave them; None is not there."""
+    for kind in (SNAPSHOT, CONTENT):
+        (live,) = world.cluster.objects(kind).values()
+        merged = {**live["status"], **status}
+        live["status"] = {name: value for name, value in merged.items() if value is not None}
+        world.cluster.put(kind, live)
+
+
 def test_waits_for_the_cut_not_for_readiness_and_no_longer_than_the_limit() -> None:
     world = FrozenWorld(DATABASE + "maxFreeze: 1s\n")
     scope = world.scope()
     freeze(world.context(), scope)
-    ticket = start_snapshot(world.context(), scope, "shop/data")
-    (content,) = world.cluster.objects(CONTENT).values()
-    content["status"]["readyToUse"] = False
-    world.cluster.put(CONTENT, content)
+    (ticket,) = start_batch(world.context(), scope, ("shop/data",), 1).tickets
+    became(world, readyToUse=False)
     assert wait_cut(world.context(), scope, [ticket]) == []
-    del content["status"]["creationTime"]
-    world.cluster.put(CONTENT, content)
+    became(world, readyToUse=False, creationTime=None)
     world.tick(seconds=2)
     assert wait_cut(world.context(), scope, [ticket]) == [ticket]
     thaw(world.context(), scope, [ticket])
-    content["status"].update(readyToUse=True, creationTime=int(world.now.timestamp() * 1e9))
-    world.cluster.put(CONTENT, content)
+    became(world, readyToUse=True, creationTime=int(world.now.timestamp() * 1e9))
     world.tick(seconds=5)
     manifest = world.point()
     assert told(manifest).uncut == ("shop/data",)
@@ -345,7 +350,7 @@ def test_a_volume_that_was_cut_in_a_later_attempt_is_no_doubt() -> None:
     world = FrozenWorld(DATABASE)
     scope = world.scope()
     freeze(world.context(), scope)
-    ticket = start_snapshot(world.context(), scope, "shop/data")
+    (ticket,) = start_batch(world.context(), scope, ("shop/data",), 1).tickets
     thaw(world.context(), scope, [ticket])
     world.tick(minutes=1)
     freeze(world.context(), scope)
@@ -360,7 +365,7 @@ def test_a_volume_that_was_cut_in_a_later_attempt_is_no_doubt() -> None:
 def test_without_a_freeze_nothing_is_waited_for() -> None:
     world = FrozenWorld("")
     scope = world.scope()
-    ticket = start_snapshot(world.context(), scope, "shop/data")
+    (ticket,) = start_batch(world.context(), scope, ("shop/data",), 1).tickets
     (content,) = world.cluster.objects(CONTENT).values()
     content["status"] = {}
     world.cluster.put(CONTENT, content)

@@ -31,7 +31,7 @@ class Pages(FakeCluster):
         for _ in range(1000):
             with self._counting:
                 self.asked += 1
-            yield FieldsPage([_OBJECT], int(kind.plural))
+            yield FieldsPage([_OBJECT], int(kind.plural), "1")
 
 
 @pytest.mark.parametrize(("size", "ahead"), [(10, 10), (40, 2), (100, 1), (400, 1)])

@@ -1,0 +1,132 @@
+"""The Flows port over Airflow's public REST API (v2), as any other client of it.
+
+Tasks have no access to Airflow's database, and nothing here needs it. A log-in gives a token
+(POST /auth/token: the auth managers that ship with Airflow 3), which is asked for again once it is
+refused.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from urllib.parse import quote, urlencode
+
+import msgspec
+import urllib3
+from urllib3.exceptions import HTTPError
+
+from lifeboat.clock import rfc3339
+from lifeboat.errors import (
+    AirflowUnreachable,
+    Forbidden,
+    Invalid,
+    LifeboatError,
+    NotFound,
+    Throttled,
+    Unauthorized,
+)
+
+_TIMEOUT = urllib3.Timeout(connect=10, read=60)
+_UNDER_WAY = ("queued", "running", "restarting", "deferred")  # a deferred task's work goes on
+_PAGE = 100
+
+
+@dataclass(frozen=True)
+class AirflowSettings:
+    """Where the API is and who one is to it. `url` is its base, such as https://airflow:8080."""
+
+    url: str
+    user: str
+    password: str = field(repr=False)
+
+
+class AirflowFlows:
+    """See lifeboat.ports.flows.Flows."""
+
+    def __init__(self, settings: AirflowSettings) -> None:
+        self._settings = settings
+        self._pool = urllib3.PoolManager(retries=False, timeout=_TIMEOUT)
+        self._token = ""
+
+    def is_paused(self, dag: str) -> bool:
+        return bool(self._call("GET", _dag(dag))["is_paused"])
+
+    def set_paused(self, dag: str, *, paused: bool) -> None:
+        self._call("PATCH", f"{_dag(dag)}?update_mask=is_paused", {"is_paused": paused})
+
+    def busy(self, dag: str) -> tuple[str, ...]:
+        if not self.is_paused(dag):
+            runs = self._listed(f"{_dag(dag)}/dagRuns", "dag_runs", state=("queued", "running"))
+            return tuple(f"run {run['dag_run_id']}" for run in runs)
+        path = f"{_dag(dag)}/dagRuns/~/taskInstances"
+        tasks = self._listed(path, "task_instances", state=_UNDER_WAY)
+        return tuple(f"task {task['task_id']} of {task['dag_run_id']}" for task in tasks)
+
+    def began_since(self, dag: str, moment: datetime) -> tuple[str, ...]:
+        runs = self._listed(f"{_dag(dag)}/dagRuns", "dag_runs", start_date_gte=rfc3339(moment))
+        return tuple(str(run["dag_run_id"]) for run in runs)
+
+    def _listed(self, path: str, key: str, **query: Any) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = []
+        while True:
+            asked = urlencode({**query, "limit": _PAGE, "offset": len(found)}, doseq=True)
+            page = self._call("GET", f"{path}?{asked}")
+            found += page[key]
+            if not page[key] or len(found) >= page["total_entries"]:
+                return found
+
+    def _call(self, method: str, path: str, body: Any = None) -> Any:
+        known = bool(self._token)
+        try:
+            return self._authorized(method, path, body)
+        except Unauthorized:
+            if not known:
+                raise
+        self._token = ""  # it was an old one
+        return self._authorized(method, path, body)
+
+    def _authorized(self, method: str, path: str, body: Any) -> Any:
+        if not self._token:
+            login = {"username": self._settings.user, "password": self._settings.password}
+            self._token = str(self._send("POST", "/auth/token", login, {})["access_token"])
+        return self._send(method, path, body, {"Authorization": f"Bearer {self._token}"})
+
+    def _send(self, method: str, path: str, body: Any, headers: dict[str, str]) -> Any:
+        what = f"{method} {path.partition('?')[0]}"
+        try:
+            answer = self._pool.request(
+                method,
+                self._settings.url + path,
+                body=None if body is None else msgspec.json.encode(body),
+                headers={**headers, "Accept": "application/json", "Content-Type": _JSON},
+                redirect=False,  # it would take the token along
+            )
+        except HTTPError as error:
+            raise AirflowUnreachable(
+                f"Airflow's API at {self._settings.url} does not answer: {type(error).__name__}",
+                hint="check the connection's host and port, as a task reaches them",
+            ) from None
+        if answer.status >= 300:
+            raise _error(answer, what)
+        try:
+            return msgspec.json.decode(answer.data)
+        except msgspec.DecodeError:
+            raise AirflowUnreachable(f"{what}: the answer is not the JSON of Airflow") from None
+
+
+_JSON = "application/json"
+_BY_STATUS: dict[int, type[LifeboatError]] = {401: Unauthorized, 403: Forbidden, 404: NotFound}
+
+
+def _error(answer: urllib3.BaseHTTPResponse, what: str) -> LifeboatError:
+    message = f"Airflow refused {what}: HTTP {answer.status}"
+    if answer.status == 429:
+        return Throttled(message)
+    if answer.status >= 500:
+        return AirflowUnreachable(message)
+    return _BY_STATUS.get(answer.status, Invalid)(message)
+
+
+def _dag(dag: str) -> str:
+    return f"/api/v2/dags/{quote(dag, safe='')}"

@@ -1,0 +1,28 @@
+"""What Lifeboat needs of who runs other pipelines: whether they are busy, and a brake.
+
+Guarantees every adapter keeps (tests/support/flows.py): setting what is set already is no error;
+a pipeline that does not exist raises NotFound, whatever is asked. Also raises Unauthorized,
+Forbidden, Throttled, AirflowUnreachable.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Protocol
+
+
+class Flows(Protocol):
+    """The DAGs of one Airflow, by their ids."""
+
+    def is_paused(self, dag: str) -> bool: ...
+
+    def set_paused(self, dag: str, *, paused: bool) -> None: ...
+
+    def busy(self, dag: str) -> tuple[str, ...]:
+        """Who may be writing: of a DAG that is not paused its runs that are queued or running; of
+        a paused one the tasks that are under way, for its runs go no further."""
+        ...
+
+    def began_since(self, dag: str, moment: datetime) -> tuple[str, ...]:
+        """Runs that started at this moment or later."""
+        ...

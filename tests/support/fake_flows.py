@@ -1,0 +1,62 @@
+"""DAGs in memory: paused or not, with runs and the tasks that are under way."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from lifeboat.clock import Clock, utc_now
+from lifeboat.errors import NotFound
+from tests.support.faults import Faults
+
+
+@dataclass
+class FakeDag:
+    """`runs` by id with when they started; `tasks` of which runs are under way."""
+
+    paused: bool = False
+    runs: dict[str, datetime] = field(default_factory=dict)
+    tasks: dict[str, str] = field(default_factory=dict)
+    done: set[str] = field(default_factory=set)
+
+
+@dataclass
+class FakeFlows:
+    """See lifeboat.ports.flows.Flows. `dags` may be changed at any time."""
+
+    clock: Clock = utc_now
+    dags: dict[str, FakeDag] = field(default_factory=dict)
+    faults: Faults = field(default_factory=Faults)
+
+    def start(self, dag: str, run: str, task: str = "load") -> None:
+        """A run whose task is under way."""
+        self.dags[dag].runs[run] = self.clock()
+        self.dags[dag].tasks[run] = task
+
+    def finish(self, dag: str, run: str) -> None:
+        """The task ends, and the run with it unless the DAG is paused."""
+        self.dags[dag].tasks.pop(run, None)
+        if not self.dags[dag].paused:
+            self.dags[dag].done.add(run)
+
+    def is_paused(self, dag: str) -> bool:
+        return self._dag("is_paused", dag).paused
+
+    def set_paused(self, dag: str, *, paused: bool) -> None:
+        self._dag("set_paused", dag).paused = paused
+
+    def busy(self, dag: str) -> tuple[str, ...]:
+        found = self._dag("busy", dag)
+        if found.paused:
+            return tuple(f"task {task} of {run}" for run, task in found.tasks.items())
+        return tuple(f"run {run}" for run in found.runs if run not in found.done)
+
+    def began_since(self, dag: str, moment: datetime) -> tuple[str, ...]:
+        runs = self._dag("began_since", dag).runs
+        return tuple(run for run, started in runs.items() if started >= moment)
+
+    def _dag(self, method: str, dag: str) -> FakeDag:
+        self.faults.enter(method)
+        if dag not in self.dags:
+            raise NotFound(f"there is no DAG {dag}")
+        return self.dags[dag]
