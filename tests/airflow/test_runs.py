@@ -160,6 +160,7 @@ def test_a_freeze_ends_at_its_limit_and_the_point_names_what_was_not_cut(
     run = lifeboat.finish(dag, run_id)
     assert run.state == "success", lifeboat.client.failure(run)
     assert freeze_of(lifeboat, "slow.local", run).uncut == ("shop-data/uploads",)
+    assert "shop-data/uploads was not cut when the freeze ended" in lifeboat.log(run, "report")
 
 
 def ran_here(lifeboat: Lifeboat) -> set[str]:

@@ -339,6 +339,8 @@ def report(instance: str) -> None:
     say(f"point {manifest.point} of {instance}, captured {manifest.captured_from}")
     say(f"{manifest.objects} objects ({manifest.new_objects} new), {manifest.new_bytes} bytes new")
     say(f"{len(manifest.volumes)} volumes: {', '.join(s.volume.title for s in manifest.volumes)}")
+    for warning in manifest.warnings:
+        say(f"warning: {warning}")
     for entry in manifest.left_out:
         say(f"left out ({entry.severity}): {entry.what}: {entry.reason}")
     ensure_complete(manifest)
