@@ -8,9 +8,9 @@ gets a pool who has not asked for one in clusters.yaml; then its name follows fr
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Annotated
 
-import msgspec
 from pydantic import Field
 
 from lifeboat.policy.fields import Strict, refuse
@@ -29,7 +29,8 @@ class Pool(Strict):
     )
 
 
-class PoolSpec(msgspec.Struct, frozen=True):
+@dataclass(frozen=True)
+class PoolSpec:
     """A pool as `airflow pools import` wants it."""
 
     slots: int
