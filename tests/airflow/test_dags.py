@@ -195,7 +195,7 @@ def test_other_dags_are_held_before_the_freeze_and_let_go_whatever_happens(
     found = parse_dags(include(holding=HOLDING))
     assert found.errors == {}
     graph = found.graph("backup.holding.east")
-    assert graph["volumes"] == ["hold_dags"]
+    assert graph["volumes"] == ["hold_dags", "snapshot"]
     assert graph["hold_dags"] == ["quiesce", "snapshot"]
     assert "release_dags" in graph["settle"]
     assert "release_dags" in graph["enumerate"]

@@ -6,7 +6,7 @@ what a restore has to live with is told here. Pure.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 
 import msgspec
 
@@ -33,23 +33,11 @@ class Cuts(msgspec.Struct, frozen=True):
     seconds: int
 
 
-class GroupCuts(msgspec.Struct, frozen=True):
-    """One consistency group of volumes, by titles. `together`: the driver cut them at one moment;
-    if not, `reason` says why each was cut by itself."""
-
-    name: str
-    volumes: tuple[str, ...]
-    together: bool
-    reason: str = ""
-    cuts: Cuts | None = None
-
-
 class Capture(msgspec.Struct, frozen=True):
     """What a manifest tells; None where there was nothing to list or to cut."""
 
     listed: Listed | None = None
     cuts: Cuts | None = None
-    groups: tuple[GroupCuts, ...] = ()
 
 
 def listed(versions: Iterable[str], first: str, last: str) -> Listed:
@@ -81,17 +69,6 @@ def cuts(snapshots: Iterable[StoredSnapshot]) -> Cuts | None:
     return Cuts(created[0], created[-1], int(apart.total_seconds()))
 
 
-def group_cuts(groups: Sequence[GroupCuts], snapshots: Sequence[StoredSnapshot]) -> list[GroupCuts]:
-    """The groups with the skew of their own volumes."""
-    by_title: Mapping[str, StoredSnapshot] = {one.volume.title: one for one in snapshots}
-    return [
-        msgspec.structs.replace(
-            group, cuts=cuts([by_title[t] for t in group.volumes if t in by_title])
-        )
-        for group in groups
-    ]
-
-
 def describe(capture: Capture) -> list[str]:
     """Lines for people."""
     lines = []
@@ -100,15 +77,7 @@ def describe(capture: Capture) -> list[str]:
         versions = f", resourceVersion {window.lowest} to {window.highest}" if window.lowest else ""
         lines.append(f"objects were listed from {window.first} to {window.last}{versions}")
     if capture.cuts:
-        lines.append(f"volumes were cut {_between(capture.cuts)}")
-    for group in capture.groups:
-        how = "at one moment" if group.together else f"each by itself: {group.reason}"
-        when = f" ({_between(group.cuts)})" if group.cuts else ""
-        lines.append(f"group {group.name}: {len(group.volumes)} volumes, cut {how}{when}")
+        apart = capture.cuts
+        when = f"from {apart.first} to {apart.last}, {apart.seconds} s apart"
+        lines.append(f"volumes were cut {when if apart.seconds else f'at {apart.first}'}")
     return lines
-
-
-def _between(found: Cuts) -> str:
-    if not found.seconds:
-        return f"at {found.first}"
-    return f"from {found.first} to {found.last}, {found.seconds} s apart"

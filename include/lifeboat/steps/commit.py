@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from lifeboat.clock import parse_rfc3339, rfc3339
 from lifeboat.errors import Damaged, NotReady, PointIncomplete, UsageError
 from lifeboat.point import layout
-from lifeboat.point.capture import Capture, cuts, group_cuts, joined
+from lifeboat.point.capture import Capture, cuts, joined
 from lifeboat.point.contents import TreeRef
 from lifeboat.point.manifest import LeftOut, Manifest, commit, open_contents, read_manifest
 from lifeboat.point.successor import next_tree
@@ -65,11 +65,7 @@ def commit_point(context: Context, scope: Scope) -> Manifest:
         warnings=(*scope.warnings, *stilled.warnings, *disturbed),
         freeze=stilled.freeze,
         quiet=quiet,
-        capture=Capture(
-            joined(part.listed for part in parts),
-            cuts(volumes.snapshots),
-            tuple(group_cuts(volumes.groups, volumes.snapshots)),
-        ),
+        capture=Capture(joined(part.listed for part in parts), cuts(volumes.snapshots)),
         objects=sum(part.objects for part in parts),
         object_bytes=sum(part.object_bytes for part in parts),
         new_objects=sum(part.new_objects for part in parts),

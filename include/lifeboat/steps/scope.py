@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import msgspec
 
-from lifeboat.point.capture import GroupCuts, Listed
+from lifeboat.point.capture import Listed
 from lifeboat.point.manifest import LeftOut, Run
 from lifeboat.ports.cluster import Kind
 from lifeboat.ports.disks import StoredSnapshot, Volume
@@ -121,4 +121,3 @@ class VolumesPart(msgspec.Struct, frozen=True, kw_only=True):
     snapshots: tuple[StoredSnapshot, ...]
     left_out: tuple[LeftOut, ...]
     captured_to: str
-    groups: tuple[GroupCuts, ...] = ()

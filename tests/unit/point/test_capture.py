@@ -5,11 +5,9 @@ from __future__ import annotations
 from lifeboat.point.capture import (
     Capture,
     Cuts,
-    GroupCuts,
     Listed,
     cuts,
     describe,
-    group_cuts,
     joined,
     listed,
 )
@@ -47,22 +45,13 @@ def test_skew_is_from_the_first_cut_to_the_last() -> None:
     assert cuts([]) is None
 
 
-def test_a_group_has_the_skew_of_its_own_volumes() -> None:
-    group = GroupCuts("db", ("shop/a", "shop/b", "shop/lost"), together=False, reason="no driver")
-    (found,) = group_cuts([group], [cut("a", EARLY), cut("b", EARLY), cut("c", LATE)])
-    assert found.cuts == Cuts(EARLY, EARLY, 0)
-
-
 def test_how_it_is_told() -> None:
-    group = GroupCuts("db", ("shop/a", "shop/b"), together=True, cuts=Cuts(EARLY, EARLY, 0))
-    other = GroupCuts("web", ("shop/c",), together=False, reason="no driver", cuts=None)
-    capture = Capture(Listed(EARLY, LATE, "7", "9"), Cuts(EARLY, LATE, 57), (group, other))
+    capture = Capture(Listed(EARLY, LATE, "7", "9"), Cuts(EARLY, LATE, 57))
     assert describe(capture) == [
         f"objects were listed from {EARLY} to {LATE}, resourceVersion 7 to 9",
         f"volumes were cut from {EARLY} to {LATE}, 57 s apart",
-        f"group db: 2 volumes, cut at one moment (at {EARLY})",
-        "group web: 1 volumes, cut each by itself: no driver",
     ]
+    assert describe(Capture(None, Cuts(EARLY, EARLY, 0))) == [f"volumes were cut at {EARLY}"]
     assert describe(Capture()) == []
 
 
