@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from local.arm import disks, snapshots
 from local.arm.access import Access, Principal
+from local.arm.aks import AksCluster, credentials
 from local.arm.clock import Time, VirtualTime
 from local.arm.errors import ArmError, bad_request
 from local.arm.estate import Estate
@@ -28,6 +29,11 @@ _LIST = re.compile(
 )
 _ONE = re.compile(_LIST.pattern + r"/(?P<name>[^/]+)", re.I)
 _OPERATION = re.compile(r".*/locations/[^/]+/DiskOperations/(?P<name>[^/]+)", re.I)
+_WAY_IN = re.compile(
+    r"/subscriptions/(?P<sub>[^/]+)/resourceGroups/(?P<group>[^/]+)/providers"
+    r"/Microsoft\.ContainerService/managedClusters/(?P<name>[^/]+)/listClusterUserCredential",
+    re.I,
+)
 _VERBS = {"GET": "read", "PUT": "write", "PATCH": "write", "DELETE": "delete"}
 _API = re.compile(r"\d{4}-\d{2}-\d{2}(-preview)?")
 
@@ -65,6 +71,7 @@ class Arm:
         self.access = Access({TOKEN: Principal()})
         self.operations = Operations()
         self.faults = Faults()
+        self.clusters: dict[str, AksCluster] = {}
         self.requests: list[str] = []
         self._lock = threading.RLock()
 
@@ -130,6 +137,7 @@ class Arm:
             (_ONE, self._one),
             (_LIST, self._list),
             (_GROUPS, self._groups),
+            (_WAY_IN, self._way_in),
         )
         for pattern, handler in handlers:
             found = pattern.fullmatch(request.path)
@@ -265,6 +273,17 @@ class Arm:
             delete_group(self.estate, subscription, name)
             return Response(200)
         return Response(200, group_body(self.estate.group(subscription, name)))
+
+    def _way_in(self, request: Request, principal: Principal, found: re.Match[str]) -> Response:
+        action = "Microsoft.ContainerService/managedClusters/listClusterUserCredential/action"
+        self.access.require(principal, action, request.path)
+        if request.method != "POST":
+            raise ArmError(405, "MethodNotAllowed", f"{request.method} is not emulated.")
+        self.estate.group(found["sub"], found["group"])
+        cluster = self.clusters.get(found["name"].lower())
+        if cluster is None:
+            raise ArmError(404, "ResourceNotFound", f"The Resource {found['name']} was not found.")
+        return Response(200, credentials(found["name"], cluster))
 
     def _may_read_source(self, request: Request, principal: Principal) -> None:
         """A copy also asks whether its source may be read."""

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential
     from azure.core.exceptions import AzureError
     from azure.mgmt.compute import ComputeManagementClient
+    from azure.mgmt.containerservice import ContainerServiceClient
 
 
 @dataclass(frozen=True)
@@ -65,12 +66,20 @@ class ArmClients:
         """Raises UsageError where the pod has no workload identity; no token is asked for yet."""
         known = self._clients.get(subscription.lower())
         if known is None:
-            known = self._clients[subscription.lower()] = self._make(subscription)
+            from azure.mgmt.compute import ComputeManagementClient
+
+            known = ComputeManagementClient(self.credential(), subscription, **self._options())
+            self._clients[subscription.lower()] = known
         return known
 
-    def _make(self, subscription: str) -> ComputeManagementClient:
-        from azure.mgmt.compute import ComputeManagementClient
+    def containers(self, subscription: str) -> ContainerServiceClient:
+        """The client for AKS. Raises as `compute` does."""
+        from azure.mgmt.containerservice import ContainerServiceClient
 
+        return ContainerServiceClient(self.credential(), subscription, **self._options())
+
+    def credential(self) -> TokenCredential:
+        """Who Lifeboat is to Azure. Raises UsageError where the pod has no workload identity."""
         quiet_clients()
         settings = self._settings
         if self._credential is None:
@@ -80,13 +89,17 @@ class ArmClients:
                 tenant_id=settings.tenant_id,
                 client_secret=settings.client_secret,
             )
+        return self._credential
+
+    def _options(self) -> dict[str, Any]:
+        settings = self._settings
         options: dict[str, Any] = {"retry_total": 0}
         if settings.endpoint:
             options["base_url"] = settings.endpoint
             options["credential_scopes"] = _scopes(settings.endpoint)
         if settings.certificates:
             options["connection_verify"] = settings.certificates
-        return ComputeManagementClient(self._credential, subscription, **options)
+        return options
 
 
 def _scopes(endpoint: str) -> list[str]:

@@ -55,9 +55,12 @@ def from_kubeconfig(path: Path, context: str = "") -> Endpoint:
     return _Reader(text, path, path.parent).endpoint(context)
 
 
-def from_kubeconfig_text(text: str, context: str = "") -> Endpoint:
-    """The same from a text, as Airflow connections keep it."""
-    return _Reader(text, None, Path()).endpoint(context)
+def from_kubeconfig_text(
+    text: str, context: str = "", login: Callable[[], str] | None = None
+) -> Endpoint:
+    """The same from a text, as Airflow connections keep it. `login` gives the token where the
+    kubeconfig would run a command for it."""
+    return _Reader(text, None, Path(), login).endpoint(context)
 
 
 def in_cluster() -> Endpoint:
@@ -89,9 +92,12 @@ class _TokenFile:
 
 
 class _Reader:
-    def __init__(self, text: str, path: Path | None, folder: Path) -> None:
+    def __init__(
+        self, text: str, path: Path | None, folder: Path, login: Callable[[], str] | None = None
+    ) -> None:
         self._name = str(path) if path else "the connection's kubeconfig"
         self._path, self._text, self._folder = path, text, folder
+        self._login = login
         try:
             document = yaml.safe_load(text)
         except yaml.YAMLError:
@@ -163,7 +169,7 @@ class _Reader:
         if user.get("tokenFile"):
             return _TokenFile(self._file(user["tokenFile"]))
         if "exec" in user or "auth-provider" in user:
-            return _OfficialLogin(self._path, self._text, context)
+            return self._login or _OfficialLogin(self._path, self._text, context)
         return None
 
 

@@ -26,6 +26,12 @@ from lifeboat.policy.rules import Keep
 _REGION = re.compile(r"[a-z0-9]{3,40}")
 _GROUP = re.compile(r"[\w().-]{0,89}[\w()-]")
 _SUBSCRIPTION = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+_CLUSTER = re.compile(
+    rf"/subscriptions/(?P<subscription>{_SUBSCRIPTION.pattern})"
+    rf"/resourceGroups/(?P<group>{_GROUP.pattern})"
+    r"/providers/Microsoft\.ContainerService/managedClusters/(?P<name>[\w-]{1,63})",
+    re.IGNORECASE,
+)
 _NODE_GROUP = "mc_"
 
 INSTANT_MINUTES = (60, 300)
@@ -57,12 +63,76 @@ def _check_subscription(text: str) -> str:
     return text.lower()
 
 
+def _check_cluster(text: str) -> str:
+    if not _CLUSTER.fullmatch(text):
+        raise refuse(
+            "the resource id of an AKS cluster: /subscriptions/…/resourceGroups/…/providers/"
+            "Microsoft.ContainerService/managedClusters/NAME"
+        )
+    return text
+
+
+ClusterId = Annotated[str, AfterValidator(_check_cluster)]
 Region = Annotated[str, AfterValidator(_check_region)]
 GroupName = Annotated[str, AfterValidator(_check_group)]
 Subscription = Annotated[str, AfterValidator(_check_subscription)]
 
 
-class AzureEntry(Strict):
+class AzureAccess(Strict):
+    """Who asks Azure Resource Manager, and where that is."""
+
+    connection: ConnectionId | None = Field(
+        default=None,
+        description="The Airflow connection of type azure with the credential. Default none: the"
+        " identity below.",
+        examples=["azure_backup"],
+    )
+    identity: EntraIdentity = Field(
+        default="default",
+        description="Which Entra identity asks Azure when no connection is named. Default default:"
+        " the first that the Azure SDK finds; the others ask for exactly that.",
+    )
+    client_id: str = Field(
+        default="",
+        description="The client id of the workload or managed identity. Default empty: the only"
+        " one that the pod or machine has.",
+        examples=["11111111-2222-3333-4444-555555555555"],
+    )
+    endpoint: Endpoint | None = Field(
+        default=None,
+        description="The URL of Azure Resource Manager in a cloud of its own, or env:NAME. Default"
+        " none: https://management.azure.com.",
+        examples=["https://management.usgovcloudapi.net"],
+    )
+
+    @model_validator(mode="after")
+    def _one_identity(self) -> AzureAccess:
+        if self.connection is not None and self.identity != "default":
+            raise refuse("connection or identity", found="both", at=("identity",))
+        refuse_stray_client_id(self.client_id, self.identity)
+        return self
+
+
+class AksEntry(AzureAccess):
+    """An AKS cluster that is reached by its resource id, with an Entra identity."""
+
+    id: ClusterId = Field(
+        description="The resource id of the AKS cluster, as `az aks show --query id` prints it.",
+        examples=[
+            "/subscriptions/11111111-2222-3333-4444-555555555555/resourceGroups/shop"
+            "/providers/Microsoft.ContainerService/managedClusters/shop-aks"
+        ],
+    )
+
+    @property
+    def parts(self) -> tuple[str, str, str]:
+        """Subscription, resource group and name."""
+        found = _CLUSTER.fullmatch(self.id)
+        assert found is not None
+        return found["subscription"], found["group"], found["name"]
+
+
+class AzureEntry(AzureAccess):
     """Where the cluster's managed disks are, for policies whose volumes.mode is azure."""
 
     subscription: Subscription = Field(
@@ -101,29 +171,6 @@ class AzureEntry(Strict):
         " none.",
         examples=[{"cost-center": "4711"}],
     )
-    connection: ConnectionId | None = Field(
-        default=None,
-        description="The Airflow connection of type azure with the credential. Default none: the"
-        " identity below.",
-        examples=["azure_disks"],
-    )
-    identity: EntraIdentity = Field(
-        default="default",
-        description="Which Entra identity asks Azure when no connection is named. Default default:"
-        " the first that the Azure SDK finds; the others ask for exactly that.",
-    )
-    client_id: str = Field(
-        default="",
-        description="The client id of the workload or managed identity. Default empty: the only"
-        " one that the pod or machine has.",
-        examples=["11111111-2222-3333-4444-555555555555"],
-    )
-    endpoint: Endpoint | None = Field(
-        default=None,
-        description="The URL of Azure Resource Manager in a cloud of its own, or env:NAME. Default"
-        " none: https://management.azure.com.",
-        examples=["https://management.usgovcloudapi.net"],
-    )
 
     @model_validator(mode="after")
     def _snapshots_outlive_the_cluster(self) -> AzureEntry:
@@ -153,13 +200,6 @@ class AzureEntry(Strict):
                     found=name[:40],
                     at=("tags",),
                 )
-        return self
-
-    @model_validator(mode="after")
-    def _one_identity(self) -> AzureEntry:
-        if self.connection is not None and self.identity != "default":
-            raise refuse("connection or identity", found="both", at=("identity",))
-        refuse_stray_client_id(self.client_id, self.identity)
         return self
 
 

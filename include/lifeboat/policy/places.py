@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from lifeboat.policy.azure import AzureEntry
+from lifeboat.policy.azure import AksEntry, AzureEntry
 from lifeboat.policy.fields import (
     ConnectionId,
     Endpoint,
@@ -45,7 +45,7 @@ class VolumeReaderEntry(Strict):
 
 class ClusterEntry(Strict):
     """One Kubernetes cluster and how to reach it: by exactly one of `kubeconfig`, `connection`,
-    `inCluster`."""
+    `inCluster`, `aks`."""
 
     name: Name = Field(
         description="What policies call this cluster: 1 to 40 of a-z, 0-9 and -.",
@@ -77,6 +77,11 @@ class ClusterEntry(Strict):
         description="Reach the cluster that Lifeboat itself runs in, with its service account."
         " Default false.",
     )
+    aks: AksEntry | None = Field(
+        default=None,
+        description="Reach an AKS cluster by its resource id, with an Entra identity and without a"
+        " kubeconfig. Default none.",
+    )
     location: str = Field(
         default="",
         pattern=r"^([a-z0-9][a-z0-9-]*)?$",
@@ -107,11 +112,12 @@ class ClusterEntry(Strict):
             "kubeconfig": self.kubeconfig is not None,
             "connection": self.connection is not None,
             "inCluster": self.in_cluster,
+            "aks": self.aks is not None,
         }
         chosen = [way for way, used in ways.items() if used]
         if len(chosen) != 1:
             raise refuse(
-                "exactly one of kubeconfig, connection and inCluster: true",
+                "exactly one of kubeconfig, connection, aks and inCluster: true",
                 found=" and ".join(chosen) or "none of them",
             )
         if self.context and not ways["kubeconfig"]:

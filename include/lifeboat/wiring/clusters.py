@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+from lifeboat.adapters.aks_access import aks_endpoint
 from lifeboat.adapters.azure_arm import ArmClients, ArmSettings
 from lifeboat.adapters.azure_place import AzurePlace
 from lifeboat.adapters.cluster_api import ClusterApi
@@ -16,7 +17,7 @@ from lifeboat.adapters.kubeconfig import Endpoint, from_kubeconfig, from_kubecon
 from lifeboat.adapters.volumes_folder import FolderVolumes, NoVolumes
 from lifeboat.clock import Clock, utc_now
 from lifeboat.errors import UsageError
-from lifeboat.policy.azure import AzureEntry
+from lifeboat.policy.azure import AzureAccess, AzureEntry
 from lifeboat.policy.instance import Instance
 from lifeboat.policy.model import ClusterEntry
 from lifeboat.ports.cluster import Cluster
@@ -123,6 +124,8 @@ def endpoint(entry: ClusterEntry, connections: Connections) -> Endpoint:
     """How to reach a cluster."""
     if entry.in_cluster:
         return in_cluster()
+    if entry.aks is not None:
+        return aks_endpoint(_arm(entry.aks, connections), *entry.aks.parts)
     if entry.connection:
         text = connections.kubeconfig(entry.connection)
         return from_kubeconfig_text(text, entry.context) if text else in_cluster()
@@ -137,7 +140,7 @@ def volume_reader(entry: ClusterEntry) -> VolumeReader:
     return FolderVolumes(entry.volume_reader.driver, root)
 
 
-def _arm(azure: AzureEntry, connections: Connections) -> ArmClients:
+def _arm(azure: AzureAccess, connections: Connections) -> ArmClients:
     endpoint = from_environment(azure.endpoint).rstrip("/") if azure.endpoint else ""
     if azure.connection:
         settings = replace(connections.arm(azure.connection), endpoint=endpoint)
