@@ -15,6 +15,7 @@ _ALL = ["dump", "volumes", *_SNAPSHOTS, "commit", "prune"]
 _HOOKS = ["quiesce", "unquiesce"]
 _COPY = "copy"
 _REGIONS = "copy_regions"
+_CONTEXT = "context"
 
 
 def point_asset(instance: Instance) -> Asset:
@@ -27,7 +28,8 @@ def point_asset(instance: Instance) -> Asset:
 
 
 def backup_dag(instance: Instance) -> DAG:
-    """The graph depends on the policy only in whether there are hooks, volumes and copies."""
+    """The graph depends on the policy only in whether there are hooks, volumes, copies, and a
+    context to note."""
     policy = instance.policy
     with DAG(
         dag_id=instance.backup_dag,
@@ -50,6 +52,7 @@ class _Graph:
         self._instance = instance
         self._hooks = bool(instance.policy.hooks)
         self._regions = bool(instance.policy.volumes.azure.copies)
+        self._context = instance.has_context
 
     def build(self) -> None:
         instance = self._instance.id
@@ -61,6 +64,7 @@ class _Graph:
                 *(_HOOKS if self._hooks else []),
                 *([_COPY] if self._instance.copies else []),
                 *([_REGIONS] if self._regions else []),
+                *([_CONTEXT] if self._context else []),
             ],
         )
         dumped = (
@@ -82,6 +86,9 @@ class _Graph:
         if self._regions:  # a copy that fails keeps nobody from pruning
             copied = task(task_id=_REGIONS)(backup_tasks.copy_regions)(instance=instance)
             committed >> copied >> told
+        if self._context:  # what cannot be asked takes nothing from the point
+            noted = task(task_id=_CONTEXT)(backup_tasks.context)(instance=instance)
+            committed >> noted >> told
         self._copy(committed, pruned)
 
     def _copy(self, committed: Any, pruned: Any) -> None:

@@ -14,6 +14,7 @@ from lifeboat.steps.commit import commit_point
 from lifeboat.steps.context import Context
 from lifeboat.steps.dump import dump_shard
 from lifeboat.steps.enumerate import enumerate_scope
+from lifeboat.steps.note import note_context
 from lifeboat.steps.quiesce import quiesce, unquiesce
 from lifeboat.steps.scope import Scope
 from lifeboat.steps.settle import settle, start_failure, wait
@@ -40,6 +41,7 @@ def backup(context: Context, run: Run, say: Say) -> Manifest | None:
         _volumes(context, scope, say)
     manifest = commit_point(context, scope)
     say(f"committed {manifest.point}")
+    note_context(context, manifest, say)
     return manifest
 
 

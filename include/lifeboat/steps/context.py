@@ -9,6 +9,7 @@ from lifeboat.clock import Clock
 from lifeboat.policy.instance import Instance
 from lifeboat.ports.cluster import Cluster
 from lifeboat.ports.copies import Copies
+from lifeboat.ports.definition import Definitions
 from lifeboat.ports.disks import Disks
 from lifeboat.ports.volumes import VolumeReader
 from lifeboat.vault.vault import Vault
@@ -46,7 +47,7 @@ class AtCopy:
 @dataclass(frozen=True)
 class Context:
     """Made by `lifeboat.wiring`, which alone knows the adapters behind the ports. `copies` is None
-    where snapshots cannot be copied."""
+    where snapshots cannot be copied, `definitions` where nobody manages the cluster."""
 
     instance: Instance
     cluster: Cluster
@@ -55,3 +56,4 @@ class Context:
     reader: VolumeReader
     clock: Clock
     copies: Copies | None = None
+    definitions: Definitions | None = None

@@ -10,6 +10,7 @@ from lifeboat.adapters.azure_arm import ArmClients, ArmSettings
 from lifeboat.adapters.azure_place import AzurePlace
 from lifeboat.adapters.cluster_api import ClusterApi
 from lifeboat.adapters.copies_azure import CopiesAzure
+from lifeboat.adapters.definition_aks import DefinitionAks
 from lifeboat.adapters.disks_azure import DisksAzure
 from lifeboat.adapters.disks_csi import DisksCsi
 from lifeboat.adapters.disks_routed import DisksRouted
@@ -22,6 +23,7 @@ from lifeboat.policy.instance import Instance
 from lifeboat.policy.model import ClusterEntry
 from lifeboat.ports.cluster import Cluster
 from lifeboat.ports.copies import Copies, CopyRegion
+from lifeboat.ports.definition import Definitions
 from lifeboat.ports.disks import Disks
 from lifeboat.ports.volumes import VolumeReader
 from lifeboat.steps.context import Context
@@ -48,6 +50,7 @@ def open_context(
         reader=volume_reader(cluster_entry),
         clock=clock,
         copies=copies_of(instance, cluster_entry, connections),
+        definitions=definitions_of(instance.cluster, connections),
     )
 
 
@@ -91,6 +94,13 @@ def copies_of(instance: Instance, entry: ClusterEntry, connections: Connections)
     if entry.azure is None:
         return None
     return CopiesAzure(_arm(entry.azure, connections), azure_place(instance, entry.azure))
+
+
+def definitions_of(entry: ClusterEntry, connections: Connections) -> Definitions | None:
+    """Who tells how the cluster itself is defined; None where it is not known by an id of Azure."""
+    if entry.aks is None:
+        return None
+    return DefinitionAks(_arm(entry.aks, connections), *entry.aks.parts)
 
 
 def azure_place(instance: Instance, azure: AzureEntry) -> AzurePlace:

@@ -1,0 +1,77 @@
+"""Commands that show what a rebuilt cluster needs besides the objects of a point."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lifeboat.cli.options import AsJson, Include, InstanceArg, Key, PointArg, VaultUrl
+from lifeboat.cli.output import show_json, show_lines
+from lifeboat.cli.source import Source
+from lifeboat.point import catalog
+from lifeboat.point.context import DEFINITION, Definition, noted
+
+
+def context(
+    instance: InstanceArg,
+    point: PointArg = "latest",
+    include: Include = None,
+    vault: VaultUrl = "",
+    key: Key = "",
+    as_json: AsJson = False,
+) -> None:
+    """Show the cluster that a point is of: its version, and how Azure had it defined."""
+    opened = Source(include=include, vault_url=vault, key=key).vault(instance)
+    manifest = catalog.find(opened, instance, point)
+    found = noted(opened, instance, DEFINITION, manifest.point, Definition)
+    if as_json:
+        since, definition = found or ("", None)
+        show_json(
+            {
+                "point": manifest.point,
+                "cluster": manifest.cluster,
+                "serverVersion": manifest.server_version,
+                "definedSince": since,
+                "definition": definition,
+            }
+        )
+        return
+    lines = [
+        f"point      {manifest.point} of cluster {manifest.cluster}",
+        f"version    Kubernetes {manifest.server_version}",
+    ]
+    show_lines([*lines, *(_describe(*found) if found else [_NOTHING])])
+
+
+_NOTHING = (
+    "defined    not known: only AKS clusters that clusters.yaml names by their id are asked for"
+)
+
+
+def _describe(since: str, definition: Definition) -> list[str]:
+    if definition.unread:
+        return [f"defined    could not be read since {since}: {definition.unread}"]
+    properties = _part(definition.cluster, "properties")
+    addons = _part(properties, "addonProfiles")
+    enabled = sorted(name for name, addon in addons.items() if _part(addons, name).get("enabled"))
+    return [
+        f"defined    {definition.cluster.get('id', '')}, unchanged since {since}",
+        f"           in {definition.cluster.get('location', '')}, ordered as Kubernetes"
+        f" {properties.get('kubernetesVersion', '')}; API {definition.api_version}",
+        f"add-ons    {', '.join(enabled) or 'none'}",
+        *(_describe_pool(pool) for pool in definition.node_pools),
+    ]
+
+
+def _describe_pool(pool: dict[str, Any]) -> str:
+    told = _part(pool, "properties")
+    count = told.get("count")
+    if count is None:
+        count = f"{told.get('minCount', '?')} to {told.get('maxCount', '?')}"
+    version = told.get("currentOrchestratorVersion") or told.get("orchestratorVersion") or "?"
+    return f"node pool  {pool.get('name', '')}: {count} of {told.get('vmSize', '?')}, {version}"
+
+
+def _part(of: dict[str, Any], name: str) -> dict[str, Any]:
+    """An object within an object; empty where Azure sent none."""
+    found = of.get(name)
+    return found if isinstance(found, dict) else {}
