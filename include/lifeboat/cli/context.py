@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
 from lifeboat.cli.options import AsJson, Include, InstanceArg, Key, PointArg, VaultUrl
-from lifeboat.cli.output import show_json, show_lines
+from lifeboat.cli.output import show_json, show_lines, show_table
 from lifeboat.cli.source import Source
 from lifeboat.point import catalog
 from lifeboat.point.context import DEFINITION, Definition, noted
+from lifeboat.point.manifest import open_contents
+from lifeboat.report.owners import describe_owners, read_owners
 
 
 def context(
@@ -40,6 +44,31 @@ def context(
         f"version    Kubernetes {manifest.server_version}",
     ]
     show_lines([*lines, *(_describe(*found) if found else [_NOTHING])])
+
+
+def owners(
+    instance: InstanceArg,
+    point: PointArg = "latest",
+    include: Include = None,
+    vault: VaultUrl = "",
+    key: Key = "",
+    as_json: AsJson = False,
+) -> None:
+    """Show what of a point Helm, Argo CD and Flux could bring back, by namespace."""
+    opened = Source(include=include, vault_url=vault, key=key).vault(instance)
+    manifest = catalog.find(opened, instance, point)
+    parts = read_owners(open_contents(opened, manifest))
+    if as_json:
+        told = [msgspec.to_builtins(part) | {"onlyHere": part.only_here} for part in parts]
+        show_json({"point": manifest.point, "namespaces": told})
+        return
+    rows = []
+    for part in parts:
+        owned = ", ".join(f"{owner}: {count}" for owner, count in part.owners.items())
+        counts = (str(part.objects), str(part.only_here), str(part.made))
+        rows.append((part.namespace or "-", *counts, owned or "-"))
+    show_table(("NAMESPACE", "OBJECTS", "ONLY HERE", "BY WORKLOADS", "COULD COME BACK WITH"), rows)
+    show_lines(describe_owners(parts))
 
 
 _NOTHING = (
