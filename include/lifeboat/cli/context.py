@@ -10,7 +10,8 @@ from lifeboat.cli.options import AsJson, Include, InstanceArg, Key, PointArg, Va
 from lifeboat.cli.output import show_json, show_lines, show_table
 from lifeboat.cli.source import Source
 from lifeboat.point import catalog
-from lifeboat.point.context import DEFINITION, Definition, noted
+from lifeboat.point.context import DEFINITION, IMAGES, Definition, ImageStates, noted
+from lifeboat.point.images import read_images
 from lifeboat.point.manifest import open_contents
 from lifeboat.report.owners import describe_owners, read_owners
 
@@ -69,6 +70,39 @@ def owners(
         rows.append((part.namespace or "-", *counts, owned or "-"))
     show_table(("NAMESPACE", "OBJECTS", "ONLY HERE", "BY WORKLOADS", "COULD COME BACK WITH"), rows)
     show_lines(describe_owners(parts))
+
+
+def images(
+    instance: InstanceArg,
+    point: PointArg = "latest",
+    include: Include = None,
+    vault: VaultUrl = "",
+    key: Key = "",
+    as_json: AsJson = False,
+) -> None:
+    """List the images that a point's objects name, and what registries said of them last."""
+    opened = Source(include=include, vault_url=vault, key=key).vault(instance)
+    manifest = catalog.find(opened, instance, point)
+    uses = read_images(open_contents(opened, manifest))
+    found = noted(opened, instance, IMAGES, manifest.point, ImageStates)
+    said = {state.image: state for state in found[1].images} if found else {}
+    if as_json:
+        told = [msgspec.to_builtins(use) | {"registry": said.get(use.image)} for use in uses]
+        since = found[0] if found else ""
+        show_json({"point": manifest.point, "checkedSince": since, "images": told})
+        return
+    rows = [
+        (
+            use.image,
+            said[use.image].state if use.image in said else "not asked",
+            str(use.objects),
+            ", ".join(use.digests) or "-",
+        )
+        for use in uses
+    ]
+    show_table(("IMAGE", "REGISTRY", "OBJECTS", "RAN AS"), rows)
+    reasons = (said[use.image] for use in uses if use.image in said and said[use.image].reason)
+    show_lines(f"{state.image}: {state.reason}" for state in reasons)
 
 
 _NOTHING = (

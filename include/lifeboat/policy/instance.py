@@ -45,7 +45,7 @@ class Instance:
     @property
     def has_context(self) -> bool:
         """Whether a point has something beside it that is no object of the cluster."""
-        return self.cluster.aks is not None
+        return self.cluster.aks is not None or self.policy.image_check is not None
 
     @property
     def backup_dag(self) -> str:

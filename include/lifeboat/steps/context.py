@@ -11,6 +11,7 @@ from lifeboat.ports.cluster import Cluster
 from lifeboat.ports.copies import Copies
 from lifeboat.ports.definition import Definitions
 from lifeboat.ports.disks import Disks
+from lifeboat.ports.registry import Registries
 from lifeboat.ports.volumes import VolumeReader
 from lifeboat.vault.vault import Vault
 
@@ -47,7 +48,8 @@ class AtCopy:
 @dataclass(frozen=True)
 class Context:
     """Made by `lifeboat.wiring`, which alone knows the adapters behind the ports. `copies` is None
-    where snapshots cannot be copied, `definitions` where nobody manages the cluster."""
+    where snapshots cannot be copied, `definitions` where nobody manages the cluster,
+    `registries` where the policy does not want them asked."""
 
     instance: Instance
     cluster: Cluster
@@ -57,3 +59,4 @@ class Context:
     clock: Clock
     copies: Copies | None = None
     definitions: Definitions | None = None
+    registries: Registries | None = None

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 from lifeboat.adapters.azure_arm import ArmSettings
+from lifeboat.adapters.registry_oci import Login
 from lifeboat.adapters.store_azure_settings import AzureSettings
 from lifeboat.adapters.store_s3_settings import S3Settings
 from lifeboat.errors import UsageError
@@ -41,6 +42,10 @@ class Connections(Protocol):
         """The connection's password."""
         ...
 
+    def login(self, connection: str) -> Login:
+        """The connection's login and password."""
+        ...
+
 
 class NoConnections:
     """Outside Airflow there are none; the message says what to write instead."""
@@ -60,6 +65,9 @@ class NoConnections:
         raise self._absent(connection)
 
     def secret(self, connection: str) -> str:
+        raise self._absent(connection)
+
+    def login(self, connection: str) -> Login:
         raise self._absent(connection)
 
     def _absent(self, connection: str) -> UsageError:
