@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from local.arm import disks, snapshots
 from local.arm.access import Access, Principal
-from local.arm.aks import AksCluster, credentials
+from local.arm.aks import AksCluster, cluster_body, credentials, pools_body
 from local.arm.clock import Time, VirtualTime
 from local.arm.errors import ArmError, bad_request
 from local.arm.estate import Estate
@@ -29,11 +29,12 @@ _LIST = re.compile(
 )
 _ONE = re.compile(_LIST.pattern + r"/(?P<name>[^/]+)", re.I)
 _OPERATION = re.compile(r".*/locations/[^/]+/DiskOperations/(?P<name>[^/]+)", re.I)
-_WAY_IN = re.compile(
+_CLUSTER = re.compile(
     r"/subscriptions/(?P<sub>[^/]+)/resourceGroups/(?P<group>[^/]+)/providers"
-    r"/Microsoft\.ContainerService/managedClusters/(?P<name>[^/]+)/listClusterUserCredential",
+    r"/Microsoft\.ContainerService/managedClusters/(?P<name>[^/]+)(?P<pools>/agentPools)?",
     re.I,
 )
+_WAY_IN = re.compile(_CLUSTER.pattern + r"/listClusterUserCredential", re.I)
 _VERBS = {"GET": "read", "PUT": "write", "PATCH": "write", "DELETE": "delete"}
 _API = re.compile(r"\d{4}-\d{2}-\d{2}(-preview)?")
 
@@ -138,6 +139,7 @@ class Arm:
             (_LIST, self._list),
             (_GROUPS, self._groups),
             (_WAY_IN, self._way_in),
+            (_CLUSTER, self._cluster),
         )
         for pattern, handler in handlers:
             found = pattern.fullmatch(request.path)
@@ -279,11 +281,25 @@ class Arm:
         self.access.require(principal, action, request.path)
         if request.method != "POST":
             raise ArmError(405, "MethodNotAllowed", f"{request.method} is not emulated.")
+        return Response(200, credentials(found["name"], self._known_cluster(found)))
+
+    def _cluster(self, request: Request, principal: Principal, found: re.Match[str]) -> Response:
+        kind = "managedClusters" + ("/agentPools" if found["pools"] else "")
+        self.access.require(principal, f"Microsoft.ContainerService/{kind}/read", request.path)
+        if request.method != "GET":
+            raise ArmError(405, "MethodNotAllowed", f"{request.method} is not emulated.")
+        cluster = self._known_cluster(found)
+        if found["pools"]:
+            cluster_id = request.path.rpartition("/")[0]
+            return Response(200, {"value": pools_body(cluster_id, cluster)})
+        return Response(200, cluster_body(request.path, cluster))
+
+    def _known_cluster(self, found: re.Match[str]) -> AksCluster:
         self.estate.group(found["sub"], found["group"])
         cluster = self.clusters.get(found["name"].lower())
         if cluster is None:
             raise ArmError(404, "ResourceNotFound", f"The Resource {found['name']} was not found.")
-        return Response(200, credentials(found["name"], cluster))
+        return cluster
 
     def _may_read_source(self, request: Request, principal: Principal) -> None:
         """A copy also asks whether its source may be read."""

@@ -59,6 +59,11 @@ AZURE = """\
       snapshotResourceGroup: snapshots
 """
 
+AKS = (
+    "/subscriptions/11111111-2222-3333-4444-555555555555/resourceGroups/shop"
+    "/providers/Microsoft.ContainerService/managedClusters/shop-aks"
+)
+
 COPIED = """\
 clusters: [east]
 schedule: {cron: "0 */4 * * *"}
@@ -171,6 +176,19 @@ def test_copies_into_regions_are_started_beside_pruning(include: Callable[..., P
         [],
         ["copy_regions", "prune", "reconcile", "scrub"],
     )
+
+
+def test_what_belongs_to_a_point_is_noted_beside_pruning(include: Callable[..., Path]) -> None:
+    folder = include(shop=COPIED)
+    reached = f"aks: {{id: {AKS}}}"
+    clusters = CLUSTERS.replace("kubeconfig: /nowhere/kubeconfig", reached)
+    (folder / "clusters.yaml").write_text(clusters)
+    found = parse_dags(folder)
+    assert found.errors == {}
+    graph = found.graph("backup.shop.east")
+    assert graph["commit"] == ["context", "copy", "prune"]
+    assert graph["context"] == ["report"]
+    assert found.imported == []
 
 
 @pytest.mark.parametrize("instance", ["hooked.east", "shop.east"])

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from lifeboat.adapters.definition_aks import DefinitionAks
 from lifeboat.errors import Forbidden
 from local.arm import Principal
-from tests.support.arm import ArmWorld
+from local.arm.aks import AksCluster
+from tests.support.arm import NODES, SUBSCRIPTION, ArmWorld
 from tests.support.azure_disks import COPYING, NORTHERN, AzureDisksWorld
 from tests.support.disks import POINT, ready, stored
 from tests.support.kinds import CLAIM, NAMESPACE
@@ -60,6 +62,9 @@ def test_each_role_does_its_work_and_uses_all_it_has(world: AzureDisksWorld) -> 
         world.copies(token="lifeboat-prune").delete_copy(copy)
     assert not world.azure.arm.estate.snapshots
 
+    world.azure.arm.clusters["shop"] = AksCluster("https://example.com", b"")
+    DefinitionAks(world.clients("lifeboat-context"), SUBSCRIPTION, NODES, "shop").read()
+
     for name, principal in world.azure.arm.access.tokens.items():
         if name.startswith("lifeboat-"):
             assert world.azure.arm.access.asked[name] == set(principal.actions), name
@@ -81,7 +86,7 @@ def test_who_backs_up_cannot_delete(world: AzureDisksWorld) -> None:
 
 def test_every_action_is_spelled_out() -> None:
     roles = [json.loads(path.read_text()) for path in ROLES.glob("*.json")]
-    assert len(roles) == 3
+    assert len(roles) == 4
     for role in roles:
         assert role["IsCustom"]
         assert role["Actions"] == sorted(set(role["Actions"]))

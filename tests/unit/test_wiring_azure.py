@@ -7,13 +7,17 @@ from pathlib import Path
 import pytest
 
 from lifeboat.adapters.azure_arm import ArmClients, ArmSettings
+from lifeboat.adapters.definition_aks import DefinitionAks
 from lifeboat.adapters.disks_csi import DisksCsi
 from lifeboat.adapters.disks_routed import DisksRouted
+from lifeboat.adapters.registry_oci import RegistriesOci
 from lifeboat.errors import UsageError
 from lifeboat.policy.instance import Instance
 from lifeboat.policy.load import load_clusters, load_policy
+from lifeboat.policy.model import ClusterEntry
 from lifeboat.ports.copies import CopyRegion
 from lifeboat.wiring import NoConnections, azure_place, copies_of, disks_of
+from lifeboat.wiring.clusters import definitions_of, registries_of
 from tests.support.fake_cluster import FakeCluster
 
 SUBSCRIPTION = "11111111-2222-3333-4444-555555555555"
@@ -115,3 +119,24 @@ def test_which_cloud_is_asked_and_with_which_scope() -> None:
 
 def test_the_secret_is_not_shown() -> None:
     assert "s3cret" not in repr(ArmSettings("", "id", "tenant", "s3cret"))
+
+
+AKS = (
+    f"/subscriptions/{SUBSCRIPTION}/resourceGroups/shop"
+    "/providers/Microsoft.ContainerService/managedClusters/shop-aks"
+)
+
+
+def test_a_definition_is_asked_for_of_clusters_that_azure_runs() -> None:
+    plain = ClusterEntry(name="plain", in_cluster=True)
+    assert definitions_of(plain, NoConnections()) is None
+    aks = ClusterEntry.model_validate({"name": "aks", "aks": {"id": AKS}})
+    assert isinstance(definitions_of(aks, NoConnections()), DefinitionAks)
+
+
+def test_registries_are_asked_where_a_policy_wants_it(tmp_path: Path) -> None:
+    assert registries_of(instance_of(tmp_path), NoConnections()) is None
+    wanted = f"{POLICY}imageCheck: {{registries: [{{host: docker.io, connection: hub}}]}}\n"
+    asked = registries_of(instance_of(tmp_path, wanted), NoConnections())  # reads no login yet
+    assert isinstance(asked, RegistriesOci)
+    assert set(asked._logins) == {"registry-1.docker.io"}

@@ -15,6 +15,7 @@ import typer
 from lifeboat import __version__
 from lifeboat.cli import (
     contents,
+    context,
     copy,
     diff,
     fleet,
@@ -43,6 +44,9 @@ app.command()(points.points)
 app.command()(points.show)
 app.command()(contents.contents)
 app.command()(contents.get)
+app.command()(context.context)
+app.command()(context.owners)
+app.command()(context.images)
 app.command()(diff.diff)
 app.command()(recovery.restore)
 app.command("test-restore")(recovery.prove_point)

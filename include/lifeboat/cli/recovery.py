@@ -140,4 +140,5 @@ def _describe_verdict(verdict: Verdict) -> list[str]:
     lines = [f"point {verdict.point} is {state}, recovered in {verdict.rto_seconds:.1f} s"]
     lines += [f"  {phase.seconds:7.1f} s  {phase.name}" for phase in verdict.phases]
     lines += [f"  {c.outcome:10} {c.name}: {c.detail}" for c in verdict.checks]
+    lines += [f"  cannot be pulled any more: {image}" for image in verdict.images_lost]
     return lines + ([f"  {verdict.error}"] if verdict.error else [])

@@ -16,6 +16,7 @@ _ALL = ["dump", "volumes", *_SNAPSHOTS, "commit", "prune"]
 _HOOKS = ["quiesce", "freeze_limit", "unquiesce"]
 _COPY = "copy"
 _REGIONS = "copy_regions"
+_CONTEXT = "context"
 
 
 def point_asset(instance: Instance) -> Asset:
@@ -28,7 +29,8 @@ def point_asset(instance: Instance) -> Asset:
 
 
 def backup_dag(instance: Instance) -> DAG:
-    """The graph depends on the policy only in whether it may freeze and has copies."""
+    """The graph depends on the policy only in whether it may freeze, has copies, and a context to
+    note."""
     policy = instance.policy
     with DAG(
         dag_id=instance.backup_dag,
@@ -52,6 +54,7 @@ class _Graph:
         self._hooks = instance.policy.may_freeze
         self._held = quiet_tasks.HELD if instance.policy.quiesce else []
         self._regions = bool(instance.policy.volumes.azure.copies)
+        self._context = instance.has_context
 
     def build(self) -> None:
         instance, policy = self._instance.id, self._instance.policy
@@ -64,6 +67,7 @@ class _Graph:
                 *([_COPY] if self._instance.copies else []),
                 *([_REGIONS] if self._regions else []),
                 *self._held,
+                *([_CONTEXT] if self._context else []),
             ],
         )
         dumped = (
@@ -89,6 +93,9 @@ class _Graph:
                 backup_tasks.copy_regions
             )(instance=instance)
             committed >> copied >> told
+        if self._context:  # what cannot be asked takes nothing from the point
+            noted = task(task_id=_CONTEXT)(backup_tasks.context)(instance=instance)
+            committed >> noted >> told
         self._copy(committed, pruned)
 
     def _copy(self, committed: Any, pruned: Any) -> None:

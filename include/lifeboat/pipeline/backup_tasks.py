@@ -250,6 +250,16 @@ def commit(instance: str, outlet_events: Any, asset: Any) -> dict[str, Any]:
     return told
 
 
+def context(instance: str) -> None:
+    """Notes what belongs to the point and is no object of it; fails only where nothing opens."""
+    from lifeboat.point.manifest import read_manifest
+    from lifeboat.steps.note import note_context
+
+    opened = open_instance(instance)
+    manifest = read_manifest(opened.vault, instance, pull("commit")["point"])
+    note_context(opened, manifest, say)
+
+
 def copy_regions(instance: str) -> dict[str, Any]:
     """Starts the copies whose turn it is, and removes old ones. What still runs or waits is looked
     at again by the next run. Raises SnapshotFailed naming copies that failed."""

@@ -15,6 +15,7 @@ from airflow.sdk.exceptions import AirflowNotFoundException, AirflowRuntimeError
 
 from lifeboat.adapters.azure_arm import ArmSettings
 from lifeboat.adapters.flows_airflow import AirflowSettings
+from lifeboat.adapters.registry_oci import Login
 from lifeboat.adapters.store_azure_settings import AzureSettings
 from lifeboat.adapters.store_s3_settings import S3Settings
 from lifeboat.errors import UsageError
@@ -116,6 +117,13 @@ class AirflowConnections:
         if not password:
             raise UsageError(f"connection {connection} has no password")
         return str(password)
+
+    def login(self, connection: str) -> Login:
+        """Login and password of a connection of any type."""
+        found = _find(connection)
+        if not found.login or not found.password:
+            raise UsageError(f"connection {connection} lacks a login or a password")
+        return Login(found.login, found.password)
 
 
 def _find(connection: str, *kinds: str) -> Connection:

@@ -77,6 +77,8 @@ def verdict(instance: str, outlet_events: Any, asset: Any) -> dict[str, Any]:
         say(f"{phase.name}: {phase.seconds:.1f} s")
     state = "proven" if found.proven else "NOT proven"
     say(f"point {found.point} is {state}, recovered in {found.rto_seconds:.1f} s")
+    for image in found.images_lost:
+        say(f"warning: cannot be pulled any more: {image}")
     with leaving_errors():
         ensure_proven(found)
     told: dict[str, Any] = {

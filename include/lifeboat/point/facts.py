@@ -34,6 +34,7 @@ class Verdict(msgspec.Struct, frozen=True):
     """What a test restore found. `proven` only when every check passed (P4).
 
     `rto_seconds` is measured from the start of the restore to the end of the last check.
+    `images_lost`: images of the point that registries do not give any more, each with the reason.
     """
 
     test: str
@@ -46,6 +47,7 @@ class Verdict(msgspec.Struct, frozen=True):
     phases: tuple[Phase, ...]
     checks: tuple[CheckResult, ...]
     error: str = ""
+    images_lost: tuple[str, ...] = ()
 
 
 class Hold(msgspec.Struct, frozen=True):

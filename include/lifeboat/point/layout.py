@@ -72,6 +72,15 @@ def policy(instance: str, digest: str) -> str:
     return f"{ROOT}{instance}/policies/{digest.removeprefix('sha256:')[:32]}"
 
 
+def notes(instance: str, topic: str = "") -> str:
+    """Prefix of what is noted of an instance's cluster; the next segments are topic and point."""
+    return f"{ROOT}{instance}/context/" + (f"{topic}/" if topic else "")
+
+
+def note(instance: str, topic: str, point: str) -> str:
+    return f"{notes(instance, topic)}{point}"
+
+
 def verdicts(instance: str) -> str:
     """Prefix of all verdicts of an instance; the next segment is the point."""
     return f"{ROOT}{instance}/verdicts/"

@@ -43,6 +43,11 @@ class Instance:
         return f"{self.policy.name}.{self.cluster.name}"
 
     @property
+    def has_context(self) -> bool:
+        """Whether a point has something beside it that is no object of the cluster."""
+        return self.cluster.aks is not None or self.policy.image_check is not None
+
+    @property
     def backup_dag(self) -> str:
         """The id of the Airflow DAG that backs this instance up."""
         return f"backup.{self.id}"

@@ -21,6 +21,7 @@ from lifeboat.policy.fields import (
     unique,
 )
 from lifeboat.policy.hooks import Hooks, PodHooks
+from lifeboat.policy.images import ImageCheck
 from lifeboat.policy.places import ClusterEntry, ClustersFile, VaultEntry, VolumeReaderEntry
 from lifeboat.policy.quiet import Quiesce
 from lifeboat.policy.residency import Residency
@@ -227,6 +228,11 @@ class Policy(Strict):
         default=None,
         description="Where copies may lie: the cluster with its snapshots, the vault, and the"
         " cluster of a restore. Default none: everywhere.",
+    )
+    image_check: ImageCheck | None = Field(
+        default=None,
+        description="Whether registries are asked if every image of a point can still be had, and"
+        " who asks. Default none: Lifeboat talks to no registry.",
     )
     upkeep: Upkeep = Field(
         default_factory=Upkeep,

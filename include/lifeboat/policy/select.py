@@ -19,6 +19,7 @@ from lifeboat.policy.filters import (
     namespaces_once,
 )
 from lifeboat.policy.globs import any_matches
+from lifeboat.policy.owners import ManagedBy
 from lifeboat.policy.patterns import (
     EVERY_KIND,
     Globs,
@@ -127,6 +128,11 @@ class Select(Strict):
         " rules of select; what others need is taken only if the filter of its kind lets it."
         " Default none.",
     )
+    managed_by: ManagedBy = Field(
+        default_factory=ManagedBy,
+        description="What happens to objects that Helm, Argo CD or Flux own. Default: they are"
+        " captured like all others.",
+    )
     cluster_scoped: Literal["auto", "all", "none"] = Field(
         default="auto",
         description="Objects outside namespaces (CRDs, ClusterRoles, volumes, ...). auto: all that"
@@ -187,6 +193,6 @@ class Select(Strict):
 
     def takes_whole(self, namespace: str) -> bool:
         """Whether every kind of object of a selected namespace is taken, whatever its labels."""
-        narrowed = self.labels or self.any_labels or self.kinds.exclude
+        narrowed = self.labels or self.any_labels or self.kinds.exclude or self.managed_by.left
         filtered = any(any_matches(one.namespaces, namespace) for one in self.namespace_filters)
         return not narrowed and not filtered and EVERY_KIND in self.kinds.include

@@ -10,7 +10,8 @@ from lifeboat.clock import parse_rfc3339, rfc3339
 from lifeboat.errors import LifeboatError, NotProven
 from lifeboat.point import layout
 from lifeboat.point.facts import CheckResult, Phase, Verdict, record_verdict
-from lifeboat.point.manifest import read_manifest
+from lifeboat.point.images import read_images
+from lifeboat.point.manifest import open_contents, read_manifest
 from lifeboat.proof.checks import Tested, run_checks
 from lifeboat.proof.scratch import make_scratch, tear_down
 from lifeboat.restore.model import (
@@ -32,6 +33,7 @@ from lifeboat.restore.run import (
     summary,
 )
 from lifeboat.restore.volumes import abandon_volumes
+from lifeboat.steps.check_images import check_images, describe, lost
 from lifeboat.steps.context import Context
 
 
@@ -109,8 +111,19 @@ def judge(
         phases=_phases(account, results),
         checks=results,
         error="; ".join(account.failed),
+        images_lost=_images_lost(context, plan),
     )
     return record_verdict(context.vault, verdict)
+
+
+def _images_lost(context: Context, plan: RestorePlan) -> tuple[str, ...]:
+    """Images of the point that no registry gives any more; none where the policy asks none. No
+    check: the pods of this very restore may have had them from their nodes."""
+    if context.registries is None:
+        return ()
+    manifest = read_manifest(context.vault, plan.request.instance, plan.request.point)
+    uses = read_images(open_contents(context.vault, manifest))
+    return tuple(describe(state) for state in lost(check_images(context.registries, uses)))
 
 
 def record_failure(

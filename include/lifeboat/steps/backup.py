@@ -13,6 +13,7 @@ from lifeboat.steps.context import Context
 from lifeboat.steps.dump import dump_shard
 from lifeboat.steps.enumerate import enumerate_scope
 from lifeboat.steps.freeze import freeze, limited, thaw, wait_cut
+from lifeboat.steps.note import note_context
 from lifeboat.steps.scope import Scope
 from lifeboat.steps.settle import settle, wait
 from lifeboat.steps.snapshot import Started, start_batch
@@ -38,6 +39,7 @@ def backup(context: Context, run: Run, say: Say) -> Manifest | None:
         _volumes(context, scope, say)
     manifest = commit_point(context, scope)
     say(f"committed {manifest.point}")
+    note_context(context, manifest, say)
     return manifest
 
 

@@ -10,8 +10,10 @@ from lifeboat.policy.instance import Instance
 from lifeboat.ports.calls import Calls
 from lifeboat.ports.cluster import Cluster
 from lifeboat.ports.copies import Copies
+from lifeboat.ports.definition import Definitions
 from lifeboat.ports.disks import Disks
 from lifeboat.ports.pods import Pods
+from lifeboat.ports.registry import Registries
 from lifeboat.ports.volumes import VolumeReader
 from lifeboat.vault.vault import Vault
 
@@ -49,7 +51,8 @@ class AtCopy:
 class Context:
     """Made by `lifeboat.wiring`, which alone knows the adapters behind the ports. `copies` is None
     where snapshots cannot be copied, `pods` where no command can be run in a pod, `calls` where no
-    request can be sent for a hook."""
+    request can be sent for a hook, `definitions` where nobody manages the cluster, `registries`
+    where the policy does not want them asked."""
 
     instance: Instance
     cluster: Cluster
@@ -60,3 +63,5 @@ class Context:
     copies: Copies | None = None
     pods: Pods | None = None
     calls: Calls | None = None
+    definitions: Definitions | None = None
+    registries: Registries | None = None

@@ -24,7 +24,7 @@ from lifeboat.steps.transfer import IN_FLIGHT, Transfer
 from lifeboat.vault.vault import Vault
 
 Say = Callable[[str], None]
-_BESIDE = (layout.holds, layout.releases, layout.verdicts, layout.gaps)
+_BESIDE = (layout.holds, layout.releases, layout.verdicts, layout.gaps, layout.notes)
 _NAMED = 20  # blobs that a message names of one point
 
 

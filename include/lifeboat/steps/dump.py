@@ -28,6 +28,7 @@ from lifeboat.point.manifest import LeftOut, open_contents, read_manifest
 from lifeboat.policy.selection import opted_out
 from lifeboat.ports.cluster import Kind
 from lifeboat.ports.fields import Fields
+from lifeboat.steps import owned
 from lifeboat.steps.context import Context
 from lifeboat.steps.listing import Arrived, Failed, list_all, worth_retrying
 from lifeboat.steps.needs import Needs
@@ -94,6 +95,7 @@ class _Dump:
 
     def restart(self, listing: Listing) -> None:
         voided = self._caught.pop(listing, None)
+        self._sieve.void(listing)
         self._held -= len(voided.rows) if voided else 0
 
     def take(self, listing: Listing, page: Iterable[Fields]) -> None:
@@ -151,6 +153,8 @@ class _Dump:
         for listing, caught in self._caught.items():
             self._tell_opted_out(listing, caught)
         self._tell_withheld()
+        for listing, counts in self._sieve.owned.items():
+            self.left_out += owned.told(listing.kind, counts)
         every = self._caught.values()
         return Part(
             shard=self._shard.id,

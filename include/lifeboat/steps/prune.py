@@ -16,6 +16,7 @@ import msgspec
 from lifeboat.clock import rfc3339
 from lifeboat.errors import Conflict, Damaged, LifeboatError
 from lifeboat.point import catalog, layout
+from lifeboat.point.context import unneeded_notes
 from lifeboat.point.facts import Tombstone, record_tombstone, removed_points
 from lifeboat.point.liveness import mentioned_by, needed_by
 from lifeboat.point.manifest import Manifest, read_manifest
@@ -140,8 +141,8 @@ def _freed_in_fact(context: Custody, plan: PrunePlan, removed: list[str]) -> lis
 
 def working_documents(context: Custody) -> list[str]:
     """Keys of what runs left that are over: scopes and parts of points that are removed, or were
-    committed a day ago, and the claims of such runs. A task of such a run that is cleared later
-    finds no claim and captures a new point."""
+    committed a day ago, the claims of such runs, and notes that hold for no point. A task of such a
+    run that is cleared later finds no claim and captures a new point."""
     instance, vault = context.instance.id, context.vault
     committed = set(catalog.point_ids(vault, instance))
     removed = removed_points(vault, instance) - committed  # a locked point outlives its tombstone
@@ -152,6 +153,8 @@ def working_documents(context: Custody) -> list[str]:
             point = stat.key.removeprefix(prefix).split("/", 1)[0]
             if point in removed or (point in committed and stat.created < old):
                 found.append(stat.key)
+    if context.disks is not None:  # to a copy, the next run would bring them again
+        found += unneeded_notes(vault, instance, committed)
     for stat in vault.store.list(layout.claims(instance)):
         if stat.created < old and _is_over(vault, stat.key, removed | committed):
             found.append(stat.key)

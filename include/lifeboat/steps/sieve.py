@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 
+from lifeboat.point.owned import bringer
 from lifeboat.policy.picking import CLUSTER_SCOPE, Picker
 from lifeboat.policy.select import Select
 from lifeboat.ports.marks import MANAGED
@@ -15,14 +17,38 @@ Takes = Callable[[Stripped], bool]
 
 class Sieve:
     """One policy over the namespaces of a scope. `withheld` are objects that others need and a
-    filter of the policy leaves out: their titles, with the filter."""
+    filter of the policy leaves out: their titles, with the filter. `owned` counts what is left to
+    whoever brings it back, for each listing by owner and namespace."""
 
     def __init__(self, select: Select, namespaces: Iterable[str]) -> None:
         self._picker = Picker(select, namespaces)
+        self._tools = select.managed_by.left
         self.withheld: dict[str, str] = {}
+        self.owned: dict[Listing, Counter[tuple[str, str]]] = {}
 
     def of(self, listing: Listing) -> Takes:
         """The test of one page of a listing. What opts out passes: it has to be named."""
+        takes = self._of(listing)
+        whose = bringer(listing.kind.group_kind, self._tools)
+        if whose is None:
+            return takes
+        counts = self.owned.setdefault(listing, Counter())
+
+        def leaves(item: Stripped) -> bool:
+            if not takes(item):
+                return False
+            owner = whose(item.content)
+            if owner:
+                counts[owner, item.namespace] += 1
+            return not owner
+
+        return leaves
+
+    def void(self, listing: Listing) -> None:
+        """Forget what a listing brought: it is listed anew, or not at all."""
+        self.owned.pop(listing, None)
+
+    def _of(self, listing: Listing) -> Takes:
         if listing.only is not None:
             return self._needed(listing, frozenset(listing.only))
         rules = self._picker.rules(listing.kind)

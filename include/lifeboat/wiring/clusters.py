@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from lifeboat.adapters.aks_access import aks_endpoint
@@ -11,20 +12,25 @@ from lifeboat.adapters.azure_place import AzurePlace
 from lifeboat.adapters.calls_http import HttpCalls
 from lifeboat.adapters.cluster_api import ClusterApi
 from lifeboat.adapters.copies_azure import CopiesAzure
+from lifeboat.adapters.definition_aks import DefinitionAks
 from lifeboat.adapters.disks_azure import DisksAzure
 from lifeboat.adapters.disks_csi import DisksCsi
 from lifeboat.adapters.disks_routed import DisksRouted
 from lifeboat.adapters.exec_api import ExecApi
 from lifeboat.adapters.kubeconfig import Endpoint, from_kubeconfig, from_kubeconfig_text, in_cluster
+from lifeboat.adapters.registry_oci import RegistriesOci
 from lifeboat.adapters.volumes_folder import FolderVolumes, NoVolumes
 from lifeboat.clock import Clock, utc_now
 from lifeboat.errors import UsageError
+from lifeboat.point.images import parse_image
 from lifeboat.policy.azure import AzureAccess, AzureEntry
 from lifeboat.policy.instance import Instance
 from lifeboat.policy.model import ClusterEntry
 from lifeboat.ports.cluster import Cluster
 from lifeboat.ports.copies import Copies, CopyRegion
+from lifeboat.ports.definition import Definitions
 from lifeboat.ports.disks import Disks
+from lifeboat.ports.registry import Registries
 from lifeboat.ports.volumes import VolumeReader
 from lifeboat.steps.context import Context
 from lifeboat.wiring.references import Connections, from_environment, resolve
@@ -53,6 +59,8 @@ def open_context(
         copies=copies_of(instance, cluster_entry, connections),
         pods=ExecApi(reached),
         calls=HttpCalls(lambda reference: resolve(reference, connections)),
+        definitions=definitions_of(instance.cluster, connections) if target is None else None,
+        registries=registries_of(instance, connections),
     )
 
 
@@ -96,6 +104,27 @@ def copies_of(instance: Instance, entry: ClusterEntry, connections: Connections)
     if entry.azure is None:
         return None
     return CopiesAzure(_arm(entry.azure, connections), azure_place(instance, entry.azure))
+
+
+def definitions_of(entry: ClusterEntry, connections: Connections) -> Definitions | None:
+    """Who tells how the cluster itself is defined; None where it is not known by an id of Azure."""
+    if entry.aks is None:
+        return None
+    return DefinitionAks(_arm(entry.aks, connections), *entry.aks.parts)
+
+
+def registries_of(instance: Instance, connections: Connections) -> Registries | None:
+    """Who asks registries for images; None where the policy does not want it. A login is looked up
+    when a registry wants one: a restore from a laptop, without Airflow, must not fail for it."""
+    check = instance.policy.image_check
+    if check is None:
+        return None
+    return RegistriesOci(
+        {
+            parse_image(f"{entry.host}/any").host: partial(connections.login, entry.connection)
+            for entry in check.registries
+        }
+    )
 
 
 def azure_place(instance: Instance, azure: AzureEntry) -> AzurePlace:

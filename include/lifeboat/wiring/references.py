@@ -12,6 +12,7 @@ from typing import Protocol
 
 from lifeboat.adapters.azure_arm import ArmSettings
 from lifeboat.adapters.flows_airflow import AirflowSettings
+from lifeboat.adapters.registry_oci import Login
 from lifeboat.adapters.store_azure_settings import AzureSettings
 from lifeboat.adapters.store_s3_settings import S3Settings
 from lifeboat.errors import UsageError
@@ -46,6 +47,10 @@ class Connections(Protocol):
         """Where Airflow's own REST API is, and who one is to it."""
         ...
 
+    def login(self, connection: str) -> Login:
+        """The connection's login and password."""
+        ...
+
 
 class NoConnections:
     """Outside Airflow there are none; the message says what to write instead."""
@@ -68,6 +73,9 @@ class NoConnections:
         raise self._absent(connection)
 
     def secret(self, connection: str) -> str:
+        raise self._absent(connection)
+
+    def login(self, connection: str) -> Login:
         raise self._absent(connection)
 
     def _absent(self, connection: str) -> UsageError:
