@@ -14,7 +14,7 @@ import msgspec
 from lifeboat.errors import BlobMissing, Damaged, NewerFormat, UsageError
 from lifeboat.point import layout
 from lifeboat.point.contents import Contents, TreeRef
-from lifeboat.ports.disks import StoredSnapshot
+from lifeboat.ports.disks import StoredSnapshot, Volume
 from lifeboat.vault.vault import MAJOR, MINOR, Vault
 
 
@@ -42,8 +42,25 @@ class Run(msgspec.Struct, frozen=True):
     dag: str = ""
 
 
+class FileCopy(msgspec.Struct, frozen=True, kw_only=True):
+    """The files of one volume in the vault's restic repository (docs/movers.md), since 1.1.
+
+    `id` is restic's; `bytes` of all files, `added` what they took in the store, `size` what a
+    restored volume must offer; `cut` when the snapshot was made that they were read from.
+    """
+
+    volume: Volume
+    id: str
+    files: int
+    bytes: int
+    added: int
+    size: int
+    cut: str
+    content_digest: str = ""
+
+
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
-    """Format 1.0. Times RFC 3339; sizes in bytes; `complete` is False when a LeftOut is a loss.
+    """Format 1.1. Times RFC 3339; sizes in bytes; `complete` is False when a LeftOut is a loss.
 
     Nobody removes the point before `locked_until`, whatever becomes of the policy; until
     `guarded_until` the store itself keeps every blob that the point needs. `object_bytes`
@@ -74,6 +91,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     previous: str = ""
     locked_until: str = ""
     guarded_until: str = ""
+    file_copies: tuple[FileCopy, ...] = ()
     digest: str = ""
 
 
@@ -117,5 +135,8 @@ def read_policy(vault: Vault, manifest: Manifest) -> str:
 
 
 def _digest(manifest: Manifest) -> str:
-    blank = msgspec.structs.replace(manifest, digest="")
+    """A point without file copies has the digest that it had before there were any."""
+    blank = msgspec.to_builtins(msgspec.structs.replace(manifest, digest=""))
+    if not manifest.file_copies:
+        del blank["file_copies"]
     return "sha256:" + hashlib.sha256(msgspec.json.encode(blank, order="sorted")).hexdigest()

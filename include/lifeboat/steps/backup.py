@@ -14,6 +14,7 @@ from lifeboat.steps.commit import commit_point
 from lifeboat.steps.context import Context
 from lifeboat.steps.dump import dump_shard
 from lifeboat.steps.enumerate import enumerate_scope
+from lifeboat.steps.move import move_volumes
 from lifeboat.steps.quiesce import quiesce, unquiesce
 from lifeboat.steps.scope import Scope
 from lifeboat.steps.settle import settle, start_failure, wait
@@ -52,6 +53,8 @@ def _volumes(context: Context, scope: Scope, say: Say) -> None:
     wait(context, tickets, context.instance.policy.volumes.timeout)
     part = settle(context, scope, tickets, failed)
     say(f"{len(part.snapshots)} of {len(scope.volumes)} volumes snapshotted")
+    if scope.moves:
+        move_volumes(context, scope, say)
 
 
 def _start(context: Context, scope: Scope) -> tuple[list[SnapshotTicket], list[LeftOut]]:

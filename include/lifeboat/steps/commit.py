@@ -14,8 +14,9 @@ from lifeboat.point.successor import next_tree
 from lifeboat.steps.context import Context
 from lifeboat.steps.gather import gather
 from lifeboat.steps.locks import lock_blobs, lock_manifest
+from lifeboat.steps.move import moved_volumes
 from lifeboat.steps.related import dump_related
-from lifeboat.steps.scope import VOLUMES_PART, Part, Scope, VolumesPart
+from lifeboat.steps.scope import VOLUMES_PART, MovedVolume, Part, Scope, VolumesPart
 from lifeboat.vault.dictionaries import train
 from lifeboat.vault.packs import pack_key
 from lifeboat.vault.vault import Vault
@@ -36,10 +37,11 @@ def commit_point(context: Context, scope: Scope) -> Manifest:
     parts = [_part(context, scope, shard.id) for shard in scope.shards]
     parts += dump_related(context, scope, parts)
     volumes = _volumes(context, scope)
+    moved = moved_volumes(context, scope, volumes)
     _ensure_packs(context, scope, parts)
     previous = _previous(context, scope)
     tree = _tree(context.vault, previous, parts)
-    left_out = _merge_left_out(scope, parts, volumes)
+    left_out = _merge_left_out(scope, parts, volumes, moved)
     _keep_policy(context)
     captured_to = max(volumes.captured_to, *(part.captured_to for part in parts), "")
     lock = context.instance.policy.retention.lock
@@ -56,6 +58,7 @@ def commit_point(context: Context, scope: Scope) -> Manifest:
         run=scope.run,
         tree=tree,
         volumes=volumes.snapshots,
+        file_copies=tuple(one.copy for one in moved if one.copy),
         left_out=left_out,
         warnings=scope.warnings,
         objects=sum(part.objects for part in parts),
@@ -134,9 +137,10 @@ def _keep_policy(context: Context) -> None:
 
 
 def _merge_left_out(
-    scope: Scope, parts: Iterable[Part], volumes: VolumesPart
+    scope: Scope, parts: Iterable[Part], volumes: VolumesPart, moved: Iterable[MovedVolume]
 ) -> tuple[LeftOut, ...]:
     found = [*scope.left_out, *volumes.left_out]
+    found += [one.left_out for one in moved if one.left_out]
     for part in parts:
         found += part.left_out
     return tuple(dict.fromkeys(found))

@@ -10,6 +10,7 @@ from lifeboat.policy.instance import Instance
 from lifeboat.ports.cluster import Cluster
 from lifeboat.ports.copies import Copies
 from lifeboat.ports.disks import Disks
+from lifeboat.ports.movers import Movers, Repository
 from lifeboat.ports.volumes import VolumeReader
 from lifeboat.vault.vault import Vault
 
@@ -29,6 +30,11 @@ class Custody(Protocol):
         ...
 
     @property
+    def repository(self) -> Repository | None:
+        """The files of volumes beside the vault; None in a copy, and where nobody can ask."""
+        ...
+
+    @property
     def clock(self) -> Clock: ...
 
 
@@ -41,12 +47,14 @@ class AtCopy:
     vault: Vault
     clock: Clock
     disks: None = None
+    repository: None = None
 
 
 @dataclass(frozen=True)
 class Context:
     """Made by `lifeboat.wiring`, which alone knows the adapters behind the ports. `copies` is None
-    where snapshots cannot be copied."""
+    where snapshots cannot be copied, `movers` and `repository` where no restic gets at the vault's
+    store."""
 
     instance: Instance
     cluster: Cluster
@@ -55,3 +63,5 @@ class Context:
     reader: VolumeReader
     clock: Clock
     copies: Copies | None = None
+    movers: Movers | None = None
+    repository: Repository | None = None

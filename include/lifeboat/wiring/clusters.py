@@ -11,6 +11,7 @@ from lifeboat.adapters.cluster_api import ClusterApi
 from lifeboat.adapters.copies_azure import CopiesAzure
 from lifeboat.adapters.disks_azure import DisksAzure
 from lifeboat.adapters.disks_csi import DisksCsi
+from lifeboat.adapters.disks_filled import DisksFilled
 from lifeboat.adapters.disks_routed import DisksRouted
 from lifeboat.adapters.kubeconfig import Endpoint, from_kubeconfig, from_kubeconfig_text, in_cluster
 from lifeboat.adapters.volumes_folder import FolderVolumes, NoVolumes
@@ -24,6 +25,7 @@ from lifeboat.ports.copies import Copies, CopyRegion
 from lifeboat.ports.disks import Disks
 from lifeboat.ports.volumes import VolumeReader
 from lifeboat.steps.context import Context
+from lifeboat.wiring.movers import open_files
 from lifeboat.wiring.references import Connections, from_environment
 from lifeboat.wiring.vaults import unlock
 
@@ -39,14 +41,19 @@ def open_context(
     cluster_entry = target or instance.cluster
     _ensure_allowed(instance, target)
     cluster = ClusterApi(endpoint(cluster_entry, connections))
+    vault = unlock(instance.vault, connections)
+    disks = disks_of(instance, cluster_entry, cluster, connections, clock)
+    files = open_files(instance, cluster, disks, vault, connections, clock)
     return Context(
         instance=instance,
         cluster=cluster,
-        vault=unlock(instance.vault, connections),
-        disks=disks_of(instance, cluster_entry, cluster, connections, clock),
+        vault=vault,
+        disks=DisksFilled(disks, files.movers, cluster) if files else disks,
         reader=volume_reader(cluster_entry),
         clock=clock,
         copies=copies_of(instance, cluster_entry, connections),
+        movers=files.movers if files else None,
+        repository=files.repository if files else None,
     )
 
 
