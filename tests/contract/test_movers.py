@@ -7,6 +7,7 @@ the clone's folder; everything else is real, or keeps the contract of cluster an
 from __future__ import annotations
 
 import json
+import subprocess
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -95,6 +96,8 @@ class Scene:
         kubelet.run(self.namespace, name)
 
     def _bound(self, claim: str) -> bool:
+        if isinstance(self.world, _Memory):
+            self.world.provision(self.namespace, claim)
         live = self.cluster.get(CLAIM, self.namespace, claim)
         return bool((live.get("status") or {}).get("phase") == "Bound")
 
@@ -170,6 +173,13 @@ class _Memory:
     def make_volume(self, namespace: str, name: str, content: dict[str, bytes]) -> Any:
         return self.disks.make_volume(namespace, name, content)
 
+    def provision(self, namespace: str, claim: str) -> None:
+        """As a provisioner does; a clone has its snapshot's bytes."""
+        live = self.cluster.get(CLAIM, namespace, claim)
+        if not live["spec"].get("volumeName"):
+            content = FILES if mover_pod.MOVER in live["metadata"].get("labels", {}) else {}
+            self.disks._bind(live, dict(content))
+
     def lose_snapshot(self, ticket: Any) -> None: ...
     def write(self, volume: Any, path: str, data: bytes) -> None: ...
 
@@ -232,13 +242,13 @@ def test_an_attempt_after_the_pod_was_lost_finds_what_the_first_one_stored(scene
 def test_a_pod_that_fails_says_why_in_restic_s_words(scene: Scene) -> None:
     movers = scene.movers
     movers.start(scene.save)
-    blocked = scene.folder / "vault" / "files"
-    blocked.parent.mkdir()
-    blocked.write_text("a file where the repository should be")
+    other = {"RESTIC_PASSWORD": "of another vault"}
+    place = str(scene.folder / "vault" / "files")
+    subprocess.run([str(scene.restic), "-r", place, "init"], env=other, check=True, timeout=300)
     scene.ends(scene.save)
     state = movers.poll(scene.save)
     assert state.phase == "failed"
-    assert "files" in state.error
+    assert "wrong password" in state.error
     assert PASSWORD not in state.error
     movers.finish(scene.save)
     assert scene.made() == []

@@ -6,7 +6,7 @@ from typing import Any
 
 from airflow.sdk import DAG, Asset, TriggerRule, task
 
-from lifeboat.pipeline import backup_tasks
+from lifeboat.pipeline import backup_tasks, move_tasks
 from lifeboat.pipeline.frame import documentation, run_limit, tags, task_defaults, timetable
 from lifeboat.policy.instance import Instance
 
@@ -15,6 +15,7 @@ _ALL = ["dump", "volumes", *_SNAPSHOTS, "commit", "prune"]
 _HOOKS = ["quiesce", "unquiesce"]
 _COPY = "copy"
 _REGIONS = "copy_regions"
+_MOVES = ["move", "clear_movers"]
 
 
 def point_asset(instance: Instance) -> Asset:
@@ -27,7 +28,8 @@ def point_asset(instance: Instance) -> Asset:
 
 
 def backup_dag(instance: Instance) -> DAG:
-    """The graph depends on the policy only in whether there are hooks, volumes and copies."""
+    """The graph depends on the policy only in whether there are hooks, volumes, copies and a
+    vault tier."""
     policy = instance.policy
     with DAG(
         dag_id=instance.backup_dag,
@@ -50,6 +52,7 @@ class _Graph:
         self._instance = instance
         self._hooks = bool(instance.policy.hooks)
         self._regions = bool(instance.policy.volumes.azure.copies)
+        self._moves = instance.policy.volumes.vault_tier is not None
 
     def build(self) -> None:
         instance = self._instance.id
@@ -61,6 +64,7 @@ class _Graph:
                 *(_HOOKS if self._hooks else []),
                 *([_COPY] if self._instance.copies else []),
                 *([_REGIONS] if self._regions else []),
+                *(_MOVES if self._moves else []),
             ],
         )
         dumped = (
@@ -72,7 +76,7 @@ class _Graph:
             .partial(instance=instance)
             .expand(shard=shards)
         )
-        settled = self._snapshots(shards, dumped)
+        settled = self._move(shards, self._snapshots(shards, dumped))
         committed = self._commit()
         pruned = task(task_id="prune")(backup_tasks.prune)(instance=instance)
         told = task(task_id="report", trigger_rule=TriggerRule.ALL_DONE)(backup_tasks.report)(
@@ -102,7 +106,11 @@ class _Graph:
     def _snapshots(self, shards: Any, dumped: Any) -> Any:
         instance = self._instance.id
         titles = task(task_id="volumes")(backup_tasks.volumes)(
-            otherwise_skip=[*_SNAPSHOTS, *(_HOOKS if self._hooks else [])],
+            otherwise_skip=[
+                *_SNAPSHOTS,
+                *(_HOOKS if self._hooks else []),
+                *(_MOVES if self._moves else []),
+            ],
         )
         tickets = (
             task(
@@ -123,6 +131,19 @@ class _Graph:
             # A volume that could not be snapshotted is named in the point and does not prevent it.
             trigger_rule=TriggerRule.ALL_DONE,
         )
+
+    def _move(self, shards: Any, settled: Any) -> Any:
+        """Files go into the vault before the point is there, so that it can name them. The teardown
+        is that of `enumerate`, for the reason that _quiesce gives."""
+        if not self._moves:
+            return settled
+        moved = move_tasks.MoveOperator(task_id="move", instance=self._instance.id)
+        cleared = task(task_id="clear_movers", retries=5)(move_tasks.clear_movers)(
+            instance=self._instance.id
+        )
+        settled >> moved >> cleared
+        cleared.as_teardown(setups=shards, on_failure_fail_dagrun=False)
+        return moved
 
     def _quiesce(self, shards: Any, titles: Any, tickets: Any, dumped: Any) -> None:
         """After the dump, so that a stilled replica count is never captured.

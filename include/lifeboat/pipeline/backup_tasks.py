@@ -75,7 +75,7 @@ def dump(instance: str, shard: dict[str, str]) -> int:
 
     with leaving_errors():
         opened = open_instance(instance)
-        part = dump_shard(opened, _scope(opened), shard["id"])
+        part = dump_shard(opened, scope_of(opened), shard["id"])
     say(f"{part.objects} objects, {part.new_objects} new ({part.new_bytes} bytes)")
     for entry in part.left_out:
         say(f"left out ({entry.severity}): {entry.what}: {entry.reason}")
@@ -127,7 +127,7 @@ def snapshot(instance: str, volume: str) -> Plain:
     with leaving_errors():
         opened = open_instance(instance)
         try:
-            ticket = start_snapshot(opened, _scope(opened), volume)
+            ticket = start_snapshot(opened, scope_of(opened), volume)
         except LifeboatError as error:
             left_out = msgspec.to_builtins(start_failure(volume, error))
             get_current_context()["ti"].xcom_push(key=_LEFT_OUT_KEY, value=left_out)
@@ -168,7 +168,7 @@ class SettleOperator(WaitingOperator):
         refused = ti.xcom_pull(task_ids="snapshot", key=_LEFT_OUT_KEY) or []
         part = settle(
             opened,
-            _scope(opened),
+            scope_of(opened),
             [ticket_from(plain) for plain in arguments["tickets"]],
             msgspec.convert(refused if isinstance(refused, list) else [refused], list[LeftOut]),
         )
@@ -184,7 +184,7 @@ def commit(instance: str, outlet_events: Any, asset: Any) -> dict[str, Any]:
 
     with leaving_errors():
         opened = open_instance(instance)
-        manifest = commit_point(opened, _scope(opened))
+        manifest = commit_point(opened, scope_of(opened))
     told: dict[str, Any] = {
         "point": manifest.point,
         "captured_to": manifest.captured_to,
@@ -270,7 +270,7 @@ def report(instance: str) -> None:
         return
     committed = pull("commit")
     if not committed:
-        told = errors_of(["enumerate", "dump", "volumes", "quiesce", "settle", "commit"])
+        told = errors_of(["enumerate", "dump", "volumes", "quiesce", "settle", "move", "commit"])
         raise PointIncomplete(
             "this run made no point\n" + "\n".join(f"  {line}" for line in told),
             hint="mend the cause and clear the failed task: the run goes on where it stopped",
@@ -298,7 +298,7 @@ def report(instance: str) -> None:
     )
 
 
-def _scope(opened: Context) -> Scope:
+def scope_of(opened: Context) -> Scope:
     """What `enumerate` decided.
 
     Asked for by its XCom and not as an argument, which would make every task its direct downstream:

@@ -58,10 +58,22 @@ def workloads(context: Context, arguments: Plain) -> list[str]:
     return not_ready(context.cluster, plan)
 
 
+def moves(context: Context, arguments: Plain) -> list[str]:
+    """Volumes of `point` whose files are on the way into the vault; starts those whose turn it
+    is."""
+    from lifeboat.point import layout
+    from lifeboat.steps.move import look
+    from lifeboat.steps.scope import Scope
+
+    key = layout.scope(context.instance.id, arguments["point"])
+    return look(context, context.vault.get_document(key, Scope))
+
+
 LOOKS: dict[str, Callable[[Context, Plain], list[str]]] = {
     "snapshots": snapshots,
     "claims": claims,
     "workloads": workloads,
+    "moves": moves,
 }
 
 

@@ -30,6 +30,11 @@ class Custody(Protocol):
         ...
 
     @property
+    def movers(self) -> Movers | None:
+        """None in a copy: no cluster is asked for there."""
+        ...
+
+    @property
     def repository(self) -> Repository | None:
         """The files of volumes beside the vault; None in a copy, and where nobody can ask."""
         ...
@@ -47,6 +52,7 @@ class AtCopy:
     vault: Vault
     clock: Clock
     disks: None = None
+    movers: None = None
     repository: None = None
 
 
