@@ -71,7 +71,7 @@ def ensure_built(report: Report) -> Binaries:
     driver = [path for path in (ROOM / "csidriver").rglob("*.go") if "_test" not in path.stem]
 
     def control_plane(home: Path) -> None:
-        _compile(go, "tool", home / "bin", report)
+        compile_tools(go, "tool", home / "bin", report, flags=_link_flags())
         (home / "bin" / "server").rename(home / "bin" / "etcd")
         _copy_manifests(go, home / "manifests")
 
@@ -81,7 +81,9 @@ def ensure_built(report: Report) -> Binaries:
             "csidriver",
             modules + driver,
             toolchain,
-            lambda home: _compile(go, "./csidriver", home / "bin", report),
+            lambda home: compile_tools(
+                go, "./csidriver", home / "bin", report, flags=_link_flags()
+            ),
             report,
         ),
     )
@@ -105,15 +107,21 @@ def _link_flags() -> str:
     return "-s -w " + " ".join(f"-X {_VERSION_PACKAGE}.{k}={v}" for k, v in values.items())
 
 
-def _compile(go: Path, pattern: str, target: Path, report: Report) -> None:
+def compile_tools(
+    go: Path, pattern: str, target: Path, report: Report, *, flags: str, room: Path = ROOM
+) -> None:
+    """Compile what `pattern` names in the module at `room` into the new folder `target`.
+
+    Raises LocalClusterError with the compiler's words.
+    """
     target.mkdir(parents=True)
-    packages = len(run_go(go, "list", "-deps", pattern).splitlines())
-    recipe = ["-trimpath", "-ldflags", _link_flags(), "-o", f"{target}/"]
+    packages = len(run_go(go, "list", "-deps", pattern, room=room).splitlines())
+    recipe = ["-trimpath", "-ldflags", flags, "-o", f"{target}/"]
     lines: list[str] = []
     with (
         subprocess.Popen(
             [str(go), "build", "-v", *recipe, pattern],
-            cwd=ROOM,
+            cwd=room,
             env=go_environment(),
             stderr=subprocess.PIPE,
             text=True,

@@ -27,11 +27,11 @@ def go_environment() -> dict[str, str]:
     return {**os.environ, "CGO_ENABLED": "0", "GOWORK": "off", "GOTOOLCHAIN": "local"}
 
 
-def run_go(go: Path, *arguments: str) -> str:
+def run_go(go: Path, *arguments: str, room: Path = ROOM) -> str:
     """The standard output of one Go command run beside go.mod; raises LocalClusterError."""
     done = subprocess.run(
         [str(go), *arguments],
-        cwd=ROOM,
+        cwd=room,
         env=go_environment(),
         capture_output=True,
         text=True,

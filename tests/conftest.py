@@ -10,6 +10,7 @@ pytest_plugins = [
     "tests.support.azurite",
     "tests.support.browser",
     "tests.support.cluster",
+    "tests.support.kubelet",
     "tests.support.registry",
     "tests.support.s3",
     "tests.support.worm_azurite",

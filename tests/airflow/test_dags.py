@@ -223,6 +223,18 @@ def test_other_dags_are_held_before_the_freeze_and_let_go_whatever_happens(
     assert found.imported == []
 
 
+def test_files_go_to_the_vault_before_the_point_names_them(include: Callable[..., Path]) -> None:
+    found = parse_dags(include(shop=SHOP + "volumes: {vaultTier: {}}\n"))
+    assert found.errors == {}
+    graph = found.graph("backup.shop.east")
+    assert graph["settle"] == ["move"]
+    assert graph["move"] == ["clear_movers", "commit"]
+    tasks = found.dags["backup.shop.east"]["tasks"]
+    assert tasks["clear_movers"]["teardown"]
+    assert "clear_movers" in graph["enumerate"]
+    assert found.imported == []
+
+
 def test_a_test_restore_is_torn_down_whatever_happens(parsed: Parsed) -> None:
     graph = parsed.graph("test_restore.shop.east")
     order = ["choose", "scratch", "volumes", "resources", "ready", "checks", "verdict"]

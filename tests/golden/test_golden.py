@@ -65,7 +65,7 @@ def test_the_words_of_documents_are_those_of_the_format() -> None:
     assert hashlib.sha256(documents.WORDS).hexdigest() == digest
 
 
-YOUNGER = ("freeze", "quiet", "capture")  # than 1.0
+YOUNGER = ("freeze", "quiet", "capture", "file_copies")  # than 1.0
 
 
 def test_a_program_of_1_0_passes_over_what_is_younger() -> None:

@@ -22,7 +22,7 @@ from lifeboat.errors import AlreadyExists, Conflict, Forbidden, Invalid, NotFoun
 from lifeboat.ports.cluster import Discovery, Json, Kind, Page, PatchType
 from lifeboat.ports.fields import Fields, FieldsPage
 from tests.support.json_patch import json_patch, merge_patch
-from tests.support.kinds import BUILT_IN, CRD, NAMESPACE, SNAPSHOT_KINDS, VERBS
+from tests.support.kinds import BUILT_IN, CRD, NAMESPACE, POD, SNAPSHOT_KINDS, VERBS
 from tests.support.labels import label_matcher
 
 _Key = tuple[str, str, str]  # resource, namespace ("" if none), name
@@ -70,13 +70,15 @@ def split(pages: Iterable[Page]) -> Iterator[FieldsPage]:
 
 @dataclass
 class FakeCluster:
-    """An API server's storage. `reactions` maps `Deployment.apps` to a function that may change
-    an object as it is created (a controller's work, done at once)."""
+    """An API server's storage. `logs`: what pods say, by `namespace/name`. `reactions` maps
+    `Deployment.apps` to a function that may change an object as it is created (a controller's work,
+    done at once)."""
 
     clock: Clock = utc_now
     kinds: list[Kind] = field(default_factory=lambda: [*BUILT_IN, *SNAPSHOT_KINDS])
     failures: dict[str, str] = field(default_factory=dict)
     reactions: dict[str, Reaction] = field(default_factory=dict)
+    logs: dict[str, str] = field(default_factory=dict)
     calls: list[ClusterCall] = field(default_factory=list)
     server_version: str = "v1.36.3"
     _objects: dict[_Key, Json] = field(default_factory=dict)
@@ -216,6 +218,12 @@ class FakeCluster:
             if dry_run:
                 return changed
             return self._change(kind, namespace, name, changed, keep_status=not subresource)
+
+    def log(self, namespace: str, pod: str, *, lines: int) -> str:
+        with self._lock:
+            self._enter("log", "pods", namespace, pod)
+            self._find(POD, namespace, pod)
+            return "\n".join(self.logs.get(f"{namespace}/{pod}", "").splitlines()[-lines:])
 
     def delete(
         self,

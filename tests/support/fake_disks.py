@@ -161,6 +161,11 @@ class FakeDisks:
         living = self._living().values()
         return tuple(s.stored for s in living if s.ticket.instance == instance)
 
+    def restore_ticket(
+        self, snapshot: StoredSnapshot, *, namespace: str, claim: str, restore_id: str
+    ) -> RestoreTicket:
+        return RestoreTicket(snapshot, namespace, claim, restore_id, "", "")
+
     def start_restore(
         self,
         snapshot: StoredSnapshot,
@@ -171,7 +176,9 @@ class FakeDisks:
         claim_body: Json,
     ) -> RestoreTicket:
         self.faults.enter("start_restore")
-        ticket = RestoreTicket(snapshot, namespace, claim, restore_id, "", "")
+        ticket = self.restore_ticket(
+            snapshot, namespace=namespace, claim=claim, restore_id=restore_id
+        )
         live = self._claim(namespace, claim)
         if live is None:
             body = deepcopy(claim_body)

@@ -53,6 +53,14 @@ class AzureRestore:
         self._places = places
         self._own_tags = tags
 
+    def ticket(
+        self, snapshot: StoredSnapshot, namespace: str, claim: str, restore_id: str
+    ) -> RestoreTicket:
+        """By it the disk is found again, whether it was asked for or not."""
+        name = api.helper_name(restore_id, namespace, claim)
+        disk = ArmId(*self._disks, "disks", name)
+        return RestoreTicket(snapshot, namespace, claim, restore_id, str(disk), name)
+
     def start(
         self,
         snapshot: StoredSnapshot,
@@ -63,9 +71,9 @@ class AzureRestore:
     ) -> RestoreTicket:
         """Raises AlreadyExists for a stranger's claim, SnapshotFailed when neither the snapshot nor
         a copy of it lies in the cluster's region, NotReady, Throttled."""
-        name = api.helper_name(restore_id, namespace, claim)
+        ticket = self.ticket(snapshot, namespace, claim, restore_id)
+        name = ticket.content_name
         disk = ArmId(*self._disks, "disks", name)
-        ticket = RestoreTicket(snapshot, namespace, claim, restore_id, str(disk), name)
         there = claim_api.find(self._cluster, api.CLAIM, namespace, claim)
         claim_api.refuse_stranger(there, ticket)
         body = there or claim_api.restored_claim(claim_body, restore_id, snapshot.size)

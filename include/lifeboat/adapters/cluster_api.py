@@ -40,6 +40,7 @@ class _ListMeta(msgspec.Struct, rename="camel"):
     remaining_item_count: int | None = None
 
 
+_POD = Kind("", "v1", "pods", "Pod", namespaced=True)
 _T = TypeVar("_T")
 
 
@@ -147,6 +148,10 @@ class ClusterApi:
             "PATCH", path, body=_encode(body), content_type=_PATCH_TYPES[patch_type]
         )
         return _decoded(_object, answer)
+
+    def log(self, namespace: str, pod: str, *, lines: int) -> str:
+        path = _path(_POD, namespace, pod, "log") + _query(tailLines=str(lines))
+        return self._http.request("GET", path).decode(errors="replace")
 
     def delete(
         self,

@@ -149,6 +149,11 @@ class DisksAzure:
             and not (spared(live) and self._chain.needed(live))
         )
 
+    def restore_ticket(
+        self, snapshot: StoredSnapshot, *, namespace: str, claim: str, restore_id: str
+    ) -> RestoreTicket:
+        return self._restore.ticket(snapshot, namespace, claim, restore_id)
+
     def start_restore(
         self,
         snapshot: StoredSnapshot,

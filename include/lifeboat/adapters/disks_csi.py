@@ -143,6 +143,12 @@ class DisksCsi:
                 stored.append(_stored(live, instance, content))
         return tuple(stored)
 
+    def restore_ticket(
+        self, snapshot: StoredSnapshot, *, namespace: str, claim: str, restore_id: str
+    ) -> RestoreTicket:
+        name = api.helper_name(restore_id, namespace, claim)
+        return RestoreTicket(snapshot, namespace, claim, restore_id, name, name)
+
     def start_restore(
         self,
         snapshot: StoredSnapshot,
@@ -152,8 +158,10 @@ class DisksCsi:
         restore_id: str,
         claim_body: Json,
     ) -> RestoreTicket:
-        name = api.helper_name(restore_id, namespace, claim)
-        ticket = RestoreTicket(snapshot, namespace, claim, restore_id, name, name)
+        ticket = self.restore_ticket(
+            snapshot, namespace=namespace, claim=claim, restore_id=restore_id
+        )
+        name = ticket.snapshot_name
         there = self._find(api.CLAIM, namespace, claim)
         claim_api.refuse_stranger(there, ticket)
         if there is not None and there["spec"].get("volumeName"):

@@ -58,6 +58,13 @@ class DisksRouted:
     def list_marked(self, instance: str) -> tuple[StoredSnapshot, ...]:
         return (*self._csi.list_marked(instance), *self._azure.list_marked(instance))
 
+    def restore_ticket(
+        self, snapshot: StoredSnapshot, *, namespace: str, claim: str, restore_id: str
+    ) -> RestoreTicket:
+        return self._of(snapshot.maker).restore_ticket(
+            snapshot, namespace=namespace, claim=claim, restore_id=restore_id
+        )
+
     def start_restore(
         self,
         snapshot: StoredSnapshot,

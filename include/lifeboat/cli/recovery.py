@@ -50,6 +50,9 @@ def restore(
         str, typer.Option(help="objects that exist: `skip` leaves them, `merge` updates them")
     ] = "skip",
     volumes: Annotated[bool, typer.Option(help="bring volumes back with their data")] = True,
+    from_vault: Annotated[
+        bool, typer.Option("--from-vault", help="volumes from their files in the vault, if any")
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="only show the plan")] = False,
     include: Include = None,
     vault: VaultUrl = "",
@@ -70,6 +73,7 @@ def restore(
         kinds=tuple(kind or ()),
         mode=parse_mode(mode),
         volumes=volumes,
+        from_vault=from_vault,
         dry_run=dry_run,
     )
     run = f"cli-{uuid4()}"

@@ -6,7 +6,7 @@ from typing import Any
 
 from airflow.sdk import DAG, Asset, TriggerRule, task
 
-from lifeboat.pipeline import backup_tasks, quiet_tasks
+from lifeboat.pipeline import backup_tasks, move_tasks, quiet_tasks
 from lifeboat.pipeline.frame import documentation, run_limit, tags, task_defaults, timetable
 from lifeboat.pipeline.pools import cluster_slots, disk_slots
 from lifeboat.policy.instance import Instance
@@ -17,6 +17,7 @@ _HOOKS = ["quiesce", "freeze_limit", "unquiesce"]
 _COPY = "copy"
 _REGIONS = "copy_regions"
 _CONTEXT = "context"
+_MOVES = ["move", "clear_movers"]
 
 
 def point_asset(instance: Instance) -> Asset:
@@ -29,8 +30,8 @@ def point_asset(instance: Instance) -> Asset:
 
 
 def backup_dag(instance: Instance) -> DAG:
-    """The graph depends on the policy only in whether it may freeze, has copies, and a context to
-    note."""
+    """The graph depends on the policy only in whether it may freeze, has copies, a vault tier, and
+    a context to note."""
     policy = instance.policy
     with DAG(
         dag_id=instance.backup_dag,
@@ -55,6 +56,7 @@ class _Graph:
         self._held = quiet_tasks.HELD if instance.policy.quiesce else []
         self._regions = bool(instance.policy.volumes.azure.copies)
         self._context = instance.has_context
+        self._moves = instance.policy.volumes.vault_tier is not None
 
     def build(self) -> None:
         instance, policy = self._instance.id, self._instance.policy
@@ -68,6 +70,7 @@ class _Graph:
                 *([_REGIONS] if self._regions else []),
                 *self._held,
                 *([_CONTEXT] if self._context else []),
+                *(_MOVES if self._moves else []),
             ],
         )
         dumped = (
@@ -80,7 +83,8 @@ class _Graph:
             .partial(instance=instance)
             .expand(shard=shards)
         )
-        settled, watched = self._snapshots(shards, dumped)
+        snapshots, watched = self._snapshots(shards, dumped)
+        settled = self._move(shards, snapshots)
         committed = self._commit()
         pruned = task(task_id="prune")(backup_tasks.prune)(instance=instance)
         told = task(task_id="report", trigger_rule=TriggerRule.ALL_DONE)(backup_tasks.report)(
@@ -117,7 +121,12 @@ class _Graph:
         """The task that settles, and what only `report` waits for."""
         instance, policy = self._instance.id, self._instance.policy
         batches = task(task_id="volumes")(backup_tasks.volumes)(
-            otherwise_skip=[*_SNAPSHOTS, *(_HOOKS if self._hooks else []), *self._held],
+            otherwise_skip=[
+                *_SNAPSHOTS,
+                *(_HOOKS if self._hooks else []),
+                *self._held,
+                *(_MOVES if self._moves else []),
+            ],
         )
         asked = (
             task(
@@ -158,6 +167,19 @@ class _Graph:
         )
         settled >> released
         released.as_teardown(setups=shards, on_failure_fail_dagrun=True)
+
+    def _move(self, shards: Any, settled: Any) -> Any:
+        """Files go into the vault before the point is there, so that it can name them. The teardown
+        is that of `enumerate`, for the reason that _quiesce gives."""
+        if not self._moves:
+            return settled
+        moved = move_tasks.MoveOperator(task_id="move", instance=self._instance.id)
+        cleared = task(task_id="clear_movers", retries=5)(move_tasks.clear_movers)(
+            instance=self._instance.id
+        )
+        settled >> moved >> cleared
+        cleared.as_teardown(setups=shards, on_failure_fail_dagrun=False)
+        return moved
 
     def _quiesce(self, shards: Any, titles: Any, tickets: Any, dumped: Any) -> tuple[Any, Any]:
         """What thaws, and what watches over the limit.

@@ -79,7 +79,7 @@ def dump(instance: str, shard: dict[str, str]) -> int:
 
     with leaving_errors():
         opened = open_instance(instance)
-        part = dump_shard(opened, _scope(opened), shard["id"])
+        part = dump_shard(opened, scope_of(opened), shard["id"])
     say(f"{part.objects} objects, {part.new_objects} new ({part.new_bytes} bytes)")
     for entry in part.left_out:
         say(f"left out ({entry.severity}): {entry.what}: {entry.reason}")
@@ -101,7 +101,7 @@ def quiesce(instance: str) -> list[str]:
 
     with leaving_errors():
         opened = open_instance(instance)
-        scope = _scope(opened)
+        scope = scope_of(opened)
         try:
             stilled = freeze(opened, scope)
         except LifeboatError:
@@ -121,7 +121,7 @@ def unquiesce(instance: str) -> list[str]:
 
     with leaving_errors():
         opened = open_instance(instance)
-        scope = _scope(opened)
+        scope = scope_of(opened)
         tickets = [ticket_from(plain) for left in _left() for plain in left["tickets"]]
         uncut = wait_cut(opened, scope, tickets)
         thawed = thaw(opened, scope, uncut)
@@ -141,7 +141,7 @@ def snapshot(instance: str, batch: Plain) -> int:
     with leaving_errors():
         opened = open_instance(instance)
         in_flight = opened.instance.policy.requests_a_dump  # as many batches run at once as dumps
-        started = start_batch(opened, _scope(opened), tuple(batch["volumes"]), in_flight)
+        started = start_batch(opened, scope_of(opened), tuple(batch["volumes"]), in_flight)
         left = {
             "tickets": msgspec.to_builtins(started.tickets),
             "left_out": msgspec.to_builtins(started.left_out),
@@ -163,7 +163,7 @@ class FreezeLimitOperator(WaitingOperator):
 
     @override
     def arguments(self, opened: Context) -> Plain:
-        return {"point": _scope(opened).point}
+        return {"point": scope_of(opened).point}
 
     @override
     def limit(self, opened: Context) -> timedelta:
@@ -208,7 +208,7 @@ class SettleOperator(WaitingOperator):
 
         if not _left():
             raise HookFailed("no snapshot was asked for: what had to stand still does not")
-        scope = _scope(opened)
+        scope = scope_of(opened)
         part = settle(
             opened,
             scope,
@@ -236,7 +236,7 @@ def commit(instance: str, outlet_events: Any, asset: Any) -> dict[str, Any]:
 
     with leaving_errors():
         opened = open_instance(instance)
-        manifest = commit_point(opened, _scope(opened))
+        manifest = commit_point(opened, scope_of(opened))
     told: dict[str, Any] = {
         "point": manifest.point,
         "captured_to": manifest.captured_to,
@@ -338,7 +338,7 @@ def report(instance: str) -> None:
     committed = pull("commit")
     if not committed:
         told = errors_of(
-            ["enumerate", "dump", "volumes", "hold_dags", "quiesce", "settle", "commit"]
+            ["enumerate", "dump", "volumes", "hold_dags", "quiesce", "settle", "move", "commit"]
         )
         raise PointIncomplete(
             "this run made no point\n" + "\n".join(f"  {line}" for line in told),
@@ -369,7 +369,7 @@ def report(instance: str) -> None:
     )
 
 
-def _scope(opened: Context) -> Scope:
+def scope_of(opened: Context) -> Scope:
     """What `enumerate` decided.
 
     Asked for by its XCom and not as an argument, which would make every task its direct downstream:

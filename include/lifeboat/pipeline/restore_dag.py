@@ -106,6 +106,14 @@ def _what(instances: Sequence[str]) -> dict[str, Param]:
             description="Bring claims back with their data. Off: missing claims are made empty.",
             section=section,
         ),
+        "from_vault": Param(
+            False,
+            type="boolean",
+            title="Volumes from the vault",
+            description="Fill claims with the files that lie in the vault, even where a snapshot is"
+            " there; without it only where none is.",
+            section=section,
+        ),
     }
 
 

@@ -86,8 +86,9 @@ class VolumesOperator(WaitingOperator):
     @override
     def limit(self, opened: Context) -> timedelta:
         from lifeboat.restore.run import VOLUME_SECONDS
+        from lifeboat.restore.volumes import patience
 
-        return timedelta(seconds=VOLUME_SECONDS)
+        return timedelta(seconds=patience(opened, _plan(opened, self.restore), VOLUME_SECONDS))
 
     @override
     def finish(
@@ -212,6 +213,7 @@ def _request(opened: Context, params: dict[str, Any]) -> RestoreRequest:
         kinds=_words(params["kinds"]),
         mode=parse_mode(params["mode"]),
         volumes=bool(params["volumes"]),
+        from_vault=bool(params["from_vault"]),
         dry_run=bool(params["dry_run"]),
     )
 

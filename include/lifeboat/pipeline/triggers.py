@@ -94,6 +94,17 @@ def still_waiting(waiting: list[str]) -> str:
     return f"{len(waiting)} still waiting: {'; '.join(waiting[:_NAMED])}{rest}"
 
 
+def moves(context: Context, arguments: Plain) -> list[str]:
+    """Volumes of `point` whose files are on the way into the vault; starts those whose turn it
+    is."""
+    from lifeboat.point import layout
+    from lifeboat.steps.move import look
+    from lifeboat.steps.scope import Scope
+
+    key = layout.scope(context.instance.id, arguments["point"])
+    return look(context, context.vault.get_document(key, Scope))
+
+
 LOOKS: dict[str, Callable[[Context, Plain], list[str]]] = {
     "snapshots": snapshots,
     "claims": claims,
@@ -101,6 +112,7 @@ LOOKS: dict[str, Callable[[Context, Plain], list[str]]] = {
     "frozen": frozen,
     "region_copies": region_copies,
     "busy_dags": busy_dags,
+    "moves": moves,
 }
 
 

@@ -6,6 +6,11 @@ import hashlib
 
 ROOT = "instances/"
 
+FILES = "files"
+"""The restic repository with files of volumes, beside our own keys: nothing of ours lies there."""
+FILES_CONFIG = f"{FILES}/config"
+"""Restic's own first file: where it is, there is a repository."""
+
 
 def instance_root(instance: str) -> str:
     """Prefix of every document of an instance."""

@@ -16,7 +16,7 @@ from lifeboat.errors import BlobMissing, Damaged, NewerFormat, UsageError
 from lifeboat.point import layout
 from lifeboat.point.capture import Capture
 from lifeboat.point.contents import Contents, TreeRef
-from lifeboat.ports.disks import StoredSnapshot
+from lifeboat.ports.disks import StoredSnapshot, Volume
 from lifeboat.vault.vault import MAJOR, MINOR, Vault
 
 
@@ -82,6 +82,23 @@ class Freeze(msgspec.Struct, frozen=True):
     hooks: tuple[HookRun, ...]
 
 
+class FileCopy(msgspec.Struct, frozen=True, kw_only=True):
+    """The files of one volume in the vault's restic repository (docs/movers.md), since 1.1.
+
+    `id` is restic's; `bytes` of all files, `added` what they took in the store, `size` what a
+    restored volume must offer; `cut` when the snapshot was made that they were read from.
+    """
+
+    volume: Volume
+    id: str
+    files: int
+    bytes: int
+    added: int
+    size: int
+    cut: str
+    content_digest: str = ""
+
+
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """Format 1.1. Times RFC 3339; sizes in bytes; `complete` is False when a LeftOut is a loss.
 
@@ -118,6 +135,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     locked_until: str = ""
     guarded_until: str = ""
     freeze: Freeze | msgspec.UnsetType = msgspec.UNSET
+    file_copies: tuple[FileCopy, ...] | msgspec.UnsetType = msgspec.UNSET
     digest: str = ""
 
 
@@ -165,7 +183,7 @@ def read_policy(vault: Vault, manifest: Manifest) -> str:
     return vault.get_document(layout.policy(manifest.instance, manifest.policy_digest), str)
 
 
-_SINCE_1_1 = frozenset({"freeze", "quiet", "capture"})
+_SINCE_1_1 = frozenset({"freeze", "quiet", "capture", "file_copies"})
 _DIGESTED = frozenset(Manifest.__struct_fields__) - _SINCE_1_1
 """The fields of 1.0. A program of 1.0 passes over younger ones, so the digest does as well; the
 seal of the document covers them all."""

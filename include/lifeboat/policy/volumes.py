@@ -16,6 +16,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from lifeboat.policy.azure import AzureVolumes
 from lifeboat.policy.fields import Duration, Strict, Switch, refuse, unique
+from lifeboat.policy.vault_tier import VaultTier
 from lifeboat.ports.quantity import parse_quantity
 
 _CLASS = r"^([a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?)?$"
@@ -133,22 +134,23 @@ class VolumeRule(Strict):
         description="Which volumes; all conditions must hold. Default: every volume, which only the"
         " last rule may say.",
     )
-    action: Literal["skip", "snapshot"] = Field(
+    action: Literal["skip", "snapshot", "vault"] = Field(
         description="skip: the data is not protected, and the point names the volume with this"
-        " rule; snapshot: it is, also with snapshot: false beside the rules.",
+        " rule; snapshot: it is, also with snapshot: false beside the rules; vault: a snapshot, and"
+        " a copy of its files in the vault's store (vaultTier).",
         examples=["snapshot"],
     )
     snapshot_class: str = Field(
         default="",
         pattern=_CLASS,
-        description="With action snapshot: the VolumeSnapshotClass to use. Default empty:"
+        description="With action snapshot or vault: the VolumeSnapshotClass to use. Default empty:"
         " volumes.snapshotClass, else the default class of the volume's driver.",
         examples=["csi-azuredisk-snapshots"],
     )
 
     @model_validator(mode="after")
     def _a_class_is_for_snapshots(self) -> VolumeRule:
-        if self.snapshot_class and self.action != "snapshot":
+        if self.snapshot_class and self.action == "skip":
             raise refuse("no snapshotClass beside action: skip", at=("snapshotClass",))
         return self
 
@@ -175,6 +177,11 @@ class Volumes(Strict):
     azure: AzureVolumes = Field(
         default_factory=AzureVolumes,
         description="What is special to mode azure: instant access, copies. Default neither.",
+    )
+    vault_tier: VaultTier | None = Field(
+        default=None,
+        description="Copies of the volumes' files in the vault's store, which outlive the disks."
+        " Default none: a volume is protected by its snapshot alone, which lies beside the disk.",
     )
     on_unprotected: Literal["fail", "warn"] = Field(
         default="fail",
@@ -208,10 +215,22 @@ class Volumes(Strict):
                 )
         return self
 
+    @model_validator(mode="after")
+    def _movers_are_described(self) -> Volumes:
+        for index, rule in enumerate(self.rules):
+            if rule.action == "vault" and self.vault_tier is None:
+                raise refuse(
+                    "volumes.vaultTier beside the rules ({} will do), which says how files get into"
+                    " the vault",
+                    found="no vaultTier",
+                    at=("rules", index, "action"),
+                )
+        return self
+
     @property
     def takes_snapshots(self) -> bool:
         """Whether there may be snapshots at all."""
-        return self.snapshot or any(rule.action == "snapshot" for rule in self.rules)
+        return self.snapshot or any(rule.action != "skip" for rule in self.rules)
 
 
 @dataclass(frozen=True)
@@ -232,11 +251,13 @@ class VolumeFacts:
 
 @dataclass(frozen=True)
 class Decision:
-    """What is to happen to one volume, and by which field of the policy (`source`)."""
+    """What is to happen to one volume, and by which field of the policy (`source`). `vault`: its
+    files are copied too."""
 
     snapshot: bool
     source: str
     snapshot_class: str = ""
+    vault: bool = False
 
 
 def decide(volumes: Volumes, facts: VolumeFacts) -> Decision:
@@ -244,9 +265,14 @@ def decide(volumes: Volumes, facts: VolumeFacts) -> Decision:
     for index, rule in enumerate(volumes.rules):
         if _matches(rule.when, facts):
             return Decision(
-                rule.action == "snapshot", f"volumes.rules[{index}]", rule.snapshot_class
+                rule.action != "skip",
+                f"volumes.rules[{index}]",
+                rule.snapshot_class,
+                vault=rule.action == "vault",
             )
-    return Decision(volumes.snapshot, "volumes.snapshot")
+    tier = volumes.vault_tier
+    vault = volumes.snapshot and tier is not None and tier.others
+    return Decision(volumes.snapshot, "volumes.snapshot", vault=vault)
 
 
 def _matches(when: VolumeConditions, facts: VolumeFacts) -> bool:

@@ -78,11 +78,13 @@ class SnapshotState:
 class StoredSnapshot:
     """A snapshot as a manifest names it. `size` is the bytes a restored volume must offer.
 
+    `kind` files: no snapshot, but the volume's files in the vault, which `handle` names there; a
+    manifest keeps these apart (FileCopy), and only restores take them.
     `maker`: who was asked for it: empty the cluster's snapshot API, azure Azure itself. Either way
     `handle` is what `driver` calls the snapshot, so a cluster with that driver can restore it.
     """
 
-    kind: Literal["csi"]
+    kind: Literal["csi", "files"]
     volume: Volume
     name: str
     handle: str
@@ -156,6 +158,12 @@ class Disks(Protocol):
 
     def list_marked(self, instance: str) -> tuple[StoredSnapshot, ...]:
         """Every snapshot in the cluster that carries our marks for this instance (reconcile)."""
+        ...
+
+    def restore_ticket(
+        self, snapshot: StoredSnapshot, *, namespace: str, claim: str, restore_id: str
+    ) -> RestoreTicket:
+        """The ticket that `start_restore` returns for these; nothing is started or asked."""
         ...
 
     def start_restore(

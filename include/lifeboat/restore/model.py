@@ -20,8 +20,9 @@ class RestoreRequest(msgspec.Struct, frozen=True, kw_only=True):
 
     `namespaces` empty means every namespace of the point; `mapping` renames source namespaces;
     `kinds` (as in a policy: `deployments`, `Deployment.apps`, …) empty means all. `mode` says what
-    happens to objects that exist: `skip` leaves them, `merge` updates what can be. Cluster-scoped
-    objects are only ever created, never changed.
+    happens to objects that exist: `skip` leaves them, `merge` updates what can be. `from_vault`:
+    volumes from their files in the vault, where there are any, even if there is a snapshot.
+    Cluster-scoped objects are only ever created, never changed.
     """
 
     instance: str
@@ -31,6 +32,7 @@ class RestoreRequest(msgspec.Struct, frozen=True, kw_only=True):
     kinds: tuple[str, ...] = ()
     mode: Mode = "skip"
     volumes: bool = True
+    from_vault: bool = False
     cluster_scoped: bool = True
     scratch: bool = False
     dry_run: bool = False

@@ -19,6 +19,7 @@ from lifeboat.point.contents import CLUSTER_SCOPE
 from lifeboat.point.manifest import Manifest, open_contents, read_manifest
 from lifeboat.policy.selection import kind_named
 from lifeboat.ports.cluster import Kind
+from lifeboat.ports.disks import StoredSnapshot
 from lifeboat.restore.leave import Seen, why_left
 from lifeboat.restore.model import Action, PlanItem, PlanVolume, RestorePlan, RestoreRequest
 from lifeboat.restore.order import wave_of
@@ -228,7 +229,7 @@ class _Planner:
             return frozenset()
 
     def _volumes(self, items: Iterable[PlanItem]) -> tuple[PlanVolume, ...]:
-        snapshots = {(s.volume.namespace, s.volume.claim): s for s in self.manifest.volumes}
+        snapshots = choose_sources(self.context, self.manifest, self.request)
         planned = []
         for item in items:
             if item.kind.group_kind != _CLAIM or item.action != "create":
@@ -242,6 +243,35 @@ class _Planner:
                 )
                 self.warnings.append(f"claim {item.namespace}/{item.name} is made empty: {why}")
         return tuple(planned)
+
+
+def choose_sources(
+    context: Context, manifest: Manifest, request: RestoreRequest
+) -> dict[tuple[str, str], StoredSnapshot]:
+    """What each claim of the point is made from, by namespace and name: its snapshot, or its files
+    in the vault where that was asked for or nothing in the target stands for the snapshot."""
+    sources = {(s.volume.namespace, s.volume.claim): s for s in manifest.volumes}
+    if not manifest.file_copies or not request.volumes:
+        return sources
+    marked = {(one.driver, one.handle) for one in context.disks.list_marked(manifest.instance)}
+    for copy in manifest.file_copies:
+        place = (copy.volume.namespace, copy.volume.claim)
+        snapshot = sources.get(place)
+        there = snapshot is not None and (snapshot.driver, snapshot.handle) in marked
+        if request.from_vault or not there:
+            sources[place] = StoredSnapshot(
+                kind="files",
+                volume=copy.volume,
+                name="",
+                handle=copy.id,
+                driver=copy.volume.driver,
+                size=copy.size,
+                created=copy.cut,
+                point=manifest.point,
+                instance=manifest.instance,
+                content_digest=copy.content_digest,
+            )
+    return sources
 
 
 def digest(plan: RestorePlan) -> str:

@@ -24,7 +24,13 @@ from lifeboat.restore.model import (
     WaveResult,
 )
 from lifeboat.restore.plan import plan_restore
-from lifeboat.restore.volumes import finish_volumes, release_volumes, start_volumes, unbound
+from lifeboat.restore.volumes import (
+    finish_volumes,
+    patience,
+    release_volumes,
+    start_volumes,
+    unbound,
+)
 from lifeboat.restore.wait import not_active, not_established, not_ready
 from lifeboat.steps.context import Context
 
@@ -81,7 +87,8 @@ def bring_volumes(context: Context, plan: RestorePlan, say: Say) -> VolumesResul
     """Claims from snapshots, waited for until bound."""
     began = monotonic()
     tickets, failed = start_volumes(context, plan)
-    poll_until(lambda: unbound(context, tickets), seconds=VOLUME_SECONDS)
+    seconds = patience(context, plan, VOLUME_SECONDS)
+    poll_until(lambda: unbound(context, tickets), seconds=seconds)
     result = finish_volumes(context, plan, tickets, failed, monotonic() - began)
     bound = sum(bool(volume.handle) for volume in result.volumes)
     if result.volumes:

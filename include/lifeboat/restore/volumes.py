@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from lifeboat.errors import AlreadyExists, LifeboatError
 from lifeboat.point import layout
+from lifeboat.policy.vault_tier import VaultTier
 from lifeboat.ports.disks import RestoreTicket
 from lifeboat.restore.apply import cleaned_body, reader_of, target_of
 from lifeboat.restore.model import PlanVolume, RestorePlan, VolumeOutcome, VolumesResult
@@ -35,6 +36,15 @@ def start_volumes(
     return tickets, failed
 
 
+def patience(context: Context, plan: RestorePlan, snapshots: float) -> float:
+    """Seconds to wait for all volumes: `snapshots` for those from snapshots, the policy's time-out
+    where files come from the vault."""
+    if not any(volume.snapshot.kind == "files" for volume in plan.volumes):
+        return snapshots
+    tier = context.instance.policy.volumes.vault_tier or VaultTier()
+    return max(snapshots, tier.timeout.total_seconds())
+
+
 def unbound(context: Context, tickets: list[RestoreTicket]) -> list[str]:
     """One look: claims that have no volume yet, and have not failed."""
     waiting = []
@@ -60,6 +70,9 @@ def finish_volumes(
     if done is not None:
         return done
     outcomes = [*failed, *(_outcome(context, ticket) for ticket in tickets)]
+    for ticket in tickets:
+        if ticket.snapshot.kind == "files":  # full or not: its credential must go
+            context.disks.finish_restore(ticket)
     result = VolumesResult(tuple(outcomes), tuple(tickets), seconds)
     return context.vault.settle_document(key, result, VolumesResult)
 

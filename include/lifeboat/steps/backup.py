@@ -13,6 +13,7 @@ from lifeboat.steps.context import Context
 from lifeboat.steps.dump import dump_shard
 from lifeboat.steps.enumerate import enumerate_scope
 from lifeboat.steps.freeze import freeze, limited, thaw, wait_cut
+from lifeboat.steps.move import move_volumes
 from lifeboat.steps.note import note_context
 from lifeboat.steps.scope import Scope
 from lifeboat.steps.settle import settle, wait
@@ -59,6 +60,8 @@ def _volumes(context: Context, scope: Scope, say: Say) -> None:
     wait(context, started.tickets, context.instance.policy.volumes.timeout)
     part = settle(context, scope, started.tickets, started.left_out)
     say(f"{len(part.snapshots)} of {len(scope.volumes)} volumes snapshotted")
+    if scope.moves:
+        move_volumes(context, scope, say)
 
 
 def _start(context: Context, scope: Scope) -> Started:

@@ -103,11 +103,13 @@ class VolumeVerdict(msgspec.Struct, frozen=True):
 
 class FoundVolumes(msgspec.Struct, frozen=True):
     """`volumes` are to be snapshotted, `snapshot_classes` those that a rule names for them by
-    title; `verdicts` tell of every claim."""
+    title, `moves` the titles of those whose files go into the vault; `verdicts` tell of every
+    claim."""
 
     volumes: tuple[Volume, ...]
     snapshot_classes: dict[str, str]
     verdicts: tuple[VolumeVerdict, ...]
+    moves: tuple[str, ...] = ()
 
     @property
     def left_out(self) -> tuple[LeftOut, ...]:
@@ -143,7 +145,7 @@ def find_volumes(
     """What a policy that selects these namespaces does with each of their claims."""
     picker = Picker(policy.select, namespaces)
     inside = frozenset(namespaces)
-    volumes, classes, verdicts = [], {}, []
+    volumes, classes, verdicts, moves = [], {}, [], []
     for claim in there.claims:
         meta = claim.metadata
         if meta.namespace not in inside:
@@ -161,7 +163,9 @@ def find_volumes(
             volumes.append(volume)
             if decision.snapshot_class:
                 classes[volume.title] = decision.snapshot_class
-    return FoundVolumes(tuple(volumes), classes, tuple(verdicts))
+            if decision.vault:
+                moves.append(volume.title)
+    return FoundVolumes(tuple(volumes), classes, tuple(verdicts), tuple(moves))
 
 
 def _claims(cluster: Cluster, kind: Kind, namespaces: Sequence[str] | None) -> Iterator[_Claim]:

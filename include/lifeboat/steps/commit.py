@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+import msgspec
+
 from lifeboat.clock import parse_rfc3339, rfc3339
 from lifeboat.errors import Damaged, NotReady, PointIncomplete, UsageError
 from lifeboat.point import layout
@@ -16,9 +18,10 @@ from lifeboat.steps.context import Context
 from lifeboat.steps.gather import gather
 from lifeboat.steps.hook_facts import freeze_facts
 from lifeboat.steps.locks import lock_blobs, lock_manifest
+from lifeboat.steps.move import moved_volumes
 from lifeboat.steps.quiet import quiet_facts
 from lifeboat.steps.related import dump_related
-from lifeboat.steps.scope import VOLUMES_PART, Part, Scope, VolumesPart
+from lifeboat.steps.scope import VOLUMES_PART, MovedVolume, Part, Scope, VolumesPart
 from lifeboat.vault.dictionaries import train
 from lifeboat.vault.packs import pack_key
 from lifeboat.vault.vault import Vault
@@ -39,12 +42,13 @@ def commit_point(context: Context, scope: Scope) -> Manifest:
     parts = [_part(context, scope, shard.id) for shard in scope.shards]
     parts += dump_related(context, scope, parts)
     volumes = _volumes(context, scope)
+    moved = moved_volumes(context, scope, volumes)
     _ensure_packs(context, scope, parts)
     previous = _previous(context, scope)
     tree = _tree(context.vault, previous, parts)
     stilled = freeze_facts(context, scope, volumes.snapshots)
     quiet, disturbed = quiet_facts(context, scope.point)
-    left_out = (*_merge_left_out(scope, parts, volumes), *stilled.left_out)
+    left_out = (*_merge_left_out(scope, parts, volumes, moved), *stilled.left_out)
     _keep_policy(context)
     captured_to = max(volumes.captured_to, *(part.captured_to for part in parts), "")
     lock = context.instance.policy.retention.lock
@@ -61,6 +65,7 @@ def commit_point(context: Context, scope: Scope) -> Manifest:
         run=scope.run,
         tree=tree,
         volumes=volumes.snapshots,
+        file_copies=tuple(one.copy for one in moved if one.copy) or msgspec.UNSET,
         left_out=left_out,
         warnings=(*scope.warnings, *stilled.warnings, *disturbed),
         freeze=stilled.freeze,
@@ -142,9 +147,10 @@ def _keep_policy(context: Context) -> None:
 
 
 def _merge_left_out(
-    scope: Scope, parts: Iterable[Part], volumes: VolumesPart
+    scope: Scope, parts: Iterable[Part], volumes: VolumesPart, moved: Iterable[MovedVolume]
 ) -> tuple[LeftOut, ...]:
     found = [*scope.left_out, *volumes.left_out]
+    found += [one.left_out for one in moved if one.left_out]
     for part in parts:
         found += part.left_out
     return tuple(dict.fromkeys(found))

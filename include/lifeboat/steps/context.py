@@ -12,6 +12,7 @@ from lifeboat.ports.cluster import Cluster
 from lifeboat.ports.copies import Copies
 from lifeboat.ports.definition import Definitions
 from lifeboat.ports.disks import Disks
+from lifeboat.ports.movers import Movers, Repository
 from lifeboat.ports.pods import Pods
 from lifeboat.ports.registry import Registries
 from lifeboat.ports.volumes import VolumeReader
@@ -33,6 +34,16 @@ class Custody(Protocol):
         ...
 
     @property
+    def movers(self) -> Movers | None:
+        """None in a copy: no cluster is asked for there."""
+        ...
+
+    @property
+    def repository(self) -> Repository | None:
+        """The files of volumes beside the vault; None in a copy, and where nobody can ask."""
+        ...
+
+    @property
     def clock(self) -> Clock: ...
 
 
@@ -45,6 +56,8 @@ class AtCopy:
     vault: Vault
     clock: Clock
     disks: None = None
+    movers: None = None
+    repository: None = None
 
 
 @dataclass(frozen=True)
@@ -52,7 +65,8 @@ class Context:
     """Made by `lifeboat.wiring`, which alone knows the adapters behind the ports. `copies` is None
     where snapshots cannot be copied, `pods` where no command can be run in a pod, `calls` where no
     request can be sent for a hook, `definitions` where nobody manages the cluster, `registries`
-    where the policy does not want them asked."""
+    where the policy does not want them asked, `movers` and `repository` where no restic gets at
+    the vault's store."""
 
     instance: Instance
     cluster: Cluster
@@ -65,3 +79,5 @@ class Context:
     calls: Calls | None = None
     definitions: Definitions | None = None
     registries: Registries | None = None
+    movers: Movers | None = None
+    repository: Repository | None = None

@@ -77,6 +77,7 @@ def decide_scope(context: Context, claim: Claim) -> Scope:
         sparse=tuple(sorted({*previous.sparse, *sparse_packs(context, previous.point)})),
         needed=followed_kinds(policy.select, sight.discovery.kinds),
         snapshot_classes=found.snapshot_classes,
+        moves=found.moves,
     )
 
 

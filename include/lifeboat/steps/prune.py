@@ -19,7 +19,7 @@ from lifeboat.point import catalog, layout
 from lifeboat.point.context import unneeded_notes
 from lifeboat.point.facts import Tombstone, record_tombstone, removed_points
 from lifeboat.point.liveness import mentioned_by, needed_by
-from lifeboat.point.manifest import Manifest, read_manifest
+from lifeboat.point.manifest import FileCopy, Manifest, read_manifest
 from lifeboat.policy.retention import decide
 from lifeboat.ports.disks import StoredSnapshot
 from lifeboat.steps.context import Custody
@@ -33,12 +33,13 @@ _SETTLED_AFTER = timedelta(days=1)
 
 
 class Removal(msgspec.Struct, frozen=True):
-    """One point to remove, why, and the snapshots that go with it."""
+    """One point to remove, why, and the snapshots and files of volumes that go with it."""
 
     point: str
     captured_to: str
     reasons: tuple[str, ...]
     snapshots: tuple[StoredSnapshot, ...]
+    files: tuple[FileCopy, ...] = ()
 
 
 class Keeping(msgspec.Struct, frozen=True):
@@ -101,6 +102,7 @@ def plan_prune(
             manifest.captured_to,
             tuple(gone.reasons),
             tuple(s for s in manifest.volumes if context.disks and s.handle not in handles),
+            (manifest.file_copies or ()) if context.repository else (),
         )
         for gone, manifest in zip(gone_for_good, going, strict=True)
     ]
@@ -121,6 +123,7 @@ def execute_prune(context: Custody, plan: PrunePlan) -> PruneResult:
             continue
         removed.append(removal.point)
         leftovers += _delete_snapshots(context, removal.snapshots)
+    leftovers += _forget_files(context, plan, removed)
     blobs = _freed_in_fact(context, plan, removed)
     leftovers += _delete_blobs(context, [*blobs, *working_documents(context)])
     kept = len(plan.keep) + len(plan.remove) - len(removed)
@@ -186,6 +189,19 @@ def _delete_snapshots(context: Custody, snapshots: tuple[StoredSnapshot, ...]) -
             title = snapshot.volume.title
             leftovers.append(f"snapshot {snapshot.handle} of {title}: {error.message}")
     return leftovers
+
+
+def _forget_files(context: Custody, plan: PrunePlan, removed: list[str]) -> list[str]:
+    """All at once: restic looks through the whole repository to find what nobody needs. What cannot
+    be forgotten now is found by reconcile, and keeps no point."""
+    gone = [copy for one in plan.remove if one.point in removed for copy in one.files]
+    if not gone or context.repository is None:
+        return []
+    try:
+        context.repository.forget(tuple(copy.id for copy in gone))
+    except LifeboatError as error:
+        return [f"files of {copy.volume.title} in the vault: {error.message}" for copy in gone]
+    return []
 
 
 def _delete_blobs(context: Custody, keys: list[str]) -> list[str]:

@@ -26,6 +26,7 @@ from lifeboat.point import catalog, layout
 from lifeboat.point.liveness import bereft, needed_by, stored_blobs
 from lifeboat.point.manifest import Manifest
 from lifeboat.ports.disks import StoredSnapshot
+from lifeboat.ports.movers import Leftover
 from lifeboat.ports.store import BlobStat
 from lifeboat.steps.context import Custody
 from lifeboat.steps.in_use import open_scopes
@@ -34,6 +35,7 @@ from lifeboat.vault.packs import ROOT as PACKS
 from lifeboat.vault.packs import pack_key
 
 GRACE = timedelta(hours=24)
+_UNSEEN = "files of volumes in the vault"
 
 
 class Orphan(msgspec.Struct, frozen=True):
@@ -46,6 +48,8 @@ class Orphan(msgspec.Struct, frozen=True):
     since: str = ""
     key: str = ""
     snapshot: StoredSnapshot | None = None
+    leftover: Leftover | None = None
+    files: str = ""
 
 
 class OrphanSeen(msgspec.Struct, frozen=True):
@@ -112,6 +116,8 @@ def reconcile(context: Custody, grace: timedelta = GRACE) -> Reconciliation:
     orphans = [
         *_orphan_blobs(context, stored, records),
         *_orphan_snapshots(context, manifests, marked or (), records),
+        *_orphan_files(context, records),
+        *_left_by_movers(context, records),
     ]
     settled = (*records.settled(), *_damage_that_went(context, stored))
     return Reconciliation(tuple(orphans), damaged, settled)
@@ -124,15 +130,22 @@ def remove_orphans(context: Custody, found: Reconciliation) -> list[str]:
     """
     vault, instance = context.vault, context.instance.id
     removed = []
+    ripe_files: dict[str, Orphan] = {}
     for orphan in found.orphans:
         key = layout.orphan(instance, orphan.what)
         if not orphan.ripe:
             if not orphan.since:
                 _record(context, key, orphan)
             continue
+        if orphan.files:
+            ripe_files[key] = orphan
+            continue
         if orphan.snapshot is not None:
             assert context.disks is not None  # in a copy no snapshot is looked for
             context.disks.delete_snapshot(orphan.snapshot)
+        elif orphan.leftover is not None:
+            assert context.movers is not None  # nor anything of movers
+            context.movers.remove(orphan.leftover)
         else:
             try:
                 vault.store.delete(orphan.key)
@@ -140,9 +153,20 @@ def remove_orphans(context: Custody, found: Reconciliation) -> list[str]:
                 continue
         vault.store.delete(key)
         removed.append(orphan.what)
+    removed += _forget(context, ripe_files)
     for key in found.settled:
         vault.store.delete(key)
     return removed
+
+
+def _forget(context: Custody, ripe: dict[str, Orphan]) -> list[str]:
+    """All at once: restic looks through the whole repository to find what nobody needs."""
+    if not ripe or context.repository is None:
+        return []
+    context.repository.forget(tuple(orphan.files for orphan in ripe.values()))
+    for key in ripe:
+        context.vault.store.delete(key)
+    return [orphan.what for orphan in ripe.values()]
 
 
 def gone_lines(found: Reconciliation) -> Iterator[str]:
@@ -246,3 +270,37 @@ def _orphan_snapshots(
         since, long_ago = records.seen(what)
         made = parse_rfc3339(snapshot.created) if snapshot.created else context.clock()
         yield Orphan(what, reason, long_ago and records.old(made), since, snapshot=snapshot)
+
+
+def _orphan_files(context: Custody, records: _Records) -> Iterator[Orphan]:
+    """Files of volumes in the vault's repository whose point is not there. Where it cannot be
+    asked, that is told and the rest is looked at all the same."""
+    if context.repository is None or context.vault.store.stat(layout.FILES_CONFIG) is None:
+        return
+    try:
+        kept = context.repository.kept(context.instance.id)
+    except LifeboatError as error:
+        records.seen(_UNSEEN)
+        yield Orphan(_UNSEEN, f"cannot be looked at: {error.message}", ripe=False, since="now")
+        return
+    points = set(catalog.point_ids(context.vault, context.instance.id))
+    building = {scope.point for scope in open_scopes(context)}
+    for one in kept:
+        if one.point in points:
+            continue
+        what = f"files {one.id[:8]} of point {one.point}"
+        since, long_ago = records.seen(what)
+        reason = "its run never committed" if one.point in building else "no point names it"
+        ripe = long_ago and records.old(parse_rfc3339(one.created))
+        yield Orphan(what, reason, ripe, since, files=one.id)
+
+
+def _left_by_movers(context: Custody, records: _Records) -> Iterator[Orphan]:
+    """Pods, clones and Secrets: of a run under way, or left by one that was killed."""
+    if context.movers is None:
+        return
+    for one in context.movers.leftovers(context.instance.id):
+        what = f"{one.kind} {one.namespace}/{one.name}"
+        since, long_ago = records.seen(what)
+        ripe = long_ago and records.old(parse_rfc3339(one.created))
+        yield Orphan(what, f"left by a mover of point {one.point}", ripe, since, leftover=one)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import msgspec
 
 from lifeboat.point.capture import Listed
-from lifeboat.point.manifest import LeftOut, Run
+from lifeboat.point.manifest import FileCopy, LeftOut, Run
 from lifeboat.ports.cluster import Kind
 from lifeboat.ports.disks import StoredSnapshot, Volume
 
@@ -55,7 +55,8 @@ class Scope(msgspec.Struct, frozen=True, kw_only=True):
 
     `sparse` names packs of which little is still alive: what lives in them is stored anew. `needed`
     are the kinds outside namespaces of which the captured objects may need some (`related`).
-    `snapshot_classes` are those that a rule of the policy asks for, by volume.
+    `snapshot_classes` are those that a rule of the policy asks for, by volume; `moves` are the
+    volumes whose files go into the vault.
     """
 
     point: str
@@ -72,6 +73,7 @@ class Scope(msgspec.Struct, frozen=True, kw_only=True):
     sparse: tuple[str, ...] = ()
     needed: tuple[Kind, ...] = ()
     snapshot_classes: dict[str, str] = {}
+    moves: tuple[str, ...] = ()
 
 
 class StoredRows(msgspec.Struct, frozen=True):
@@ -121,3 +123,11 @@ class VolumesPart(msgspec.Struct, frozen=True, kw_only=True):
     snapshots: tuple[StoredSnapshot, ...]
     left_out: tuple[LeftOut, ...]
     captured_to: str
+
+
+class MovedVolume(msgspec.Struct, frozen=True):
+    """What came of copying the files of one volume: the copy, or why there is none."""
+
+    title: str
+    copy: FileCopy | None = None
+    left_out: LeftOut | None = None

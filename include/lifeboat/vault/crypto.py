@@ -32,6 +32,8 @@ class Cipher(Protocol):
     """Seals and opens bytes, and names contents. `context` binds bytes to the place they lie in."""
 
     name: str
+    files_password: str
+    """Of the restic repository beside the vault's blobs (docs/format.md, "Files of volumes")."""
 
     def seal(self, plain: bytes, context: bytes) -> bytes: ...
 
@@ -56,6 +58,7 @@ class AesGcm:
     def __init__(self, data_key: bytes) -> None:
         self._aes = AESGCM(derive(data_key, b"lifeboat/1 encrypt"))
         self._id_key = derive(data_key, b"lifeboat/1 name")
+        self.files_password = derive(data_key, b"lifeboat/1 files").hex()
 
     def seal(self, plain: bytes, context: bytes) -> bytes:
         nonce = os.urandom(_NONCE_BYTES)
@@ -81,6 +84,7 @@ class Plain:
 
     def __init__(self, vault_id: str) -> None:
         self._id_key = derive(vault_id.encode(), b"lifeboat/1 name")
+        self.files_password = derive(vault_id.encode(), b"lifeboat/1 files").hex()
 
     def seal(self, plain: bytes, context: bytes) -> bytes:
         return _checksum(plain, context) + plain

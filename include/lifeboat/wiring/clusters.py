@@ -15,6 +15,7 @@ from lifeboat.adapters.copies_azure import CopiesAzure
 from lifeboat.adapters.definition_aks import DefinitionAks
 from lifeboat.adapters.disks_azure import DisksAzure
 from lifeboat.adapters.disks_csi import DisksCsi
+from lifeboat.adapters.disks_filled import DisksFilled
 from lifeboat.adapters.disks_routed import DisksRouted
 from lifeboat.adapters.exec_api import ExecApi
 from lifeboat.adapters.kubeconfig import Endpoint, from_kubeconfig, from_kubeconfig_text, in_cluster
@@ -33,6 +34,7 @@ from lifeboat.ports.disks import Disks
 from lifeboat.ports.registry import Registries
 from lifeboat.ports.volumes import VolumeReader
 from lifeboat.steps.context import Context
+from lifeboat.wiring.movers import open_files
 from lifeboat.wiring.references import Connections, from_environment, resolve
 from lifeboat.wiring.vaults import unlock
 
@@ -49,11 +51,14 @@ def open_context(
     _ensure_allowed(instance, target)
     reached = endpoint(cluster_entry, connections)
     cluster = ClusterApi(reached)
+    vault = unlock(instance.vault, connections)
+    disks = disks_of(instance, cluster_entry, cluster, connections, clock)
+    files = open_files(instance, cluster, disks, vault, connections, clock)
     return Context(
         instance=instance,
         cluster=cluster,
-        vault=unlock(instance.vault, connections),
-        disks=disks_of(instance, cluster_entry, cluster, connections, clock),
+        vault=vault,
+        disks=DisksFilled(disks, files.movers, cluster) if files else disks,
         reader=volume_reader(cluster_entry),
         clock=clock,
         copies=copies_of(instance, cluster_entry, connections),
@@ -61,6 +66,8 @@ def open_context(
         calls=HttpCalls(lambda reference: resolve(reference, connections)),
         definitions=definitions_of(instance.cluster, connections) if target is None else None,
         registries=registries_of(instance, connections),
+        movers=files.movers if files else None,
+        repository=files.repository if files else None,
     )
 
 

@@ -29,17 +29,25 @@ from lifeboat.wiring.references import Connections, from_environment, resolve
 
 def open_store(entry: VaultEntry, connections: Connections, *, create: bool = False) -> Store:
     """The store a vault lies in; `create` makes the folder or container when it is missing."""
+    place = store_place(entry, connections)
+    if isinstance(place, Path):
+        return LocalStore.create(place) if create else LocalStore(place)
+    if isinstance(place, AzureSettings):
+        return create_azure(place) if create else connect_azure(place)
+    return create_s3(place) if create else connect_s3(place)
+
+
+def store_place(entry: VaultEntry, connections: Connections) -> Path | AzureSettings | S3Settings:
+    """Where a vault lies and what opens that place; nothing is asked yet."""
     url = from_environment(entry.url)
     parts = urlsplit(url)
     if parts.scheme == "file" and parts.path:
-        return _folder(Path(parts.path), create=create)
+        return Path(parts.path)
     if parts.scheme == "azure" and parts.netloc and parts.path.strip("/"):
         container, _, prefix = parts.path.strip("/").partition("/")
-        azure = _azure(entry, parts.netloc, container, prefix, connections)
-        return create_azure(azure) if create else connect_azure(azure)
+        return _azure(entry, parts.netloc, container, prefix, connections)
     if parts.scheme == "s3" and parts.netloc:
-        s3 = _s3(entry, parts.netloc, parts.path.strip("/"), connections)
-        return create_s3(s3) if create else connect_s3(s3)
+        return _s3(entry, parts.netloc, parts.path.strip("/"), connections)
     raise UsageError(
         f"{parts.scheme or 'this'} is no vault url",
         hint="write file:///path/to/folder, azure://account/container/prefix or s3://bucket/prefix",
@@ -115,10 +123,6 @@ def vault_key(
     text = wanted if key_vault_key(wanted) else resolve(wanted, connections)
     named = key_vault_key(text)
     return _key_vault(*named, entry, connections) if named else key_of(text)
-
-
-def _folder(path: Path, *, create: bool) -> LocalStore:
-    return LocalStore.create(path) if create else LocalStore(path)
 
 
 def _key_vault(
