@@ -109,7 +109,7 @@ def test_refused_capacities(text: str) -> None:
     [
         ("{when: {capacity: 10Gi}, action: skip}", "rules[0].when.capacity", "with a comma"),
         ("{when: {volumeTypes: [floppy]}, action: skip}", "rules[0].when.volumeTypes[0]", "'csi'"),
-        ("{when: {csi: {}}, action: erase}", "rules[0].action", "'skip' or 'snapshot'"),
+        ("{when: {csi: {}}, action: erase}", "rules[0].action", "'skip', 'snapshot' or 'vault'"),
         ("{when: {csi: {}}, action: skip, snapshotClass: a}", "rules[0].snapshotClass", "skip"),
         ("{action: skip}, {action: snapshot}", "rules[0].when", "matches every volume"),
     ],
