@@ -14,9 +14,19 @@ import pytest
 from lifeboat.adapters import restic as words
 from lifeboat.adapters.repository_restic import RepositoryRestic
 from lifeboat.adapters.restic import Access
+from lifeboat.adapters.store_s3_settings import S3Settings
+from lifeboat.clock import utc_now
 from lifeboat.errors import StoreUnavailable, Unsupported, WrongKey
+from lifeboat.point import catalog
+from lifeboat.point.layout import FILES_CONFIG
+from lifeboat.point.liveness import stored_blobs
+from lifeboat.policy.model import VaultEntry
 from lifeboat.ports.disks import StoredSnapshot, Volume
 from lifeboat.ports.movers import Saved
+from lifeboat.vault.keys import generate_key
+from lifeboat.vault.vault import create_vault
+from lifeboat.wiring import NoConnections, open_store
+from lifeboat.wiring.movers import access_of
 
 INSTANCE = "shop.local"
 POINT = "20261122T233153Z-1a2b3c4d"
@@ -54,6 +64,7 @@ class Place:
     program: Path
     password: str = "correct horse"
     say: list[str] = field(default_factory=list)
+    elsewhere: Access | None = None
 
     @property
     def data(self) -> Path:
@@ -61,14 +72,14 @@ class Place:
 
     @property
     def access(self) -> Access:
-        return Access(str(self.root / "vault" / "files"), self.password)
+        return self.elsewhere or Access(str(self.root / "vault" / "files"), self.password)
 
     @property
     def repository(self) -> RepositoryRestic:
         return RepositoryRestic(self.access, str(self.program))
 
     def script(self, text: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-        (self.root / "password").write_text(self.password)
+        (self.root / "password").write_text(self.access.password)
         (self.root / "result").unlink(missing_ok=True)
         return subprocess.run(
             ["/bin/sh", "-c", text, "lifeboat", *arguments],
@@ -77,8 +88,9 @@ class Place:
                 "RESTIC_REPOSITORY": self.access.url,
                 "RESTIC_PASSWORD_FILE": str(self.root / "password"),
                 "RESTIC_CACHE_DIR": str(self.root / "cache"),
-                words.OPTIONS_VARIABLE: "",
+                words.OPTIONS_VARIABLE: self.access.options,
                 words.RESULT_VARIABLE: str(self.root / "result"),
+                **self.access.environment,
             },
             capture_output=True,
             text=True,
@@ -276,3 +288,30 @@ def test_without_a_restic_it_says_what_to_do(place: Place) -> None:
     with pytest.raises(Unsupported, match="no restic program") as refused:
         RepositoryRestic(place.access, "").kept(INSTANCE)
     assert "install restic" in refused.value.hint
+
+
+def test_in_s3_it_lies_beside_the_vault_s_own_blobs_and_is_opened_by_its_credential(
+    place: Place, s3_settings: S3Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KEY_ID", s3_settings.access_key_id)
+    monkeypatch.setenv("KEY_SECRET", s3_settings.secret_access_key)
+    entry = VaultEntry(
+        name="main",
+        url=f"s3://{s3_settings.bucket}/{s3_settings.prefix}",
+        key="env:NONE",
+        endpoint=s3_settings.endpoint,
+        region=s3_settings.region,
+        access_key_id="env:KEY_ID",
+        secret_access_key="env:KEY_SECRET",
+    )
+    vault = create_vault(open_store(entry, NoConnections()), generate_key(), utc_now)
+    assert vault.store.stat(FILES_CONFIG) is None
+    place.elsewhere = access_of(entry, NoConnections(), vault)
+    saved = place.save()
+    assert vault.store.stat(FILES_CONFIG) is not None
+    assert stored_blobs(vault) == {}
+    assert catalog.instances(vault) == []
+    assert [one.id for one in place.repository.kept(INSTANCE)] == [saved.id]
+    assert (place.fill(saved.id) / "ledger").read_bytes() == b"one\0two" * 5000
+    place.repository.forget((saved.id,))
+    assert place.repository.kept(INSTANCE) == ()

@@ -7,17 +7,22 @@ and newer).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import msgspec
 
+from lifeboat.clock import parse_rfc3339, rfc3339
 from lifeboat.ports.disks import StoredSnapshot
 from lifeboat.ports.movers import Kept, Saved
 
 PASSWORD_FILE = "password"  # noqa: S105 - the name of the Secret's key
 RESULT_VARIABLE = "LIFEBOAT_RESULT"
 OPTIONS_VARIABLE = "LIFEBOAT_RESTIC_OPTIONS"
+
+_NANOSECONDS = re.compile(r"(\.\d{6})\d+")
+_SIGNATURE = re.compile(r"sig=[^&\s\"']+")
 
 # $1 tags, $2 host, $3 folder, $4 what of it; restic keeps paths from $3 on, with the mode and owner
 # of $4 itself. Only calls that share the repository's lock, so that several movers
@@ -116,7 +121,7 @@ def kept(answer: str) -> tuple[Kept, ...]:
     for one in _snapshots(answer):
         named = dict(tag.partition("=")[::2] for tag in one.tags)
         if named.get("point") and named.get("instance"):
-            found.append(Kept(one.id, named["point"], named["instance"], one.time[:19] + "Z"))
+            found.append(Kept(one.id, named["point"], named["instance"], _moment(one.time)))
     return tuple(found)
 
 
@@ -131,10 +136,17 @@ def percent(log: str) -> int | None:
 
 
 def complaint(log: str) -> str:
-    """The reason of a failure, in a line: restic's own last word, else the last line of the log."""
+    """The reason of a failure, in a line: restic's own last word, else the last line of the log.
+    A signature of a URL that it may name is left out."""
     told = [line.message for line in _lines(log) if line.message_type == "exit_error"]
     lines = told or [line for line in log.splitlines() if line.strip()]
-    return lines[-1].strip().partition("\n")[0].removeprefix("Fatal: ")[:300] if lines else ""
+    last = lines[-1].strip().partition("\n")[0] if lines else ""
+    return _SIGNATURE.sub("sig=…", last.removeprefix("Fatal: "))[:300]
+
+
+def _moment(text: str) -> str:
+    """Restic writes nanoseconds and the zone of who wrote; empty when it wrote none."""
+    return rfc3339(parse_rfc3339(_NANOSECONDS.sub(r"\1", text))) if text else ""
 
 
 def _snapshots(answer: str) -> list[_Snapshot]:

@@ -1,0 +1,153 @@
+"""A point whose files are in the vault, and an application brought back from them: the whole engine
+on the real API server with the shipped roles. A stand-in for the kubelet runs the pods' own
+commands with a real restic (tests/support/kubelet.py)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+
+from lifeboat.adapters import mover_pod
+from lifeboat.adapters.cluster_api import ClusterApi
+from lifeboat.adapters.disks_csi import DisksCsi
+from lifeboat.adapters.disks_filled import DisksFilled
+from lifeboat.adapters.kubeconfig import Endpoint
+from lifeboat.adapters.repository_restic import RepositoryRestic
+from lifeboat.point.manifest import Run
+from lifeboat.restore.model import RestoreRequest
+from lifeboat.restore.run import restore
+from lifeboat.steps.backup import backup
+from lifeboat.steps.commit import ensure_complete
+from lifeboat.steps.context import Context
+from lifeboat.steps.prune import execute_prune, plan_prune
+from lifeboat.steps.reconcile import reconcile
+from lifeboat.wiring import NoConnections
+from lifeboat.wiring.movers import access_of, open_files
+from tests.support.access import Bind
+from tests.support.app import NAMESPACE, App, wait_ready
+from tests.support.kinds import CLAIM, POD, SECRET
+from tests.support.kubelet import Kubelet
+from tests.support.manifests import manifest
+from tests.support.poll import until
+
+T = TypeVar("T")
+
+
+@pytest.fixture
+def movers_namespace(app: App) -> Iterator[str]:
+    name = f"{app.name}-movers"
+    admin = app.context().cluster
+    admin.create(NAMESPACE, None, manifest(NAMESPACE, name))
+    until("its account is there", lambda: app.cluster.api.list("v1", "ServiceAccount", name))
+    app.policy["volumes"] = {"vaultTier": {"namespace": name}}
+    yield name
+    admin.delete(NAMESPACE, None, name)
+
+
+def opened(app: App, endpoint: Endpoint, restic: Path) -> Context:
+    """As wiring opens it, with another credential and the pinned restic."""
+    context = app.context()
+    cluster = ClusterApi(endpoint)
+    disks = DisksCsi(cluster)
+    vault, clock = context.vault, context.clock
+    files = open_files(app.instance(), cluster, disks, vault, NoConnections(), clock)
+    assert files is not None
+    access = access_of(app.instance().vault, NoConnections(), vault)
+    return replace(
+        context,
+        cluster=cluster,
+        disks=DisksFilled(disks, files.movers, cluster),
+        movers=files.movers,
+        repository=RepositoryRestic(access, str(restic)),
+    )
+
+
+def with_kubelet(app: App, restic: Path, namespace: str, work: Callable[[], T]) -> T:
+    """Do the work while a kubelet runs the one mover pod of the namespace."""
+    admin = app.context().cluster
+    kubelet = Kubelet(admin, restic, app.cluster.claim_path)
+
+    def ready(doing: Future[T]) -> str:
+        if doing.done():
+            doing.result()
+        pods = app.cluster.api.list("v1", "Pod", namespace)
+        for pod in pods:
+            meta = pod["metadata"]
+            if mover_pod.MOVER not in meta.get("labels", {}):
+                continue
+            claim = pod["spec"]["volumes"][0]["persistentVolumeClaim"]["claimName"]
+            live = admin.get(CLAIM, namespace, claim)
+            if live["status"].get("phase") == "Bound" and pod["status"].get("phase") == "Running":
+                return str(meta["name"])
+        return ""
+
+    with ThreadPoolExecutor(1) as pool:
+        doing = pool.submit(work)
+        name = until("a mover pod runs", lambda: ready(doing))
+        assert kubelet.run(namespace, name) == 0
+        return doing.result()
+
+
+def made_by_movers(app: App, namespace: str) -> list[str]:
+    return [
+        f"{kind.kind} {meta['name']}"
+        for kind in (POD, SECRET, CLAIM)
+        for page in app.context().cluster.list_pages(kind, namespace=namespace)
+        for raw in page.items
+        if mover_pod.MOVER in ((meta := json.loads(raw)["metadata"]).get("labels") or {})
+        and not meta.get("deletionTimestamp")
+    ]
+
+
+def test_files_outlive_the_disks_and_bring_the_application_back(
+    app: App, movers_namespace: str, bind: Bind, restic: Path
+) -> None:
+    rights = ("lifeboat-reader", "lifeboat-mover", "lifeboat-mover-clones")
+    context = opened(app, bind(*rights), restic)
+    before = (app.data / "ledger").read_bytes()
+    point = with_kubelet(
+        app,
+        restic,
+        movers_namespace,
+        lambda: backup(context, Run("run-1", "manual"), lambda _: None),
+    )
+    assert point is not None
+    ensure_complete(point)
+    (copy,) = point.file_copies
+    assert (copy.volume.title, copy.files, copy.bytes) == (f"{app.name}/data", 1, len(before))
+    assert made_by_movers(app, movers_namespace) == []
+    looked = reconcile(context)
+    assert looked.damaged == {}
+    assert [one for one in looked.orphans if one.files or one.leftover] == []
+
+    app.lose()
+    for snapshot in point.volumes:  # and with the disks everything that lay beside them
+        app.context().disks.delete_snapshot(snapshot)
+    admin = app.context()
+    request = RestoreRequest(instance=point.instance, point=point.point)
+    account = with_kubelet(
+        app, restic, app.name, lambda: restore(admin, request, "restore-1", lambda _: None)
+    )
+    assert account.ok
+    wait_ready(app.cluster, app.name)
+    assert (app.data / "ledger").read_bytes() == before
+    (volume,) = account.volumes
+    assert volume.content_digest == volume.captured_digest != ""
+    assert made_by_movers(app, app.name) == []
+
+    assert context.repository is not None
+    assert [one.id for one in context.repository.kept(point.instance)] == [copy.id]
+    app.policy["volumes"] = {"snapshot": False}
+    for number in (2, 3):
+        app.backup(f"run-{number}")
+    later = opened(app, bind(*rights), restic)
+    result = execute_prune(later, plan_prune(later, at_once=True))
+    assert point.point in result.removed
+    assert result.leftovers == ()
+    assert context.repository.kept(point.instance) == ()
