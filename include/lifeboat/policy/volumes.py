@@ -198,8 +198,9 @@ class Volumes(Strict):
     )
     timeout: Duration = Field(
         default=timedelta(minutes=10),
-        description="How long to wait until all snapshots are ready to use, a duration."
-        " Default 10m, as the CSI snapshot time-out of Velero.",
+        description="How long each snapshot may take until it is ready to use, from when it was"
+        " asked for, a duration; one that takes longer is named, and the others go on. Default 10m,"
+        " as the CSI snapshot time-out of Velero.",
         examples=["30m"],
     )
 

@@ -25,6 +25,7 @@ from lifeboat.ports.disks import StoredSnapshot
 from lifeboat.steps.context import Custody
 from lifeboat.steps.edit import former_rules, spared
 from lifeboat.steps.in_use import points_in_use
+from lifeboat.steps.quiet import held_records
 from lifeboat.steps.retained import retention_points
 from lifeboat.steps.scope import Claim
 from lifeboat.vault.vault import Vault
@@ -144,15 +145,19 @@ def _freed_in_fact(context: Custody, plan: PrunePlan, removed: list[str]) -> lis
 
 def working_documents(context: Custody) -> list[str]:
     """Keys of what runs left that are over: scopes and parts of points that are removed, or were
-    committed a day ago, the claims of such runs, and notes that hold for no point. A task of such a
-    run that is cleared later finds no claim and captures a new point."""
+    committed a day ago, the claims of such runs, and notes that hold for no point; not the record
+    of DAGs that are still held. A task of such a run that is cleared later finds no claim and
+    captures a new point."""
     instance, vault = context.instance.id, context.vault
     committed = set(catalog.point_ids(vault, instance))
     removed = removed_points(vault, instance) - committed  # a locked point outlives its tombstone
     old = context.clock() - _SETTLED_AFTER
     found = []
+    held = held_records(vault, instance)
     for prefix in (layout.scope(instance, ""), layout.all_parts(instance)):
         for stat in vault.store.list(prefix):
+            if stat.key in held:
+                continue
             point = stat.key.removeprefix(prefix).split("/", 1)[0]
             if point in removed or (point in committed and stat.created < old):
                 found.append(stat.key)

@@ -17,6 +17,7 @@ from lifeboat.point.manifest import HeldDags
 from lifeboat.policy.quiet import Quiesce
 from lifeboat.ports.flows import Flows
 from lifeboat.steps.context import Context
+from lifeboat.vault.vault import Vault
 
 _ASKED, _SINCE, _UNTIL, _ENDED = "quiet.asked", "quiet.since", "quiet.until", "quiet.ended"
 
@@ -135,15 +136,22 @@ def quiet_facts(context: Context, point: str) -> tuple[HeldDags | msgspec.UnsetT
     return told, warnings
 
 
+def held_records(vault: Vault, instance: str) -> dict[str, str]:
+    """Keys of the records of runs that have not let go, with their points: nobody removes them."""
+    prefix = layout.all_parts(instance)
+    keys = {stat.key for stat in vault.store.list(prefix)}
+    found = {}
+    for key in keys:
+        point, _, name = key.removeprefix(prefix).partition("/")
+        if name == _ASKED and layout.part(instance, point, _ENDED) not in keys:
+            found[key] = point
+    return found
+
+
 def _unended(context: Context, point: str) -> Iterator[tuple[str, Asked]]:
     """Records of other points whose run ended without letting go."""
-    prefix = layout.all_parts(context.instance.id)
-    keys = {stat.key for stat in context.vault.store.list(prefix)}
-    for key in sorted(keys):
-        other, _, name = key.removeprefix(prefix).partition("/")
-        if name != _ASKED or other == point or _key(context, other, _ENDED) in keys:
-            continue
-        record = context.vault.find_document(key, Asked)
+    for key, other in sorted(held_records(context.vault, context.instance.id).items()):
+        record = context.vault.find_document(key, Asked) if other != point else None
         if record is not None:
             yield other, record
 

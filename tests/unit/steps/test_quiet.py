@@ -11,6 +11,7 @@ from lifeboat.steps.commit import commit_point
 from lifeboat.steps.context import Context
 from lifeboat.steps.dump import dump_shard
 from lifeboat.steps.enumerate import enumerate_scope
+from lifeboat.steps.prune import working_documents
 from lifeboat.steps.quiet import busy, confirm, held, hold, release
 from lifeboat.steps.scope import Scope
 from lifeboat.steps.settle import settle
@@ -77,6 +78,17 @@ def test_the_next_run_lets_go_what_a_dead_one_held() -> None:
     there.flows.set_paused("load", paused=True)  # by a person, now
     third = hold(there.context, there.flows, "20261122T140000Z-00000003")
     assert (third.paused, third.inherited) == ((), ())
+
+
+def test_what_is_to_be_unpaused_is_not_forgotten_by_prune() -> None:
+    there = Held("pause")
+    made = point_of(there, released=False)
+    there.world.tick(days=8)
+    left = working_documents(there.context)
+    assert any(key.endswith(f"{made.point}/quiet.since") for key in left)
+    assert not any(key.endswith("quiet.asked") for key in left)
+    release(there.context, there.flows, made.point)
+    assert any(key.endswith("quiet.asked") for key in working_documents(there.context))
 
 
 def test_an_unknown_dag_stops_before_anything_is_paused() -> None:
@@ -165,7 +177,12 @@ def test_without_the_section_a_manifest_is_as_before() -> None:
 
 
 def point_of(
-    there: Held, still_busy: list[str] | None = None, meanwhile: str = "", unconfirmed: bool = False
+    there: Held,
+    still_busy: list[str] | None = None,
+    *,
+    meanwhile: str = "",
+    unconfirmed: bool = False,
+    released: bool = True,
 ) -> Manifest:
     """A point whose snapshots are taken while the DAGs are held; they are there 5 minutes later."""
     context = there.context
@@ -180,7 +197,8 @@ def point_of(
         there.flows.start("load", meanwhile)
     if not unconfirmed:
         confirm(context, there.flows, scope.point)
-    release(context, there.flows, scope.point)
+    if released:
+        release(context, there.flows, scope.point)
     return commit_point(context, scope)
 
 
