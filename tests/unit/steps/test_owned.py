@@ -68,7 +68,7 @@ def child_of(kind: str, name: str) -> dict[str, Any]:
 def world() -> World:
     made = World()
     put(made, DEPLOYMENT, "web", ARGO)
-    put(made, REPLICA_SET, "web-1", child_of("Deployment", "web"))
+    put(made, REPLICA_SET, "web-1", child_of("Deployment", "web") | ARGO)
     put(made, POD, "web-1-a", child_of("ReplicaSet", "web-1"))
     put(made, POD, "lonely", {})
     put(made, POD, "of-an-operator", child_of("Database", "db"))
