@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from lifeboat.adapters.azure_arm import ArmSettings
+from lifeboat.adapters.registry_login import Login
 from lifeboat.adapters.store_azure_settings import AzureSettings
 from lifeboat.adapters.store_s3_settings import S3Settings
 from lifeboat.errors import UsageError
@@ -227,3 +228,11 @@ def test_wrong_connections_to_azure_are_named(keeper: Keeper) -> None:
         keeper.put(conn_type="wasb").arm("one")
     with pytest.raises(UsageError, match="tenantId"):
         keeper.put(conn_type="azure", login="id", password="pw").arm("one")
+
+
+def test_a_registry_takes_login_and_password_of_any_type(keeper: Keeper) -> None:
+    found = keeper.put(conn_type="http", login="me", password="pw").login("one")
+    assert found == Login("me", "pw")
+    for half in ({"login": "me"}, {"password": "pw"}):
+        with pytest.raises(UsageError, match="one lacks a login or a password"):
+            keeper.put(conn_type="http", **half).login("one")
