@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from lifeboat.adapters.registry_oci import Login, RegistriesOci
+from lifeboat.adapters.registry_login import Login
+from lifeboat.adapters.registry_oci import RegistriesOci
 from lifeboat.point.images import ImageUse
 from lifeboat.ports.registry import Answer
 from lifeboat.steps.check_images import check_images, lost

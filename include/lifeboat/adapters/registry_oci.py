@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
 from urllib.parse import quote, urlencode, urlsplit
 
 import msgspec
@@ -17,6 +16,7 @@ import urllib3
 from urllib3.exceptions import HTTPError
 from urllib3.util import make_headers
 
+from lifeboat.adapters.registry_login import Login
 from lifeboat.errors import LifeboatError
 from lifeboat.ports.registry import Answer
 
@@ -29,16 +29,6 @@ _ACCEPT = ", ".join((
 ))  # fmt: skip
 _PARAMETER = re.compile(r'(\w+)="([^"]*)"')
 _LOOPBACK = re.compile(r"(localhost|127(\.\d+){3}|\[::1\])(:\d+)?")
-
-
-class Login(NamedTuple):
-    """A name and a password, or a token in its place."""
-
-    name: str
-    password: str
-
-    def __repr__(self) -> str:
-        return f"Login({self.name!r})"
 
 
 class _Token(msgspec.Struct):

@@ -15,7 +15,7 @@ from airflow.sdk.exceptions import AirflowNotFoundException, AirflowRuntimeError
 
 from lifeboat.adapters.azure_arm import ArmSettings
 from lifeboat.adapters.flows_airflow import AirflowSettings
-from lifeboat.adapters.registry_oci import Login
+from lifeboat.adapters.registry_login import Login
 from lifeboat.adapters.store_azure_settings import AzureSettings
 from lifeboat.adapters.store_s3_settings import S3Settings
 from lifeboat.errors import UsageError

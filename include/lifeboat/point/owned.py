@@ -46,11 +46,11 @@ def bringer(group_kind: str, tools: Collection[str]) -> Whose | None:
         if not child and not any(mark in content for mark in MARKS):
             return ""
         metadata = _metadata(content).metadata
-        owner = owner_of(metadata.labels or {}, metadata.annotations or {})
-        if owner is not None and owner.tool in tools:
-            return str(owner)
         references = metadata.owner_references or ()
-        made = child and any(r.controller and r.kind in _WORKLOADS for r in references)
-        return THEIR_WORKLOADS if made else ""
+        # First, since a Deployment hands its annotations on to its ReplicaSets, marks and all.
+        if child and any(r.controller and r.kind in _WORKLOADS for r in references):
+            return THEIR_WORKLOADS
+        owner = owner_of(metadata.labels or {}, metadata.annotations or {})
+        return str(owner) if owner is not None and owner.tool in tools else ""
 
     return whose

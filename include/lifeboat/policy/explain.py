@@ -112,6 +112,8 @@ def _what(select: Select) -> str:
     if select.cluster_filters:
         filtered = tuple(kind for entry in select.cluster_filters for kind in entry.kinds)
         text += f"; {_names(filtered)} as filtered"
+    if select.managed_by.left:
+        text += f"; but what {', '.join(sorted(select.managed_by.left))} can bring back is left out"
     return f"{text}; cluster-scoped objects: {select.cluster_scoped}"
 
 

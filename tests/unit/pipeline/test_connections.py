@@ -11,6 +11,7 @@ import yaml
 
 from lifeboat.adapters.azure_arm import ArmSettings
 from lifeboat.adapters.flows_airflow import AirflowSettings
+from lifeboat.adapters.registry_login import Login
 from lifeboat.adapters.store_azure_settings import AzureSettings
 from lifeboat.adapters.store_s3_settings import S3Settings
 from lifeboat.errors import UsageError
@@ -243,3 +244,11 @@ def test_airflow_s_own_api(keeper: Keeper) -> None:
         keeper.put(conn_type="http", host="airflow", login="lifeboat").airflow("one")
     with pytest.raises(UsageError, match="is of type aws, not http"):
         keeper.put(conn_type="aws").airflow("one")
+
+
+def test_a_registry_takes_login_and_password_of_any_type(keeper: Keeper) -> None:
+    found = keeper.put(conn_type="http", login="me", password="pw").login("one")
+    assert found == Login("me", "pw")
+    for half in ({"login": "me"}, {"password": "pw"}):
+        with pytest.raises(UsageError, match="one lacks a login or a password"):
+            keeper.put(conn_type="http", **half).login("one")

@@ -9,6 +9,7 @@ import pytest
 from lifeboat.clock import utc_now
 from lifeboat.errors import Conflict, Damaged, StoreUnavailable, UsageError
 from lifeboat.point import catalog, layout
+from lifeboat.point.context import DEFINITION, Definition, note, noted
 from lifeboat.point.facts import Gap, read_gaps, read_holds, read_verdicts, record_gap
 from lifeboat.point.liveness import needed_by
 from lifeboat.point.manifest import read_manifest
@@ -485,3 +486,18 @@ def test_a_lock_that_has_run_out_locks_nothing() -> None:
     pair.copy()
     assert isinstance(pair.place, MemoryStore)
     assert pair.place.locks == {}
+
+
+def test_notes_come_along_and_a_prune_of_the_copy_leaves_them() -> None:
+    world = small()
+    vault = world.context().vault
+    first, second = ids(world)
+    note(vault, INSTANCE, DEFINITION, first, Definition("1"))
+    note(vault, INSTANCE, DEFINITION, second, Definition("2"))
+    pair = Pair(world)
+    pair.copy()
+    copy = pair.there()
+    copy.vault.store.delete(layout.manifest(INSTANCE, first))
+    execute_prune(copy, plan_prune(copy))
+    found = noted(copy.vault, INSTANCE, DEFINITION, first, Definition)
+    assert found == (first, Definition("1"))

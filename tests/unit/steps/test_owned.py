@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from lifeboat.point.manifest import LeftOut, Manifest, Run, open_contents
+from lifeboat.policy.load import parse_policy
 from lifeboat.policy.owners import Owner, owner_of
 from lifeboat.ports.cluster import Kind
 from lifeboat.report.owners import OwnedPart, read_owners
 from lifeboat.steps.backup import backup
+from lifeboat.steps.scope import Listing
+from lifeboat.steps.sieve import Sieve
+from lifeboat.steps.strip import Stripped
 from tests.support.kinds import CLAIM, CONFIG_MAP, DEPLOYMENT, POD, REPLICA_SET, SECRET, SERVICE
 from tests.support.manifests import manifest
 from tests.support.world import POLICY, World
@@ -63,7 +68,7 @@ def child_of(kind: str, name: str) -> dict[str, Any]:
 def world() -> World:
     made = World()
     put(made, DEPLOYMENT, "web", ARGO)
-    put(made, REPLICA_SET, "web-1", child_of("Deployment", "web"))
+    put(made, REPLICA_SET, "web-1", child_of("Deployment", "web") | ARGO)
     put(made, POD, "web-1-a", child_of("ReplicaSet", "web-1"))
     put(made, POD, "lonely", {})
     put(made, POD, "of-an-operator", child_of("Database", "db"))
@@ -127,3 +132,17 @@ def test_the_report_counts_by_namespace_and_owner(world: World) -> None:
     assert shop == OwnedPart("shop", shop.objects, owners, made=2)
     assert shop.only_here == shop.objects - 5
     assert sum(part.objects for part in parts) == made.objects
+
+
+def test_a_page_that_is_listed_anew_counts_once() -> None:
+    policy = parse_policy(
+        POLICY.replace("select: {", "select: {managedBy: {flux: leave}, "), "", "p"
+    )
+    sieve = Sieve(policy.select, ["shop"])
+    listing = Listing(CONFIG_MAP, "shop")
+    item = Stripped("shop", "flux", FLUX["labels"], msgspec.json.encode({"metadata": FLUX}))
+    takes = sieve.of(listing)
+    assert [takes(item), takes(item)] == [False, False]
+    sieve.void(listing)
+    assert not sieve.of(listing)(item)
+    assert [sum(counts.values()) for counts in sieve.owned.values()] == [1]
