@@ -132,6 +132,11 @@ def _pod(cleaned: Cleaned, _: Target) -> None:
         container["volumeMounts"] = [m for m in mounts if not m["name"].startswith(_TOKEN_VOLUME)]
 
 
+def _deployment(cleaned: Cleaned, _: Target) -> None:
+    """Its controller counts revisions from those ReplicaSets that are there."""
+    cleaned.body["metadata"]["annotations"].pop("deployment.kubernetes.io/revision", None)
+
+
 def _job(cleaned: Cleaned, _: Target) -> None:
     spec = cleaned.body["spec"]
     if not spec.get("manualSelector"):
@@ -164,6 +169,7 @@ _RULES: dict[str, _Rule] = {
     "Service": _service,
     "PersistentVolumeClaim": _claim,
     "Pod": _pod,
+    "Deployment": _deployment,
     "Job": _job,
     "CronJob": _cron_job,
     "ServiceAccount": _service_account,

@@ -70,7 +70,7 @@ def commit_point(context: Context, scope: Scope) -> Manifest:
         warnings=(*scope.warnings, *stilled.warnings, *disturbed),
         freeze=stilled.freeze,
         quiet=quiet,
-        capture=Capture(joined(part.listed for part in parts), cuts(volumes.snapshots)),
+        capture=_capture(parts, volumes),
         objects=sum(part.objects for part in parts),
         object_bytes=sum(part.object_bytes for part in parts),
         new_objects=sum(part.new_objects for part in parts),
@@ -144,6 +144,14 @@ def _keep_policy(context: Context) -> None:
     instance = context.instance
     key = layout.policy(instance.id, instance.policy_digest)
     context.vault.settle_document(key, instance.policy_text, str)
+
+
+def _capture(parts: Iterable[Part], volumes: VolumesPart) -> Capture | msgspec.UnsetType:
+    """Only beside volumes: alone, the objects' window is that of the point, and an hourly point is
+    to stay small."""
+    if not volumes.snapshots:
+        return msgspec.UNSET
+    return Capture(joined(part.listed for part in parts), cuts(volumes.snapshots))
 
 
 def _merge_left_out(
