@@ -11,10 +11,10 @@ from __future__ import annotations
 import gc
 import secrets
 from array import array
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from operator import itemgetter
 
 import msgspec
@@ -41,6 +41,7 @@ from lifeboat.vault.rows import Entry, Key, encode_rows
 
 _SPILL_ROWS = 24_000  # some 15 MiB; a shard of the usual size keeps its rows in memory
 _SAMPLES_A_KIND = 48
+_LARGEST_SAMPLE = 64 * 1024
 
 _Row = tuple[Key, int, str, Slot]
 
@@ -59,18 +60,29 @@ class _Caught:
 
 
 class _Samples:
-    """Records to train a dictionary on: some of every kind, up to a size."""
+    """Records to train a dictionary on: of every kind as many as of the others, up to a size, in
+    whatever order they came."""
 
     def __init__(self, wanted: bool) -> None:
-        self._left = SAMPLE_BYTES // 2 if wanted else 0
-        self._kinds: Counter[str] = Counter()
-        self.records: list[bytes] = []
+        self._wanted = wanted
+        self._kinds: dict[str, list[bytes]] = {}
 
     def offer(self, kind: str, content: bytes) -> None:
-        if len(content) <= self._left and self._kinds[kind] < _SAMPLES_A_KIND:
-            self._kinds[kind] += 1
-            self._left -= len(content)
-            self.records.append(content)
+        if not self._wanted:
+            return
+        found = self._kinds.setdefault(kind, [])
+        if len(found) < _SAMPLES_A_KIND and len(content) <= _LARGEST_SAMPLE:
+            found.append(content)
+
+    def chosen(self) -> tuple[bytes, ...]:
+        """Kind after kind, by name."""
+        left, most = SAMPLE_BYTES // 2, 0
+        for round_of_all in zip_longest(*self._kinds.values(), fillvalue=b""):
+            left -= sum(map(len, round_of_all))
+            if left < 0:
+                break
+            most += 1
+        return tuple(one for _, found in sorted(self._kinds.items()) for one in found[:most])
 
 
 class _Dump:
@@ -167,7 +179,7 @@ class _Dump:
             new_bytes=self._writer.written,
             left_out=tuple(self.left_out),
             captured_to=now,
-            samples=tuple(self._samples.records),
+            samples=self._samples.chosen(),
             packs=tuple(self._writer.packs),
             needs=self._needs.told() if self._needs else {},
         )
