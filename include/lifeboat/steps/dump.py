@@ -39,7 +39,7 @@ from lifeboat.vault.dictionaries import SAMPLE_BYTES, Dictionaries
 from lifeboat.vault.packs import Slot
 from lifeboat.vault.rows import Entry, Key, encode_rows
 
-_SPILL_ROWS = 24_000  # some 15 MiB; a shard of the usual size keeps its rows in memory
+_SPILL_ROWS = 16_384  # some 10 MiB; most shards keep their rows in memory
 _SAMPLES_A_KIND = 48
 _LARGEST_SAMPLE = 64 * 1024
 
