@@ -92,7 +92,11 @@ def running(
     with (
         said.open("w") as output,
         subprocess.Popen(
-            [sys.executable, "-m", "local", "airflow", "--root", str(tmp_path / "root")],
+            # Whoever runs the tests in the background has SIGINT ignored, and so would this have.
+            [
+                *("/usr/bin/env", "--default-signal=INT", sys.executable),
+                *("-m", "local", "airflow", "--root", str(tmp_path / "root")),
+            ],
             cwd=_REPOSITORY,
             env=environment,
             stdin=subprocess.DEVNULL,
