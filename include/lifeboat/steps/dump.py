@@ -11,6 +11,7 @@ from __future__ import annotations
 import gc
 import secrets
 from array import array
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
@@ -41,7 +42,7 @@ from lifeboat.vault.rows import Entry, Key, encode_rows
 
 _SPILL_ROWS = 16_384  # some 10 MiB; most shards keep their rows in memory
 _SAMPLES_A_KIND = 48
-_LARGEST_SAMPLE = 64 * 1024
+_SAMPLE_BYTES_A_KIND = SAMPLE_BYTES // 4
 
 _Row = tuple[Key, int, str, Slot]
 
@@ -66,23 +67,28 @@ class _Samples:
     def __init__(self, wanted: bool) -> None:
         self._wanted = wanted
         self._kinds: dict[str, list[bytes]] = {}
+        self._bytes: Counter[str] = Counter()
 
     def offer(self, kind: str, content: bytes) -> None:
         if not self._wanted:
             return
         found = self._kinds.setdefault(kind, [])
-        if len(found) < _SAMPLES_A_KIND and len(content) <= _LARGEST_SAMPLE:
+        held = self._bytes[kind] + len(content)
+        if len(found) < _SAMPLES_A_KIND and held <= _SAMPLE_BYTES_A_KIND:
             found.append(content)
+            self._bytes[kind] = held
 
     def chosen(self) -> tuple[bytes, ...]:
-        """Kind after kind, by name."""
-        left, most = SAMPLE_BYTES // 2, 0
-        for round_of_all in zip_longest(*self._kinds.values(), fillvalue=b""):
-            left -= sum(map(len, round_of_all))
-            if left < 0:
-                break
-            most += 1
-        return tuple(one for _, found in sorted(self._kinds.items()) for one in found[:most])
+        """Kind after kind, by name. What does not fit any more leaves room for what is smaller."""
+        kinds = sorted(self._kinds)
+        taken: dict[str, list[bytes]] = {kind: [] for kind in kinds}
+        left = SAMPLE_BYTES // 2
+        for turn in zip_longest(*(self._kinds[kind] for kind in kinds), fillvalue=b""):
+            for kind, content in zip(kinds, turn, strict=True):
+                if content and len(content) <= left:
+                    taken[kind].append(content)
+                    left -= len(content)
+        return tuple(content for kind in kinds for content in taken[kind])
 
 
 class _Dump:
@@ -221,12 +227,6 @@ def dump_shard(context: Context, scope: Scope, shard_id: str) -> Part:
     return context.vault.settle_document(key, capture(context, scope, shard), Part)
 
 
-def capture(context: Context, scope: Scope, shard: Shard) -> Part:
-    """Lists and stores what a shard names; the caller settles the part."""
-    with _without_collector():
-        return _capture(context, scope, shard)
-
-
 @contextmanager
 def _without_collector() -> Iterator[None]:
     """Nothing that a dump makes refers back to what made it; looking for that in hundreds of
@@ -240,7 +240,9 @@ def _without_collector() -> Iterator[None]:
             gc.enable()
 
 
-def _capture(context: Context, scope: Scope, shard: Shard) -> Part:
+@_without_collector()
+def capture(context: Context, scope: Scope, shard: Shard) -> Part:
+    """Lists and stores what a shard names; the caller settles the part."""
     dump = _Dump(context, scope, shard)
     most = context.instance.policy.requests_a_dump
     first = last = rfc3339(context.clock())
