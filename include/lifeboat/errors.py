@@ -233,6 +233,12 @@ class NotProven(Permanent):
     exit_code = 41
 
 
+class TransformFailed(Permanent):
+    """A user's transform cannot be done on this object."""
+
+    exit_code = 44
+
+
 class ClusterUnreachable(Retryable):
     """No answer from the API server."""
 
