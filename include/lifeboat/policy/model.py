@@ -25,6 +25,7 @@ from lifeboat.policy.images import ImageCheck
 from lifeboat.policy.places import ClusterEntry, ClustersFile, VaultEntry, VolumeReaderEntry
 from lifeboat.policy.quiet import Quiesce
 from lifeboat.policy.residency import Residency
+from lifeboat.policy.restore_hooks import RestoreHooks
 from lifeboat.policy.rules import Keep, Retention
 from lifeboat.policy.schedule import Schedule
 from lifeboat.policy.select import SYSTEM_NAMESPACES, KindSelect, NamespaceSelect, Select
@@ -209,6 +210,11 @@ class Policy(Strict):
         " for until it is cut, not until it is ready. Default 5m: longer than a cut takes, shorter"
         " than most clients wait.",
         examples=["2m"],
+    )
+    restore_hooks: RestoreHooks = Field(
+        default_factory=RestoreHooks,
+        description="What a restore does beside creating objects. Default: only what pods ask for"
+        " by Velero's annotations.",
     )
     quiesce: Quiesce | None = Field(
         default=None,

@@ -12,13 +12,16 @@ from concurrent.futures import ThreadPoolExecutor
 import msgspec
 
 from lifeboat.clock import monotonic
-from lifeboat.errors import AlreadyExists, Forbidden, LifeboatError, NotFound
+from lifeboat.errors import AlreadyExists, Forbidden, LifeboatError, NotFound, TransformFailed
 from lifeboat.point import layout
 from lifeboat.point.manifest import open_contents, read_manifest
+from lifeboat.policy.restore_hooks import RestoreHooks
 from lifeboat.ports.cluster import Cluster, Json
 from lifeboat.ports.marks import RESTORE
 from lifeboat.restore.model import Outcome, PlanItem, RestorePlan, WaveResult
+from lifeboat.restore.shape import shape
 from lifeboat.restore.transform import Cleaned, Target, clean
+from lifeboat.restore.transforms.transforms import Transforms
 from lifeboat.steps.context import Context
 from lifeboat.vault.packs import PackReader
 
@@ -28,7 +31,14 @@ IN_FLIGHT = 16
 def target_of(plan: RestorePlan) -> Target:
     """Where the plan's objects go."""
     request = plan.request
-    return Target(plan.restore, request.point, request.mapping, request.scratch)
+    return Target(
+        plan.restore,
+        request.point,
+        request.mapping,
+        request.scratch,
+        RestoreHooks.model_validate(plan.hooks),
+        Transforms(request.transforms),
+    )
 
 
 def reader_of(context: Context, plan: RestorePlan) -> PackReader:
@@ -60,9 +70,10 @@ def apply_wave(context: Context, plan: RestorePlan, wave: int) -> WaveResult:
 
 
 def cleaned_body(reader: PackReader, item: PlanItem, target: Target) -> Cleaned:
-    """The object to create for an item, read from the vault."""
+    """The object to create for an item, read from the vault. Raises TransformFailed."""
     body: Json = msgspec.json.decode(reader.read(item.record, item.place))
     cleaned = clean(body, target)
+    body = shape(cleaned, item, target)
     if body["apiVersion"] != item.kind.api_version:
         cleaned.changes.append(f"version {body['apiVersion']} became {item.kind.api_version}")
         body["apiVersion"] = item.kind.api_version
@@ -84,7 +95,11 @@ def _apply(
         futures = []
         for item in items:
             if item.action in ("create", "merge"):
-                cleaned = cleaned_body(reader, item, where)
+                try:
+                    cleaned = cleaned_body(reader, item, where)
+                except TransformFailed as error:
+                    outcomes.append(Outcome(item.title, "failed", error.message))
+                    continue
                 changes += [f"{item.title}: {change}" for change in cleaned.changes]
                 mode = plan.request.mode
                 futures.append(pool.submit(_put, context.cluster, item, cleaned.body, mode))

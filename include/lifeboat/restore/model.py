@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
 from lifeboat.point.facts import Phase
 from lifeboat.ports.cluster import Kind
 from lifeboat.ports.disks import RestoreTicket, StoredSnapshot
+from lifeboat.restore.transforms.transforms import TransformText
 from lifeboat.vault.records import Place
 
 Mode = Literal["skip", "merge"]
@@ -22,7 +23,8 @@ class RestoreRequest(msgspec.Struct, frozen=True, kw_only=True):
     `kinds` (as in a policy: `deployments`, `Deployment.apps`, …) empty means all. `mode` says what
     happens to objects that exist: `skip` leaves them, `merge` updates what can be. `from_vault`:
     volumes from their files in the vault, where there are any, even if there is a snapshot.
-    Cluster-scoped objects are only ever created, never changed.
+    Cluster-scoped objects are only ever created, never changed. `transforms` are kept as they were
+    written: what is approved is what is applied, whatever becomes of the files.
     """
 
     instance: str
@@ -35,6 +37,7 @@ class RestoreRequest(msgspec.Struct, frozen=True, kw_only=True):
     from_vault: bool = False
     cluster_scoped: bool = True
     scratch: bool = False
+    transforms: tuple[TransformText, ...] = ()
     dry_run: bool = False
 
 
@@ -68,7 +71,7 @@ class PlanVolume(msgspec.Struct, frozen=True):
 
 class RestorePlan(msgspec.Struct, frozen=True, kw_only=True):
     """Everything a restore is going to do, in order. `digest` is over all of it: exactly the plan
-    of this digest is applied."""
+    of this digest is applied. `hooks` is the policy's `restoreHooks` as it was then."""
 
     restore: str
     created: str
@@ -77,6 +80,7 @@ class RestorePlan(msgspec.Struct, frozen=True, kw_only=True):
     volumes: tuple[PlanVolume, ...]
     warnings: tuple[str, ...]
     digest: str = ""
+    hooks: dict[str, Any] = {}
 
     def counts(self) -> dict[str, int]:
         """Objects by action, for a summary line."""
@@ -122,6 +126,26 @@ class VolumesResult(msgspec.Struct, frozen=True):
     seconds: float
 
 
+class HookOutcome(msgspec.Struct, frozen=True):
+    """How one hook went: `trouble` says what failed, and is empty when all is well; it fails the
+    restore when `fails`, else it is a warning. `exit_code` None: there is none, or it is not
+    known."""
+
+    title: str
+    fails: bool
+    exit_code: int | None = None
+    seconds: float = 0.0
+    trouble: str = ""
+
+
+class HooksResult(msgspec.Struct, frozen=True):
+    """What came of all hooks; `notes` is what else has to be told of them."""
+
+    hooks: tuple[HookOutcome, ...]
+    notes: tuple[str, ...]
+    seconds: float
+
+
 class RestoreReport(msgspec.Struct, frozen=True, kw_only=True):
     """The account of a restore (P6): every object is in one of the counts; every failure, change
     and omission is named."""
@@ -143,3 +167,4 @@ class RestoreReport(msgspec.Struct, frozen=True, kw_only=True):
     warnings: tuple[str, ...]
     phases: tuple[Phase, ...]
     dry_run: bool = False
+    hooks: tuple[HookOutcome, ...] = ()

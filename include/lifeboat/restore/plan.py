@@ -114,6 +114,7 @@ class _Planner:
             items=tuple(items),
             volumes=self._volumes(items),
             warnings=tuple(self.warnings),
+            hooks=self.context.instance.policy.restore_hooks.model_dump(mode="json", by_alias=True),
         )
         return msgspec.structs.replace(plan, digest=digest(plan))
 

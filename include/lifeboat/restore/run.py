@@ -1,4 +1,4 @@
-"""The phases of a restore, in order: prepare, volumes, resources, ready, report.
+"""The phases of a restore, in order: prepare, volumes, resources, hooks, ready, report.
 
 Airflow runs each as a task; `restore` runs them in one process. Every phase goes on where an
 earlier attempt of the same restore stopped.
@@ -13,9 +13,10 @@ from lifeboat.clock import monotonic, parse_rfc3339, poll_until, rfc3339
 from lifeboat.errors import NotReady, RestoreIncomplete
 from lifeboat.point import layout
 from lifeboat.point.facts import Phase
-from lifeboat.restore import order
+from lifeboat.restore import hooks, order
 from lifeboat.restore.apply import apply_wave
 from lifeboat.restore.model import (
+    HooksResult,
     Outcome,
     RestorePlan,
     RestoreReport,
@@ -61,6 +62,7 @@ def restore(context: Context, request: RestoreRequest, run: str, say: Say) -> Re
     prepare(context, plan, say)
     bring_volumes(context, plan, say)
     resources(context, plan, say)
+    after(context, plan, say)
     ready(context, plan, say)
     done = report(context, plan, started)
     ensure_restored(done)
@@ -102,6 +104,13 @@ def resources(context: Context, plan: RestorePlan, say: Say) -> None:
         _wave(context, plan, wave, say)
 
 
+def after(context: Context, plan: RestorePlan, say: Say) -> HooksResult:
+    """The hooks, once what they talk to is there or the policy's wait is over."""
+    limit = hooks.hooks_of(plan).wait.total_seconds()
+    poll_until(lambda: hooks.awaited(context, plan), seconds=limit)
+    return hooks.run_hooks(context, plan, say)
+
+
 def ready(
     context: Context, plan: RestorePlan, say: Say, seconds: float = READY_SECONDS
 ) -> Sequence[str]:
@@ -127,6 +136,7 @@ def report(context: Context, plan: RestorePlan, started: str) -> RestoreReport:
     waves = [_stored_wave(context, plan, str(f"wave-{wave}")) for wave in range(order.GATES + 1)]
     last = _stored_wave(context, plan, "ready")
     volumes = _stored_volumes(context, plan)
+    hooked = hooks.stored_hooks(context, plan)
     if volumes is not None:
         release_volumes(context, volumes)
     ended = context.clock()
@@ -134,6 +144,8 @@ def report(context: Context, plan: RestorePlan, started: str) -> RestoreReport:
     failed = [f"{o.title}: {o.detail}" for o in outcomes if o.result == "failed"]
     volume_outcomes = volumes.volumes if volumes else ()
     failed += [f"volume {v.title}: {v.error}" for v in volume_outcomes if v.error]
+    hook_outcomes = hooked.hooks if hooked else ()
+    failed += [f"hook {h.title}: {h.trouble}" for h in hook_outcomes if h.trouble and h.fails]
     results = [outcome.result for outcome in outcomes]
     account = RestoreReport(
         restore=plan.restore,
@@ -150,8 +162,11 @@ def report(context: Context, plan: RestorePlan, started: str) -> RestoreReport:
         failed=tuple(failed),
         changes=tuple(change for wave in waves if wave for change in wave.changes),
         volumes=volume_outcomes,
-        warnings=plan.warnings,
-        phases=_phases(waves, volumes, last, (ended - parse_rfc3339(started)).total_seconds()),
+        warnings=(*plan.warnings, *_hook_warnings(hooked)),
+        hooks=hook_outcomes,
+        phases=_phases(
+            waves, volumes, hooked, last, (ended - parse_rfc3339(started)).total_seconds()
+        ),
         dry_run=plan.request.dry_run,
     )
     if plan.request.dry_run:
@@ -200,15 +215,25 @@ def _stored_volumes(context: Context, plan: RestorePlan) -> VolumesResult | None
     return context.vault.find_document(key, VolumesResult)
 
 
+def _hook_warnings(hooked: HooksResult | None) -> list[str]:
+    if hooked is None:
+        return []
+    told = [f"hook {h.title}: {h.trouble}" for h in hooked.hooks if h.trouble and not h.fails]
+    return [*told, *hooked.notes]
+
+
 def _phases(
     waves: Iterable[WaveResult | None],
     volumes: VolumesResult | None,
+    hooked: HooksResult | None,
     last: WaveResult | None,
     total: float,
 ) -> tuple[Phase, ...]:
     phases = [Phase("resources", sum(wave.seconds for wave in waves if wave))]
     if volumes:
         phases.append(Phase("volumes", volumes.seconds))
+    if hooked and hooked.hooks:
+        phases.append(Phase("hooks", hooked.seconds))
     if last:
         phases.append(Phase("ready", last.seconds))
     phases.append(Phase("total", total))

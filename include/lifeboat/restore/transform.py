@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from lifeboat.policy.restore_hooks import RestoreHooks
 from lifeboat.ports import marks
 from lifeboat.ports.cluster import Json
+from lifeboat.restore.transforms.transforms import Transforms
 
 # Set by the API server, meaningless or refused on create (API conventions, "Metadata").
 _SERVER_SET = (
@@ -31,17 +33,21 @@ _JOB_LABELS = (
     "job-name",
     "batch.kubernetes.io/job-name",
 )
+_NO_HOOKS = RestoreHooks(annotations=False)
 _TOKEN_VOLUME = "kube-api-access-"  # noqa: S105 - a volume's name, not a token
 
 
 @dataclass(frozen=True)
 class Target:
-    """Where and how an object is put: `mapping` renames namespaces, `scratch` makes it harmless."""
+    """Where and how an object is put: `mapping` renames namespaces, `scratch` makes it harmless;
+    `hooks` add containers, and `transforms` are what the user wants changed."""
 
     restore: str
     point: str
     mapping: Mapping[str, str]
     scratch: bool = False
+    hooks: RestoreHooks = _NO_HOOKS
+    transforms: Transforms = field(default_factory=Transforms)
 
     def namespace(self, source: str) -> str:
         return self.mapping.get(source, source)
