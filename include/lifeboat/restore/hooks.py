@@ -20,13 +20,15 @@ from lifeboat.policy.hooks import Command, Exec, Http, Job
 from lifeboat.policy.restore_hooks import RestoreExec, RestoreHook, RestoreHooks
 from lifeboat.ports.cluster import Cluster, Kind
 from lifeboat.restore.apply import target_of
-from lifeboat.restore.model import HookOutcome, HooksResult, RestorePlan
+from lifeboat.restore.model import RESTORED, HookOutcome, HooksResult, RestorePlan
+from lifeboat.restore.parts import items_of
 from lifeboat.restore.transform import Target
 from lifeboat.restore.wait import not_ready
 from lifeboat.steps.context import Context
 from lifeboat.steps.hook_pods import HookPod, annotated_step, list_pods, plan_exec
 from lifeboat.steps.hook_record import Action, CallAction, JobAction, Phase, PodAction
 from lifeboat.steps.hook_run import Turn, fails, run
+from lifeboat.vault.vault import Vault
 
 _PHASE: Phase = "post"
 _REPLICA_SETS = Kind("apps", "v1", "replicasets", "ReplicaSet", True)
@@ -60,7 +62,7 @@ def awaited(context: Context, plan: RestorePlan) -> list[str]:
     hooks, target = hooks_of(plan), target_of(plan)
     for hook in hooks.after:
         if hook.http or hook.job or (hook.exec_ and hook.exec_.ready):
-            return not_ready(context.cluster, plan)
+            return not_ready(context, plan)
     waiting = []
     for hook in hooks.after:
         if hook.exec_:
@@ -191,7 +193,7 @@ def _annotated(
     by namespace and name. A pod that was there before is none of its business."""
     if not hooks.annotations:
         return
-    for namespace, brought in sorted(_brought(plan).items()):
+    for namespace, brought in sorted(_brought(context.vault, plan).items()):
         deployments: dict[str, _Who] | None = None
         pods = list_pods(context.cluster, namespace, "")
         for pod in sorted(pods, key=lambda pod: pod.metadata.name):
@@ -204,11 +206,11 @@ def _annotated(
                 yield pod, asked
 
 
-def _brought(plan: RestorePlan) -> dict[str, set[_Who]]:
+def _brought(vault: Vault, plan: RestorePlan) -> dict[str, set[_Who]]:
     """By target namespace, the pods and makers of pods that the plan creates or changes."""
     found: dict[str, set[_Who]] = {}
-    for item in plan.items:
-        if item.action in ("create", "merge") and item.kind.group_kind in POD_SPECS:
+    for item in items_of(vault, plan, RESTORED):
+        if item.kind.group_kind in POD_SPECS:
             found.setdefault(item.namespace, set()).add((item.kind.kind, item.name))
     return found
 
