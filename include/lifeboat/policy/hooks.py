@@ -12,8 +12,8 @@ from pydantic import AfterValidator, Field, model_validator
 from lifeboat.policy.fields import Count, Duration, SecretRef, Strict, Switch, refuse, unique
 from lifeboat.policy.patterns import Globs, Selector
 
-_NAMESPACE = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"
-_OBJECT_NAME = r"^([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?)?$"
+NAMESPACE = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"
+OBJECT_NAME = r"^([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?)?$"
 
 OnError = Literal["Fail", "Continue"]
 
@@ -45,7 +45,7 @@ class Scale(Strict):
     """A workload to stop while snapshots are taken."""
 
     namespace: str = Field(
-        pattern=_NAMESPACE,
+        pattern=NAMESPACE,
         description="The workload's namespace.",
         examples=["shop"],
     )
@@ -76,9 +76,7 @@ class Command(_Phase):
 class Exec(Strict):
     """Commands that run in pods before and after the snapshots are cut."""
 
-    namespace: str = Field(
-        pattern=_NAMESPACE, description="The pods' namespace.", examples=["shop"]
-    )
+    namespace: str = Field(pattern=NAMESPACE, description="The pods' namespace.", examples=["shop"])
     labels: Selector = Field(
         default="",
         description="Only running pods whose labels match this Kubernetes label selector. Default"
@@ -191,10 +189,10 @@ class JobRun(_Phase):
 class Job(Strict):
     """Jobs that run an image of yours in the cluster before and after the snapshots are cut."""
 
-    namespace: str = Field(pattern=_NAMESPACE, description="Where the Jobs run.", examples=["shop"])
+    namespace: str = Field(pattern=NAMESPACE, description="Where the Jobs run.", examples=["shop"])
     service_account: str = Field(
         default="",
-        pattern=_OBJECT_NAME,
+        pattern=OBJECT_NAME,
         description="The ServiceAccount of their pods. Default empty: the namespace's default.",
         examples=["orders-admin"],
     )

@@ -28,7 +28,14 @@ IN_FLIGHT = 16
 def target_of(plan: RestorePlan) -> Target:
     """Where the plan's objects go."""
     request = plan.request
-    return Target(plan.restore, request.point, request.mapping, request.scratch)
+    return Target(
+        plan.restore,
+        request.point,
+        request.mapping,
+        request.scratch,
+        request.scale,
+        request.node_selector,
+    )
 
 
 def reader_of(context: Context, plan: RestorePlan) -> PackReader:

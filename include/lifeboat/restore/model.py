@@ -22,7 +22,8 @@ class RestoreRequest(msgspec.Struct, frozen=True, kw_only=True):
     `kinds` (as in a policy: `deployments`, `Deployment.apps`, …) empty means all. `mode` says what
     happens to objects that exist: `skip` leaves them, `merge` updates what can be. `from_vault`:
     volumes from their files in the vault, where there are any, even if there is a snapshot.
-    Cluster-scoped objects are only ever created, never changed.
+    Cluster-scoped objects are only ever created, never changed. With `scratch`, `scale` is the most
+    replicas of a workload (None: as many as it had), `node_selector` pins its pods.
     """
 
     instance: str
@@ -35,6 +36,8 @@ class RestoreRequest(msgspec.Struct, frozen=True, kw_only=True):
     from_vault: bool = False
     cluster_scoped: bool = True
     scratch: bool = False
+    scale: int | None = None
+    node_selector: dict[str, str] = {}
     dry_run: bool = False
 
 

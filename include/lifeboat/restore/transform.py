@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from lifeboat.ports import marks
 from lifeboat.ports.cluster import Json
+from lifeboat.restore.harmless import make_harmless
 
 # Set by the API server, meaningless or refused on create (API conventions, "Metadata").
 _SERVER_SET = (
@@ -42,6 +43,8 @@ class Target:
     point: str
     mapping: Mapping[str, str]
     scratch: bool = False
+    scale: int | None = None
+    node_selector: Mapping[str, str] = field(default_factory=dict)
 
     def namespace(self, source: str) -> str:
         return self.mapping.get(source, source)
@@ -72,6 +75,8 @@ def clean(body: Json, target: Target) -> Cleaned:
     rule = _RULES.get(body["kind"])
     if rule is not None:
         rule(cleaned, target)
+    if target.scratch:
+        cleaned.changes += make_harmless(body, target.scale, target.node_selector)
     return cleaned
 
 
