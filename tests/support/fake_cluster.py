@@ -157,6 +157,9 @@ class FakeCluster:
             self._enter("get", kind.resource, namespace or "", name)
             return copy.deepcopy(self._find(kind, namespace, name))
 
+    def make(self, kind: Kind, namespace: str | None, body: Json) -> None:
+        self.create(kind, namespace, body)
+
     def create(
         self, kind: Kind, namespace: str | None, body: Json, *, dry_run: bool = False
     ) -> Json:

@@ -18,6 +18,8 @@ from lifeboat.proof.evidence import bounded, failing_pods, mask_of
 from lifeboat.proof.finding import Finding, Tested
 from lifeboat.proof.means import run_custom
 from lifeboat.restore.apply import cleaned_body, reader_of, target_of
+from lifeboat.restore.model import RESTORED
+from lifeboat.restore.parts import items_of
 
 _NAMED = 5  # how many offenders a sentence names before it only counts
 
@@ -72,12 +74,9 @@ def workloads_ready(tested: Tested) -> Finding:
     if tested.not_ready:
         return Finding("failed", _some("not ready", tested.not_ready))
     kinds = ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Pod")
-    workloads = [
-        item
-        for item in tested.plan.items
-        if item.kind.kind in kinds and item.action in ("create", "merge")
-    ]
-    return Finding("passed", f"{len(workloads)} workloads ready", len(workloads))
+    restored = items_of(tested.context.vault, tested.plan, RESTORED)
+    workloads = sum(item.kind.kind in kinds for item in restored)
+    return Finding("passed", f"{workloads} workloads ready", workloads)
 
 
 def objects_complete(tested: Tested) -> Finding:
@@ -85,9 +84,7 @@ def objects_complete(tested: Tested) -> Finding:
     cluster, plan = tested.context.cluster, tested.plan
     reader, target = reader_of(tested.context, plan), target_of(plan)
     missing, different, seen = [], [], 0
-    for item in plan.items:
-        if item.action not in ("create", "merge"):
-            continue
+    for item in items_of(tested.context.vault, plan, RESTORED):
         seen += 1
         wanted = cleaned_body(reader, item, target).body
         try:

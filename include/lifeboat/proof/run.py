@@ -27,7 +27,7 @@ from lifeboat.restore.model import (
     RestoreReport,
     RestoreRequest,
     VolumesResult,
-    WaveResult,
+    Waited,
 )
 from lifeboat.restore.plan import plan_restore
 from lifeboat.restore.run import (
@@ -112,10 +112,10 @@ def check(context: Context, plan: RestorePlan, flows: OpenFlows | None = None) -
     if done is not None:
         return done
     volumes = context.vault.find_document(_part(plan, "volumes"), VolumesResult)
-    waited = context.vault.find_document(_part(plan, "ready"), WaveResult)
-    late = [f"{o.title}" for o in waited.outcomes] if waited else ["nobody waited for them"]
+    waited = context.vault.find_document(_part(plan, "ready"), Waited)
+    late = waited.not_ready if waited else ("nobody waited for them",)
     brought = volumes or VolumesResult((), (), 0.0)
-    found = run_checks(_wanted(context).checks, Tested(context, plan, brought, tuple(late), flows))
+    found = run_checks(_wanted(context).checks, Tested(context, plan, brought, late, flows))
     return context.vault.settle_document(_part(plan, "checks"), found, Checked)
 
 
