@@ -222,7 +222,7 @@ class FakeCluster:
                 return changed
             return self._change(kind, namespace, name, changed, keep_status=not subresource)
 
-    def log(self, namespace: str, pod: str, *, lines: int) -> str:
+    def log(self, namespace: str, pod: str, *, lines: int, container: str = "") -> str:
         with self._lock:
             self._enter("log", "pods", namespace, pod)
             self._find(POD, namespace, pod)

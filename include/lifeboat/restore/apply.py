@@ -51,6 +51,8 @@ def target_of(plan: RestorePlan) -> Target:
         request.point,
         request.mapping,
         request.scratch,
+        request.scale,
+        request.node_selector,
         hooks=RestoreHooks.model_validate(plan.hooks),
         transforms=Transforms(request.transforms),
     )

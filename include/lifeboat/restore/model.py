@@ -31,7 +31,8 @@ class RestoreRequest(msgspec.Struct, frozen=True, kw_only=True):
     volumes from their files in the vault, where there are any, even if there is a snapshot.
     Cluster-scoped objects are only ever created, never changed. `in_flight`: requests that may be
     open at once. `transforms` are kept as they were written: what is approved is what is applied,
-    whatever becomes of the files.
+    whatever becomes of the files. With `scratch`, `scale` is the most replicas of a workload (None: as many as it
+    had), `node_selector` pins its pods.
     """
 
     instance: str
@@ -45,6 +46,8 @@ class RestoreRequest(msgspec.Struct, frozen=True, kw_only=True):
     cluster_scoped: bool = True
     scratch: bool = False
     transforms: tuple[TransformText, ...] = ()
+    scale: int | None = None
+    node_selector: dict[str, str] = {}
     dry_run: bool = False
     in_flight: int = 32
 

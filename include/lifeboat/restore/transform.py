@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from lifeboat.policy.restore_hooks import RestoreHooks
 from lifeboat.ports import marks
 from lifeboat.ports.cluster import Json
+from lifeboat.restore.harmless import make_harmless
 from lifeboat.restore.transforms.transforms import Transforms
 
 # Set by the API server, meaningless or refused on create (API conventions, "Metadata").
@@ -46,6 +47,8 @@ class Target:
     point: str
     mapping: Mapping[str, str]
     scratch: bool = False
+    scale: int | None = None
+    node_selector: Mapping[str, str] = field(default_factory=dict)
     hooks: RestoreHooks = _NO_HOOKS
     transforms: Transforms = field(default_factory=Transforms)
 
@@ -78,6 +81,8 @@ def clean(body: Json, target: Target) -> Cleaned:
     rule = _RULES.get(body["kind"])
     if rule is not None:
         rule(cleaned, target)
+    if target.scratch:
+        cleaned.changes += make_harmless(body, target.scale, target.node_selector)
     return cleaned
 
 
