@@ -125,8 +125,10 @@ class ClusterApi:
         path = _path(kind, namespace) + _query(fieldManager=FIELD_MANAGER, dry_run=dry_run)
         return _decoded(_object, self._http.request("POST", path, body=_encode(body)))
 
-    def replace(self, kind: Kind, namespace: str | None, name: str, body: Json) -> Json:
-        path = _path(kind, namespace, name) + _query(fieldManager=FIELD_MANAGER)
+    def replace(
+        self, kind: Kind, namespace: str | None, name: str, body: Json, *, dry_run: bool = False
+    ) -> Json:
+        path = _path(kind, namespace, name) + _query(fieldManager=FIELD_MANAGER, dry_run=dry_run)
         return _decoded(_object, self._http.request("PUT", path, body=_encode(body)))
 
     def patch(
