@@ -92,9 +92,13 @@ def _sizes(
         least = statistics.mean(bare["seconds"] for bare in took["bare"])
         dump = statistics.mean(p["dump"] for p in point)
         whole = statistics.mean(p["seconds"] for p in point)
-        _say(f"means: bare {least:.2f} s, dump {dump:.2f} s, whole point {whole:.2f} s")
+        beside = statistics.mean(peer)
+        _say(
+            f"means: bare {least:.2f} s, dump {dump:.2f} s, whole point {whole:.2f} s"
+            f" ({100 * whole / beside:.1f} % of Velero's {beside:.1f} s)"
+        )
         yield told(Bar(f"dump-{size}-of-a-bare-listing", dump / least, 1.3, "x", 2))
-        yield told(Bar(f"point-{size}-of-velero", 100 * whole / statistics.mean(peer), 8.33, "%"))
+        yield told(Bar(f"dump-{size}-of-velero", 100 * dump / beside, 8.33, "%"))
         yield told(Bar(f"memory-{size}", max(p["peak_mib"] for p in point), 250, "MiB", 0))
         most = max(p["in_flight"] for p in point)
         yield told(Bar(f"requests-in-flight-{size}", most, _IN_FLIGHT, "", 0))
