@@ -20,7 +20,15 @@ from lifeboat.errors import AlreadyExists, Conflict, Invalid, NotFound
 from lifeboat.ports.cluster import Cluster, Json, Kind
 from local.cluster import LocalCluster
 from tests.support.fake_cluster import FakeCluster
-from tests.support.kinds import CLUSTER_ROLE, CONFIG_MAP, CRD, DEPLOYMENT, NAMESPACE, RULES_REVIEW
+from tests.support.kinds import (
+    ACCESS_REVIEW,
+    CLUSTER_ROLE,
+    CONFIG_MAP,
+    CRD,
+    DEPLOYMENT,
+    NAMESPACE,
+    RULES_REVIEW,
+)
 from tests.support.manifests import crd, manifest
 from tests.support.poll import until
 
@@ -158,6 +166,9 @@ def test_the_caller_is_told_its_rights(api: Cluster, space: str) -> None:
     status = api.create(RULES_REVIEW, None, review)["status"]
     every = [rule for rule in status["resourceRules"] if rule["verbs"] == ["*"]]
     assert any("*" in rule["resources"] and "*" in rule["apiGroups"] for rule in every)
+    asked = {"verb": "delete", "resource": "configmaps", "namespace": space}
+    review = manifest(ACCESS_REVIEW, "", spec={"resourceAttributes": asked})
+    assert api.create(ACCESS_REVIEW, None, review)["status"]["allowed"] is True
 
 
 def test_what_is_not_there(api: Cluster, space: str) -> None:

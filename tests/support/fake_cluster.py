@@ -32,6 +32,7 @@ from tests.support.kinds import (
     VERBS,
 )
 from tests.support.labels import label_matcher
+from tests.support.reviews import EVERYTHING, reviewed
 from tests.support.validation import refuse_bad_keys, refuse_immutable
 
 _Key = tuple[str, str, str]  # resource, namespace ("" if none), name
@@ -39,7 +40,6 @@ Reaction = Callable[[Json], None]
 _DNS = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?")
 _BUILT_IN = {kind.resource for kind in BUILT_IN}
 _RBAC = "rbac.authorization.k8s.io"
-EVERYTHING: Json = {"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]}
 fields_of = msgspec.json.Decoder(Fields).decode
 
 
@@ -82,7 +82,7 @@ def split(pages: Iterable[Page]) -> Iterator[FieldsPage]:
 class FakeCluster:
     """An API server's storage. `logs`: what pods say, by `namespace/name`. `reactions` maps
     `Deployment.apps` to a function that may change an object as it is created (a controller's work,
-    done at once). `rules`: what a review of the caller's rights says (it binds nothing)."""
+    done at once). `rules`: what a review of the caller's rights says; it binds nothing."""
 
     clock: Clock = utc_now
     kinds: list[Kind] = field(default_factory=lambda: [*BUILT_IN, *SNAPSHOT_KINDS])
@@ -178,8 +178,8 @@ class FakeCluster:
                 meta["name"] = meta["generateName"] + uuid.uuid4().hex[:5]
             name = meta.get("name", "")
             self._enter("create", kind.resource, namespace or "", name)
-            if kind.resource == RULES_REVIEW.resource:
-                return {**stored, "status": {"resourceRules": self.rules, "incomplete": False}}
+            if kind.group == RULES_REVIEW.group:
+                return reviewed(stored, self.rules)
             self._admit(kind, namespace, stored)
             key = (kind.resource, namespace or "", name)
             if key in self._objects:
@@ -386,7 +386,7 @@ class FakeCluster:
             self._end(where, NAMESPACE, body)
 
     def _collect(self, owner: str) -> None:
-        """Delete what the deleted object owned (background garbage collection, done at once). `rules`: what a review of the caller's rights says (it binds nothing)."""
+        """Delete what the deleted object owned (background garbage collection, done at once)."""
         owned = [
             (key, body)
             for key, body in self._objects.items()

@@ -55,11 +55,10 @@ VALIDATING_WEBHOOKS = kind(
     "ValidatingWebhookConfiguration",
     namespaced=False,
 )
-RULES_REVIEW = kind(
-    "authorization.k8s.io/v1",
-    "selfsubjectrulesreviews",
-    "SelfSubjectRulesReview",
-    namespaced=False,
+_ACCESS = "authorization.k8s.io/v1"
+RULES_REVIEW = kind(_ACCESS, "selfsubjectrulesreviews", "SelfSubjectRulesReview", namespaced=False)
+ACCESS_REVIEW = kind(
+    _ACCESS, "selfsubjectaccessreviews", "SelfSubjectAccessReview", namespaced=False
 )
 _SNAPSHOTS = "snapshot.storage.k8s.io/v1"
 SNAPSHOT = kind(_SNAPSHOTS, "volumesnapshots", "VolumeSnapshot")

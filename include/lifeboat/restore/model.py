@@ -7,22 +7,29 @@ from typing import Literal
 import msgspec
 
 from lifeboat.point.facts import Phase
+from lifeboat.policy.recovery import Approval
 from lifeboat.ports.cluster import Kind
 from lifeboat.ports.disks import RestoreTicket, StoredSnapshot
+from lifeboat.restore.choice import Choice
 from lifeboat.vault.records import Place
 
-Mode = Literal["skip", "merge"]
-Action = Literal["create", "merge", "skip", "leave"]
+Mode = Literal["skip", "merge", "replace", "recreate", "fail"]
+Action = Literal["create", "merge", "replace", "recreate", "delete", "skip", "conflict", "leave"]
 
 
 class RestoreRequest(msgspec.Struct, frozen=True, kw_only=True):
     """What a person asked for.
 
     `namespaces` empty means every namespace of the point; `mapping` renames source namespaces;
-    `kinds` (as in a policy: `deployments`, `Deployment.apps`, …) empty means all. `mode` says what
-    happens to objects that exist: `skip` leaves them, `merge` updates what can be. `from_vault`:
-    volumes from their files in the vault, where there are any, even if there is a snapshot.
-    Cluster-scoped objects are only ever created, never changed.
+    `prefix` and `suffix` rename the others. `kinds` (as in a policy: `deployments`,
+    `Deployment.apps`, …) empty means all; `choice` picks objects out of what is left. `mode` says
+    what happens to objects that exist (restore/modes.py), `mode_of` of which kinds something else.
+    `prune` deletes what the point lacks; `scale_down` stops workloads while they are changed.
+    `volumes_as` is a template for new names of claims, which come alone then. `from_vault`: volumes
+    from their files in the vault, where there are any, even if there is a snapshot. `compare_all`:
+    what differs is told of objects that are left alone, too; `try_creates`: creates are tried by
+    dry run. Cluster-scoped objects are changed only where `mode_of` names their kind. `asked_by`:
+    who, where it is known; `approval`: whose word is wanted, beside what the policy asks for.
     """
 
     instance: str
@@ -36,10 +43,26 @@ class RestoreRequest(msgspec.Struct, frozen=True, kw_only=True):
     cluster_scoped: bool = True
     scratch: bool = False
     dry_run: bool = False
+    choice: Choice = Choice()
+    mode_of: dict[str, Mode] = {}
+    prefix: str = ""
+    suffix: str = ""
+    volumes_as: str = ""
+    prune: bool = False
+    scale_down: bool = False
+    compare_all: bool = False
+    try_creates: bool = False
+    approval: Approval = "none"
+    asked_by: str = ""
 
 
 class PlanItem(msgspec.Struct, frozen=True, kw_only=True):
-    """One object of the point and what is going to happen to it."""
+    """One object of the point and what is going to happen to it.
+
+    `fields` says what differs from the live object, for people; `live_version` is its
+    resourceVersion at planning, "" where there was none: a target that moved since is not guessed
+    at.
+    """
 
     wave: int
     kind: Kind
@@ -50,6 +73,8 @@ class PlanItem(msgspec.Struct, frozen=True, kw_only=True):
     place: Place
     action: Action
     reason: str = ""
+    fields: tuple[str, ...] = ()
+    live_version: str = ""
 
     @property
     def title(self) -> str:
