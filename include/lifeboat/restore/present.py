@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
+from typing import Literal
 
 from lifeboat.restore.model import Action, PlanItem, RestorePlan
 
@@ -28,18 +29,16 @@ WORDS: dict[Action, str] = {
 }
 
 
+Detail = Literal["values", "paths", "none"]
+"""Of each difference: all of it; where it is, as a log that others read may tell; nothing."""
+
+
 def lines(
-    plan: RestorePlan, items: Items, *, most: int = 0, actions: Iterable[Action] = ACTIONS
+    plan: RestorePlan, items: Items, *, most: int = 0, detail: Detail = "values"
 ) -> Iterator[str]:
-    """A heading for each action with its number, the objects, their differences. At most `most`
-    objects of each action are named; 0 names all."""
-    counts = plan.counts()
-    for action in actions:
-        if counts.get(action):
-            yield f"{action} {counts[action]}: {WORDS[action]}"
-            yield from _of(action, items(), most or counts[action])
-            if most and counts[action] > most:
-                yield f"  and {counts[action] - most} more"
+    """A heading for each action with its number, the objects, their differences; then volumes and
+    warnings. At most `most` objects of each action are named; 0 names all."""
+    yield from _objects(plan, items, most, ACTIONS, detail)
     for volume in plan.volumes:
         yield f"volume {volume.namespace}/{volume.claim} from {volume.snapshot.handle}"
     for warning in plan.warnings:
@@ -59,10 +58,9 @@ def markdown(plan: RestorePlan, items: Items, *, most: int = 20) -> str:
         "",
         f"{len(plan.volumes)} volumes. Digest `{plan.digest}`.",
     ]
-    worst = [name for name in ("conflict", *HARMFUL) if counts.get(name)]
+    worst: list[Action] = [name for name in ("conflict", *HARMFUL) if counts.get(name)]
     if worst:
-        named = list(lines(plan, items, most=most, actions=worst))
-        named = named[: len(named) - len(plan.volumes) - len(plan.warnings)]
+        named = _objects(plan, items, most, worst, "none")
         told += ["", "```", *(line.replace("```", "'''") for line in named), "```"]
     if plan.warnings:
         told += ["", "Warnings:", "", *(f"- {_flat(text)}" for text in plan.warnings[:most])]
@@ -71,13 +69,27 @@ def markdown(plan: RestorePlan, items: Items, *, most: int = 20) -> str:
     return "\n".join(told)
 
 
-def _of(action: Action, items: Iterable[PlanItem], most: int) -> Iterator[str]:
-    mine = (item for item in items if item.action == action)
-    for item in islice(mine, most):
-        reason = f"  ({item.reason})" if item.reason else ""
-        yield f"  {item.title}{reason}"
+def _objects(
+    plan: RestorePlan, items: Items, most: int, actions: Iterable[Action], detail: Detail
+) -> Iterator[str]:
+    counts = plan.counts()
+    for action in actions:
+        number = counts.get(action, 0)
+        if not number:
+            continue
+        yield f"{action} {number}: {WORDS[action]}"
+        mine = (item for item in items() if item.action == action)
+        for item in islice(mine, most or number):
+            yield from _object(item, detail)
+        if most and number > most:
+            yield f"  and {number - most} more"
+
+
+def _object(item: PlanItem, detail: Detail) -> Iterator[str]:
+    yield f"  {item.title}" + (f"  ({item.reason})" if item.reason else "")
+    if detail != "none":
         for field in item.fields:
-            yield f"      {field}"
+            yield f"      {field if detail == 'values' else field.partition(': ')[0]}"
 
 
 def _flat(text: str) -> str:
