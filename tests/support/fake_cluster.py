@@ -168,6 +168,9 @@ class FakeCluster:
             self._enter("get", kind.resource, namespace or "", name)
             return copy.deepcopy(self._find(kind, namespace, name))
 
+    def make(self, kind: Kind, namespace: str | None, body: Json) -> None:
+        self.create(kind, namespace, body)
+
     def create(
         self, kind: Kind, namespace: str | None, body: Json, *, dry_run: bool = False
     ) -> Json:
@@ -188,7 +191,8 @@ class FakeCluster:
                 meta["namespace"] = namespace
             meta["uid"] = str(uuid.uuid4())
             meta["creationTimestamp"] = rfc3339(self.clock())
-            meta["generation"] = 1
+            if "spec" in stored:  # a real one counts generations of what has a desired state
+                meta["generation"] = 1
             stored.pop("status", None)
             if dry_run:
                 return stored

@@ -20,6 +20,8 @@ from lifeboat.ports.cluster import Discovery, Json, Kind, Page, PatchType
 from lifeboat.ports.fields import Fields, FieldsPage
 
 FIELD_MANAGER = "lifeboat"
+# An answer that nobody reads need not hold the object: a third less work for an API server.
+_METADATA_ONLY = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json"
 # A large page costs an API server a third less than a small one (it resumes a list in etcd, not in
 # its cache), but how many objects make one is known only after the first.
 _FIRST_PAGE = 500
@@ -124,6 +126,10 @@ class ClusterApi:
     ) -> Json:
         path = _path(kind, namespace) + _query(fieldManager=FIELD_MANAGER, dry_run=dry_run)
         return _decoded(_object, self._http.request("POST", path, body=_encode(body)))
+
+    def make(self, kind: Kind, namespace: str | None, body: Json) -> None:
+        path = _path(kind, namespace) + _query(fieldManager=FIELD_MANAGER, fieldValidation="Ignore")
+        self._http.request("POST", path, body=_encode(body), accept=_METADATA_ONLY)
 
     def replace(
         self, kind: Kind, namespace: str | None, name: str, body: Json, *, dry_run: bool = False

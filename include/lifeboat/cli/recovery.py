@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 from uuid import uuid4
 
+import msgspec
 import typer
 
 from lifeboat.cli.options import (
@@ -25,10 +26,12 @@ from lifeboat.point import catalog
 from lifeboat.point.facts import Verdict, read_verdicts
 from lifeboat.proof.run import prove
 from lifeboat.restore.model import RestorePlan, RestoreReport, RestoreRequest
+from lifeboat.restore.parts import items_of
 from lifeboat.restore.plan import plan_restore
 from lifeboat.restore.request import parse_mapping, parse_mode, parse_moment
 from lifeboat.restore.run import restore as run_restore
 from lifeboat.restore.run import restore_id, stored_report, summary
+from lifeboat.steps.context import Context
 
 
 def restore(
@@ -79,7 +82,11 @@ def restore(
     run = f"cli-{uuid4()}"
     if dry_run:
         plan = plan_restore(context, request, restore_id(instance, run))
-        show_json(plan) if as_json else show_lines(_describe_plan(plan))
+        if as_json:
+            items = list(items_of(context.vault, plan))
+            show_json({**msgspec.to_builtins(plan), "items": msgspec.to_builtins(items)})
+        else:
+            show_lines(_describe_plan(context, plan))
         return
     try:
         account = run_restore(context, request, run, say)
@@ -114,10 +121,10 @@ def prove_point(
     show_json(verdict) if as_json else show_lines(_describe_verdict(verdict))
 
 
-def _describe_plan(plan: RestorePlan) -> list[str]:
+def _describe_plan(context: Context, plan: RestorePlan) -> list[str]:
     lines = [
         f"{item.action:7} {item.title}" + (f"  ({item.reason})" if item.reason else "")
-        for item in plan.items
+        for item in items_of(context.vault, plan)
     ]
     for volume in plan.volumes:
         lines.append(f"volume  {volume.namespace}/{volume.claim} from {volume.snapshot.handle}")

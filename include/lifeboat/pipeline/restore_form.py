@@ -16,10 +16,6 @@ from lifeboat.restore.request import MODES
 if TYPE_CHECKING:
     from lifeboat.restore.request import Written
 
-_LISTS = ("namespaces", "mapping", "kinds", "objects", "names", "claims", "mode_of")
-_TEXTS = ("prefix", "suffix", "labels", "part", "mode", "volumes_as")
-_SWITCHES = ("volumes", "from_vault", "prune", "scale_down", "dry_run")
-
 
 def form(instances: Sequence[str], clusters: Sequence[str]) -> dict[str, Param]:
     """All fields, in the order that they are shown."""
@@ -30,11 +26,30 @@ def written(params: Mapping[str, Any], asked_by: str) -> Written:
     """The filled-in form, but for instance and point."""
     from lifeboat.restore.request import Written
 
+    def text(name: str) -> str:
+        return str(params[name] or "").strip()
+
     return Written(
-        **{name: _lines_of(params.get(name)) for name in _LISTS},
-        **{name: str(params.get(name) or "").strip() for name in _TEXTS},
-        **{name: bool(params.get(name)) for name in _SWITCHES},
-        approval=str(params.get("approval") or APPROVALS[0]),
+        namespaces=_lines_of(params["namespaces"]),
+        mapping=_lines_of(params["mapping"]),
+        prefix=text("prefix"),
+        suffix=text("suffix"),
+        kinds=_lines_of(params["kinds"]),
+        objects=_lines_of(params["objects"]),
+        names=_lines_of(params["names"]),
+        labels=text("labels"),
+        claims=_lines_of(params["claims"]),
+        part=text("part"),
+        mode=text("mode"),
+        mode_of=_lines_of(params["mode_of"]),
+        volumes=bool(params["volumes"]),
+        volumes_as=text("volumes_as"),
+        from_vault=bool(params["from_vault"]),
+        prune=bool(params["prune"]),
+        scale_down=bool(params["scale_down"]),
+        compare_all=bool(params["dry_run"]),
+        dry_run=bool(params["dry_run"]),
+        approval=text("approval"),
         asked_by=asked_by,
     )
 

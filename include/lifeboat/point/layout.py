@@ -156,6 +156,16 @@ def restore_plan(instance: str, restore: str) -> str:
     return f"{restores(instance)}{restore}/plan"
 
 
+def restore_items(instance: str, restore: str, digest: str) -> str:
+    """One part of a plan's objects, named after its digest."""
+    return f"{restores(instance)}{restore}/items/{digest}"
+
+
+def restore_result(instance: str, restore: str, digest: str) -> str:
+    """What became of the part of this digest."""
+    return f"{restores(instance)}{restore}/results/{digest}"
+
+
 def restore_part(instance: str, restore: str, part: str) -> str:
     """What one step of a restore left for the next ones and for the report."""
     return f"{restores(instance)}{restore}/{part}"

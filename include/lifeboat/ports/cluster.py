@@ -111,6 +111,11 @@ class Cluster(Protocol):
         """POST. Raises AlreadyExists."""
         ...
 
+    def make(self, kind: Kind, namespace: str | None, body: Json) -> None:
+        """`create` for who makes many: the answer is not read, and fields that the server does not
+        know are dropped by it without a word. Raises AlreadyExists."""
+        ...
+
     def replace(
         self, kind: Kind, namespace: str | None, name: str, body: Json, *, dry_run: bool = False
     ) -> Json:

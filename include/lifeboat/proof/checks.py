@@ -12,7 +12,8 @@ from lifeboat.clock import monotonic
 from lifeboat.errors import LifeboatError, NotFound
 from lifeboat.point.facts import CheckResult
 from lifeboat.restore.apply import cleaned_body, reader_of, target_of
-from lifeboat.restore.model import RestorePlan, VolumesResult
+from lifeboat.restore.model import RESTORED, RestorePlan, VolumesResult
+from lifeboat.restore.parts import items_of
 from lifeboat.steps.context import Context
 
 _NAMED = 5  # how many offenders a sentence names before it only counts
@@ -54,12 +55,9 @@ def workloads_ready(tested: Tested) -> _Finding:
     if tested.not_ready:
         return "failed", _some("not ready", tested.not_ready)
     kinds = ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Pod")
-    workloads = [
-        item
-        for item in tested.plan.items
-        if item.kind.kind in kinds and item.action in ("create", "merge")
-    ]
-    return "passed", f"{len(workloads)} workloads ready"
+    restored = items_of(tested.context.vault, tested.plan, RESTORED)
+    workloads = sum(item.kind.kind in kinds for item in restored)
+    return "passed", f"{workloads} workloads ready"
 
 
 def objects_complete(tested: Tested) -> _Finding:
@@ -67,9 +65,7 @@ def objects_complete(tested: Tested) -> _Finding:
     cluster, plan = tested.context.cluster, tested.plan
     reader, target = reader_of(tested.context, plan), target_of(plan)
     missing, different, seen = [], [], 0
-    for item in plan.items:
-        if item.action not in ("create", "merge"):
-            continue
+    for item in items_of(tested.context.vault, plan, RESTORED):
         seen += 1
         wanted = cleaned_body(reader, item, target).body
         try:

@@ -19,7 +19,7 @@ from lifeboat.restore.model import (
     RestoreReport,
     RestoreRequest,
     VolumesResult,
-    WaveResult,
+    Waited,
 )
 from lifeboat.restore.plan import plan_restore
 from lifeboat.restore.run import (
@@ -84,9 +84,9 @@ def scratch_plan(context: Context, point: str, test: str) -> RestorePlan:
 def check(context: Context, plan: RestorePlan) -> tuple[CheckResult, ...]:
     """Run the policy's checks on what the earlier phases left."""
     volumes = context.vault.find_document(_part(plan, "volumes"), VolumesResult)
-    waited = context.vault.find_document(_part(plan, "ready"), WaveResult)
-    late = [f"{o.title}" for o in waited.outcomes] if waited else ["nobody waited for them"]
-    tested = Tested(context, plan, volumes or VolumesResult((), (), 0.0), tuple(late))
+    waited = context.vault.find_document(_part(plan, "ready"), Waited)
+    late = waited.not_ready if waited else ("nobody waited for them",)
+    tested = Tested(context, plan, volumes or VolumesResult((), (), 0.0), late)
     test_restore = context.instance.policy.test_restore
     names = test_restore.checks if test_restore else ("workloadsReady", "objectsComplete")
     return run_checks(names, tested)

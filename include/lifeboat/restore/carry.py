@@ -46,6 +46,11 @@ def carried(body: Json, live: Json) -> Json:
     return made
 
 
+def merge_body(body: Json) -> Json:
+    """What a merge sends: a JSON merge patch needs no version and no kind."""
+    return {name: value for name, value in body.items() if name not in ("apiVersion", "kind")}
+
+
 def _annotations(body: Json) -> dict[str, str]:
     return body["metadata"].get("annotations") or {}
 

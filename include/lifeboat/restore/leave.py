@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -59,12 +59,10 @@ _NOT_IN_SCRATCH = {
 }
 
 
-def why_left(
-    kind: Kind, seen: Seen, owners_in_point: Collection[tuple[str, str]], *, scratch: bool
-) -> str:
+def why_left(kind: Kind, seen: Seen, is_in_point: Callable[[Owner], bool], *, scratch: bool) -> str:
     """Empty when the object is to be restored, else the reason why not.
 
-    `owners_in_point` holds (kind, name) of everything in the same namespace that is restored.
+    `is_in_point` tells whether the point holds an owner, in the object's own namespace.
     """
     name = kind.group_kind
     if scratch and name in _NOT_IN_SCRATCH:
@@ -72,7 +70,7 @@ def why_left(
     if name in _MADE_BY_KUBERNETES:
         return _MADE_BY_KUBERNETES[name]
     for owner in seen.metadata.owner_references:
-        if owner.controller and (owner.kind, owner.name) in owners_in_point:
+        if owner.controller and is_in_point(owner):
             return f"made anew by its controller, {owner.kind} {owner.name}"
     return _made_anew(name, seen) or _finished(name, seen)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, get_args
 
 import msgspec
 
@@ -11,10 +11,16 @@ from lifeboat.policy.recovery import Approval
 from lifeboat.ports.cluster import Kind
 from lifeboat.ports.disks import RestoreTicket, StoredSnapshot
 from lifeboat.restore.choice import Choice
+from lifeboat.vault.crypto import RECORD_ID_BYTES
 from lifeboat.vault.records import Place
 
 Mode = Literal["skip", "merge", "replace", "recreate", "fail"]
 Action = Literal["create", "merge", "replace", "recreate", "delete", "skip", "conflict", "leave"]
+ACTIONS: tuple[Action, ...] = get_args(Action)
+TO_APPLY: tuple[Action, ...] = ("create", "merge", "replace", "recreate", "delete")
+"""What changes the target; the other actions only say why nothing happens."""
+RESTORED: tuple[Action, ...] = ("create", "merge", "replace", "recreate")
+"""After these an object of the point is there."""
 
 
 class RestoreRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,6 +36,7 @@ class RestoreRequest(msgspec.Struct, frozen=True, kw_only=True):
     what differs is told of objects that are left alone, too; `try_creates`: creates are tried by
     dry run. Cluster-scoped objects are changed only where `mode_of` names their kind. `asked_by`:
     who, where it is known; `approval`: whose word is wanted, beside what the policy asks for.
+    `in_flight`: requests that may be open at once.
     """
 
     instance: str
@@ -43,6 +50,7 @@ class RestoreRequest(msgspec.Struct, frozen=True, kw_only=True):
     cluster_scoped: bool = True
     scratch: bool = False
     dry_run: bool = False
+    in_flight: int = 32
     choice: Choice = Choice()
     mode_of: dict[str, Mode] = {}
     prefix: str = ""
@@ -56,11 +64,16 @@ class RestoreRequest(msgspec.Struct, frozen=True, kw_only=True):
     asked_by: str = ""
 
 
+NO_RECORD = "0" * (2 * RECORD_ID_BYTES)
+NOWHERE = Place("0" * 16, 0, 0, 0, 0)
+"""Record and place of an item that the point does not hold: one to delete."""
+
+
 class PlanItem(msgspec.Struct, frozen=True, kw_only=True):
     """One object of the point and what is going to happen to it.
 
-    `fields` says what differs from the live object, for people; `live_version` is its
-    resourceVersion at planning, "" where there was none: a target that moved since is not guessed
+    `fields` says what differs from the live object, for people; `live_version` is its state at
+    planning (restore/live.py), "" where there was none: a target that moved since is not guessed
     at.
     """
 
@@ -91,40 +104,64 @@ class PlanVolume(msgspec.Struct, frozen=True):
     item: PlanItem
 
 
+class PlanPart(msgspec.Struct, frozen=True):
+    """Some objects of one wave, stored beside the plan under their digest (restore/parts.py)."""
+
+    wave: int
+    digest: str
+    actions: dict[Action, int]
+
+
 class RestorePlan(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything a restore is going to do, in order. `digest` is over all of it: exactly the plan
-    of this digest is applied."""
+    """Everything a restore is going to do, in order; its objects lie in parts, so that memory does
+    not grow with them. `digest` is over all of it: exactly the plan of this digest is applied."""
 
     restore: str
     created: str
     request: RestoreRequest
-    items: tuple[PlanItem, ...]
+    parts: tuple[PlanPart, ...]
     volumes: tuple[PlanVolume, ...]
     warnings: tuple[str, ...]
     digest: str = ""
 
-    def counts(self) -> dict[str, int]:
+    def counts(self) -> dict[Action, int]:
         """Objects by action, for a summary line."""
-        found = dict.fromkeys(("create", "merge", "skip", "leave"), 0)
-        for item in self.items:
-            found[item.action] += 1
+        found = dict.fromkeys(ACTIONS, 0)
+        for part in self.parts:
+            for action, number in part.actions.items():
+                found[action] += number
         return found
+
+
+Result = Literal["created", "merged", "replaced", "deleted", "unchanged", "skipped", "failed"]
 
 
 class Outcome(msgspec.Struct, frozen=True):
     """What happened to one object."""
 
     title: str
-    result: Literal["created", "merged", "unchanged", "skipped", "failed"]
+    result: Result
     detail: str = ""
 
 
-class WaveResult(msgspec.Struct, frozen=True):
-    """What one wave did; stored, so that a restarted restore goes on after it."""
+class PartResult(msgspec.Struct, frozen=True):
+    """What became of one part of the plan; stored, so that a restarted restore goes on after it.
+
+    `counts` has every object of the part that was acted on, `outcomes` those of which more is to be
+    said than that they were restored. `changes`: what was changed on the way, with its object.
+    """
 
     wave: int
+    counts: dict[Result, int]
     outcomes: tuple[Outcome, ...]
     changes: tuple[str, ...]
+    seconds: float
+
+
+class Waited(msgspec.Struct, frozen=True):
+    """How waiting for workloads ended: what was not ready, with the reason."""
+
+    not_ready: tuple[str, ...]
     seconds: float
 
 
@@ -148,8 +185,9 @@ class VolumesResult(msgspec.Struct, frozen=True):
 
 
 class RestoreReport(msgspec.Struct, frozen=True, kw_only=True):
-    """The account of a restore (P6): every object is in one of the counts; every failure, change
-    and omission is named."""
+    """The account of a restore (P6): every object is in one of the counts, and `results` has all
+    of them; every failure, change and omission is named. Of many that say the same of a kind, some
+    are named and the others counted; each of them stands in the results of its part."""
 
     restore: str
     instance: str
@@ -168,3 +206,4 @@ class RestoreReport(msgspec.Struct, frozen=True, kw_only=True):
     warnings: tuple[str, ...]
     phases: tuple[Phase, ...]
     dry_run: bool = False
+    results: dict[Result, int] = {}

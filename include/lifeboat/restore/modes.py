@@ -25,6 +25,7 @@ NEVER_DELETED = {
 }
 """Kinds that no mode deletes, and why. A claim is deleted when it is asked for by its name."""
 
+EQUAL = "equal"
 CLUSTER_SCOPED = "exists; cluster-scoped objects are changed only where their kind is asked for"
 LIVE_DATA = "exists; the data of a live claim is left alone"
 
@@ -71,7 +72,7 @@ def decide(mode: Mode, trial: Trial, keep: str) -> tuple[Action, str]:
     if mode == "fail":
         if trial.refused:
             return "conflict", f"exists and differs: {trial.refused}"
-        return ("conflict", "exists and differs") if trial.fields else ("skip", "equal")
+        return ("conflict", "exists and differs") if trial.fields else ("skip", EQUAL)
     if mode == "recreate":
         return _remade("exists", trial, keep)
     if trial.refused:
@@ -79,7 +80,7 @@ def decide(mode: Mode, trial: Trial, keep: str) -> tuple[Action, str]:
             return _remade(trial.refused, trial, keep)
         return "conflict", trial.refused
     if not trial.fields:
-        return "skip", "equal"
+        return "skip", EQUAL
     return ("replace", "exists") if mode == "replace" else ("merge", "exists")
 
 

@@ -45,10 +45,10 @@ def holder_of(plan: RestorePlan) -> str:
     return f"{plan.request.instance}/{plan.restore}"
 
 
-def held_by(plan: RestorePlan, live: Json) -> bool:
-    """Whether this restore itself changed the object last, to hold it at zero."""
-    mark = (live["metadata"].get("annotations") or {}).get(REPLICAS_ANNOTATION, "")
-    return bool(mark) and mark.partition(" ")[2] == holder_of(plan)
+def held_by(live: Json, restore: str) -> bool:
+    """Whether this very restore holds the live object at zero, and so changed it last."""
+    mark: str = (live["metadata"].get("annotations") or {}).get(REPLICAS_ANNOTATION, "")
+    return mark.endswith(f"/{restore}")
 
 
 def still(context: Context, plan: RestorePlan, items: Iterable[PlanItem], say: Say) -> None:

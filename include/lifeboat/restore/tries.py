@@ -18,7 +18,8 @@ from lifeboat.errors import AlreadyExists, LifeboatError, NotFound
 from lifeboat.ports.cluster import Cluster, Json
 from lifeboat.report.diff import diff, spell
 from lifeboat.report.secrets import hide, is_secret
-from lifeboat.restore.carry import carried
+from lifeboat.restore.carry import carried, merge_body
+from lifeboat.restore.live import state_of
 from lifeboat.restore.model import Mode, PlanItem, RestoreRequest
 from lifeboat.restore.modes import Trial, decide, may_delete, mode_for, untried
 
@@ -88,7 +89,7 @@ class Tries:
             action=action,
             reason=reason,
             fields=trial.fields,
-            live_version=live["metadata"].get("resourceVersion", ""),
+            live_version=state_of(live["metadata"]),
         )
 
     def _trial(self, item: PlanItem, body: Json, live: Json, *, merging: bool) -> Trial:
@@ -126,11 +127,6 @@ class Tries:
         except LifeboatError as error:
             return _conflict(item, _why(error, body))
         return item
-
-
-def merge_body(body: Json) -> Json:
-    """What a merge sends: a JSON merge patch needs no version and no kind."""
-    return {name: value for name, value in body.items() if name not in ("apiVersion", "kind")}
 
 
 def spelled(live: Json, after: Json) -> tuple[str, ...]:

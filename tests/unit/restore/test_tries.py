@@ -9,6 +9,7 @@ import pytest
 from lifeboat.errors import Forbidden, Throttled
 from lifeboat.ports.cluster import Json, Kind
 from lifeboat.restore.choice import Choice
+from lifeboat.restore.live import state_of
 from lifeboat.restore.model import Mode, PlanItem, RestoreRequest
 from lifeboat.restore.tries import MOST_FIELDS, Tries
 from lifeboat.vault.records import Place
@@ -58,7 +59,7 @@ def test_what_differs_is_spelled(cluster: FakeCluster, mode: Mode, action: str) 
     live = cluster.create(CONFIG_MAP, "shop", settings(colour="red", extra="1"))
     found = settled(cluster, settings(colour="blue"), CONFIG_MAP, mode)
     assert (found.action, found.reason) == (action, "exists")
-    assert found.live_version == live["metadata"]["resourceVersion"]
+    assert found.live_version == state_of(live["metadata"])
     gone = ['data.extra: "1" → (none)'] if mode == "replace" else []
     assert found.fields == ('data.colour: "red" → "blue"', *gone)
 

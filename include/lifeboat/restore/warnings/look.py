@@ -45,7 +45,7 @@ _ALLOWED = Kind(_ACCESS, "v1", "selfsubjectaccessreviews", "SelfSubjectAccessRev
 
 def look(cluster: Cluster, tally: Tally) -> tuple[str, ...]:
     """Every warning, by theme; what may not be read is one itself. Raises what is retryable."""
-    told = list(served_warnings(tally.missing, tally.versions))
+    told = list(served_warnings(tally.versions))
     reader = _Reader(cluster, told)
     targets = tally.namespaces | tally.made_namespaces
     if not tally.needs:

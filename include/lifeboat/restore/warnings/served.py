@@ -1,4 +1,4 @@
-"""Kinds and versions that the target does not serve, and which version is taken instead."""
+"""Versions that the target does not serve, and which one is taken instead."""
 
 from __future__ import annotations
 
@@ -24,12 +24,8 @@ def nearest(captured: str, served: Sequence[str]) -> str:
     return max(older, key=_rank) if older else min(newer, key=_rank)
 
 
-def served_warnings(
-    missing: Mapping[str, int], versions: Mapping[tuple[str, str, str], int]
-) -> Iterator[str]:
-    """`missing`: objects by kind; `versions`: objects by kind, captured and restored version."""
-    for kind, number in sorted(missing.items()):
-        yield f"{kind}: the target serves no such kind; {number} objects are not restored"
+def served_warnings(versions: Mapping[tuple[str, str, str], int]) -> Iterator[str]:
+    """`versions`: objects by kind, captured and restored version."""
     for (kind, captured, restored), number in sorted(versions.items()):
         how = "down to" if _rank(restored) < _rank(captured) else "as"
         yield (

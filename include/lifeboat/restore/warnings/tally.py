@@ -37,7 +37,6 @@ class Tally:
         self.made_classes: set[str] = set()
         self.zones: Counter[str] = Counter()
         self.versions: Counter[tuple[str, str, str]] = Counter()
-        self.missing: Counter[str] = Counter()
         self.namespaces: set[str] = set()
         self.made_namespaces: set[str] = set()
         self.services: set[tuple[str, str]] = set()
@@ -66,10 +65,6 @@ class Tally:
     def add_version(self, kind: Kind, captured: str) -> None:
         """An object of a version that the target does not serve."""
         self.versions[kind.group_kind, captured, kind.version] += 1
-
-    def add_missing(self, group_kind: str) -> None:
-        """An object of a kind that the target does not serve."""
-        self.missing[group_kind] += 1
 
 
 def pod_spec(kind: Kind, spec: Mapping[str, Any]) -> dict[str, Any]:
