@@ -29,8 +29,10 @@ from lifeboat.restore.model import (
     PlanItem,
     PlanPart,
     RestorePlan,
+    RestoreRequest,
     Result,
 )
+from lifeboat.restore.modes import EQUAL
 from lifeboat.restore.parts import read_part
 from lifeboat.restore.put import put, remove
 from lifeboat.restore.shape import shape
@@ -43,19 +45,24 @@ _SAY_SECONDS = 5.0
 _decode = msgspec.json.Decoder(Json).decode
 
 
-def target_of(plan: RestorePlan) -> Target:
-    """Where the plan's objects go."""
-    request = plan.request
+def aim(restore: str, request: RestoreRequest, hooks: Json) -> Target:
+    """Where the objects of a request go; `hooks` as in RestorePlan."""
     return Target(
-        plan.restore,
+        restore,
         request.point,
         request.mapping,
-        request.scratch,
-        request.scale,
-        request.node_selector,
-        hooks=RestoreHooks.model_validate(plan.hooks),
+        scratch=request.scratch,
+        scale=request.scale,
+        node_selector=request.node_selector,
+        claims_as=request.volumes_as,
+        hooks=RestoreHooks.model_validate(hooks),
         transforms=Transforms(request.transforms),
     )
+
+
+def target_of(plan: RestorePlan) -> Target:
+    """Where the plan's objects go."""
+    return aim(plan.restore, plan.request, plan.hooks)
 
 
 def reader_of(context: Context, plan: RestorePlan) -> PackReader:
@@ -163,7 +170,8 @@ class _Applier:
         waiting: list[Outcome | Future[Outcome]] = []
         for item in items:
             if item.action == "skip":
-                waiting.append(Outcome(item.title, "skipped", item.reason))
+                result: Result = "unchanged" if item.reason == EQUAL else "skipped"
+                waiting.append(Outcome(item.title, result, item.reason))
             elif item.action == "conflict":
                 waiting.append(Outcome(item.title, "failed", item.reason))
             else:
