@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import get_current_context
 
 from lifeboat.errors import LifeboatError, UsageError
-from lifeboat.pipeline.connections import AirflowConnections
+from lifeboat.policy.folder import include_folder
 from lifeboat.policy.load import load_clusters, load_instance
 from lifeboat.policy.model import ClusterEntry
 
@@ -51,7 +51,8 @@ def open_instance(instance: str, target: str = SAME_CLUSTER) -> Context:
 
     Raises UsageError, PolicyError, NotAVault, WrongKey, StoreUnavailable.
     """
-    from lifeboat.wiring import include_folder, open_context
+    from lifeboat.pipeline.connections import AirflowConnections
+    from lifeboat.wiring import open_context
 
     include = include_folder()
     entry: ClusterEntry | None = None
@@ -67,6 +68,7 @@ def open_instance(instance: str, target: str = SAME_CLUSTER) -> Context:
 def open_flows(opened: Context) -> Flows:
     """The Airflow whose DAGs the policy's `quiesce` names."""
     from lifeboat.adapters.flows_airflow import AirflowFlows
+    from lifeboat.pipeline.connections import AirflowConnections
 
     wanted = opened.instance.policy.quiesce
     assert wanted is not None  # the graph has no such task otherwise
@@ -76,7 +78,8 @@ def open_flows(opened: Context) -> Flows:
 def open_copies(instance: str, vault: str = "") -> tuple[Vault, list[AtCopy]]:
     """The instance's own vault and its copies, or the one in the vault of this name. No cluster is
     asked for."""
-    from lifeboat.wiring import include_folder, open_copy, unlock
+    from lifeboat.pipeline.connections import AirflowConnections
+    from lifeboat.wiring import open_copy, unlock
 
     found, connections = load_instance(include_folder(), instance), AirflowConnections()
     places = [place for place in found.copies if vault in ("", place.vault.name)]

@@ -43,7 +43,7 @@ def test_restore_dag(instance: Instance) -> DAG:
     with DAG(
         dag_id=instance.test_restore_dag,
         description=f"Prove that points of {instance.id} can be restored",
-        schedule=timetable(test_restore.schedule),
+        schedule=timetable(test_restore.schedule, instance),
         catchup=False,
         max_active_runs=1,
         allowed_run_types=BY_HAND_OR_SCHEDULE,
