@@ -74,6 +74,7 @@ class AirflowStack:
         # By their leaders, those of parts that died included: what they had forked may still run.
         self.sessions: set[int] = set()
         self._leaders: dict[str, int] = {}
+        self._environment: dict[str, str] = {}
         self.parts: dict[str, Child] = {}
         self.url = ""
         self.passwords: dict[str, str] = {}
@@ -161,8 +162,9 @@ class AirflowStack:
         secrets = Secrets.load(self.root)
         port = self._choose_port()
         env = environment(self.root, port, secrets, self._postgres.url, self._env)
+        self._environment = env
         self.url, self.passwords = api_url(port), secrets.passwords
-        self._migrate(env)
+        self._migrate()
         client = self.client()
         for name in _FIRST:
             self._launch(name, self._component(name, env))
@@ -177,6 +179,24 @@ class AirflowStack:
     def client(self, user: str = "admin") -> AirflowClient:
         """The REST API as one of the users (`admin`, `operator`, `user`, `viewer`)."""
         return AirflowClient(self.url, user, self.passwords[user])
+
+    def command(self, *arguments: str) -> str:
+        """Run Airflow's own command line on this Airflow's database; what it printed.
+
+        Raises LocalClusterError with its last words when it fails.
+        """
+        done = subprocess.run(
+            self._command(*arguments),
+            env={**os.environ, **self._environment},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode != 0:
+            told = f"{done.stdout}{done.stderr}"[-2000:]
+            raise LocalClusterError(f"airflow {' '.join(arguments[:2])} failed:\n{told}")
+        return done.stdout + done.stderr
 
     def _choose_port(self) -> int:
         if self._wanted_port is not None and is_free(self._wanted_port):
@@ -200,24 +220,14 @@ class AirflowStack:
         arguments = ["--skip-serve-logs"] if name in _SERVES_LOGS else []
         return Child(name, self._command(name, *arguments), self.logs / f"{name}.log", env)
 
-    def _migrate(self, env: Mapping[str, str]) -> None:
+    def _migrate(self) -> None:
         """Bring the database to this Airflow's schema, unless it is known to have it."""
         marker = self.root / "database.json"
         airflow = importlib.metadata.version("apache-airflow-core")
         if marker.exists() and json.loads(marker.read_text()) == [airflow, self._revision()]:
             return
         self._report("Preparing Airflow's database (once)")
-        done = subprocess.run(
-            self._command("db", "migrate"),
-            env={**os.environ, **env},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        (self.logs / "migrate.log").write_text(done.stdout + done.stderr)
-        if done.returncode != 0:
-            raise LocalClusterError(f"airflow db migrate failed:\n{done.stderr[-2000:]}")
+        (self.logs / "migrate.log").write_text(self.command("db", "migrate"))
         marker.write_text(json.dumps([airflow, self._revision()]))
 
     def _revision(self) -> str:

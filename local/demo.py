@@ -17,10 +17,12 @@ from typing import Any
 
 from lifeboat.adapters.store_local import LocalStore
 from lifeboat.clock import utc_now
+from lifeboat.policy.folder import include_folder
 from lifeboat.vault.keys import generate_key
 from lifeboat.vault.vault import HEADER_KEY, create_vault
 from local import sample_app
 from local.airflow_client import AirflowClient, Run, TaskState
+from local.airflow_pools import import_pools
 from local.airflow_settings import REPOSITORY
 from local.airflow_stack import AirflowStack
 from local.api import KubeApi, wait_until
@@ -76,6 +78,7 @@ def demo(root: Path, port: int, *, once: bool, report: Report) -> None:
             airflow = stack.enter_context(
                 AirflowStack(root / "airflow", env=env, port=port, report=tell)
             )
+            import_pools(airflow, include_folder(), tell)
             client = airflow.client()
             stack.callback(client.close)
             _Story(cluster, airflow, client, tell).tell_all()

@@ -18,6 +18,8 @@ import urllib3
 import yaml
 from kubernetes import client, config
 
+from lifeboat.policy.folder import include_folder
+from local.airflow_pools import import_pools
 from local.airflow_settings import REPOSITORY, password_file
 from local.airflow_stack import AirflowStack
 from local.cache import Report
@@ -56,6 +58,7 @@ def up(root: Path | None, port: int, report: Report) -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         with AirflowStack(root or _ROOT, env=env, port=port, report=report) as stack:
+            import_pools(stack, include_folder(), report)
             _tell(stack, server, vault, report)
             while True:
                 stack.check()

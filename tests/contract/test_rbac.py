@@ -176,6 +176,7 @@ NOBODY_NEEDS = [
     [
         ("lifeboat-reader", "lifeboat-quiesce", "lifeboat-job"),
         ("lifeboat-writer", "lifeboat-writer-merge", "lifeboat-test-restore"),
+        ("lifeboat-writer", "lifeboat-writer-files"),
     ],
 )
 def test_doors_that_no_role_opens(bind: Bind, roles: tuple[str, ...]) -> None:
@@ -241,6 +242,16 @@ def test_commands_and_jobs_are_rights_of_their_own(
     allowed = [right for right in asked if may(endpoint, *right.split(" "))]
     assert allowed == [], "the reader has none of them"
     bind(role)
+    assert [right for right in asked if may(endpoint, *right.split(" "))] == rights
+
+
+def test_filling_claims_from_files_is_a_right_of_its_own(bind: Bind) -> None:
+    rights = ["delete pods", "delete secrets", "get pods/log", "patch persistentvolumeclaims"]
+    others = ["get secrets", "list secrets", "patch pods", "delete persistentvolumeclaims"]
+    asked = [*rights, *others, "create pods/exec", "delete namespaces"]
+    endpoint = bind("lifeboat-writer")
+    assert [right for right in asked if may(endpoint, *right.split(" "))] == []
+    bind("lifeboat-writer-files")
     assert [right for right in asked if may(endpoint, *right.split(" "))] == rights
 
 

@@ -4,7 +4,6 @@ commands with a real restic (tests/support/kubelet.py)."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
@@ -13,13 +12,12 @@ from typing import TypeVar
 
 import pytest
 
-from lifeboat.adapters import mover_pod
 from lifeboat.adapters.cluster_api import ClusterApi
 from lifeboat.adapters.disks_csi import DisksCsi
 from lifeboat.adapters.disks_filled import DisksFilled
-from lifeboat.adapters.kubeconfig import Endpoint
+from lifeboat.adapters.kubeconfig import Endpoint, from_kubeconfig
 from lifeboat.adapters.repository_restic import RepositoryRestic
-from lifeboat.point.manifest import Run
+from lifeboat.point.manifest import Manifest, Run
 from lifeboat.restore.model import RestoreRequest
 from lifeboat.restore.run import restore
 from lifeboat.steps.backup import backup
@@ -31,8 +29,7 @@ from lifeboat.wiring import NoConnections
 from lifeboat.wiring.movers import access_of, open_files
 from tests.support.access import Bind
 from tests.support.app import NAMESPACE, App, wait_ready
-from tests.support.kinds import CLAIM, POD, SECRET
-from tests.support.kubelet import Kubelet
+from tests.support.kubelet import Kubelet, made_by_movers
 from tests.support.manifests import manifest
 from tests.support.poll import until
 
@@ -70,39 +67,16 @@ def opened(app: App, endpoint: Endpoint, restic: Path) -> Context:
 
 def with_kubelet(app: App, restic: Path, namespace: str, work: Callable[[], T]) -> T:
     """Do the work while a kubelet runs the one mover pod of the namespace."""
-    admin = app.context().cluster
-    kubelet = Kubelet(admin, restic, app.cluster.claim_path)
+    kubelet = Kubelet(app.context().cluster, restic, app.cluster.claim_path)
 
-    def ready(doing: Future[T]) -> str:
+    def why_ended(doing: Future[T]) -> None:
         if doing.done():
             doing.result()
-        pods = app.cluster.api.list("v1", "Pod", namespace)
-        for pod in pods:
-            meta = pod["metadata"]
-            if mover_pod.MOVER not in meta.get("labels", {}):
-                continue
-            claim = pod["spec"]["volumes"][0]["persistentVolumeClaim"]["claimName"]
-            live = admin.get(CLAIM, namespace, claim)
-            if live["status"].get("phase") == "Bound" and pod["status"].get("phase") == "Running":
-                return str(meta["name"])
-        return ""
 
     with ThreadPoolExecutor(1) as pool:
         doing = pool.submit(work)
-        name = until("a mover pod runs", lambda: ready(doing))
-        assert kubelet.run(namespace, name) == 0
+        assert kubelet.run_mover(namespace, lambda: why_ended(doing)) == 0
         return doing.result()
-
-
-def made_by_movers(app: App, namespace: str) -> list[str]:
-    return [
-        f"{kind.kind} {meta['name']}"
-        for kind in (POD, SECRET, CLAIM)
-        for page in app.context().cluster.list_pages(kind, namespace=namespace)
-        for raw in page.items
-        if mover_pod.MOVER in ((meta := json.loads(raw)["metadata"]).get("labels") or {})
-        and not meta.get("deletionTimestamp")
-    ]
 
 
 def test_files_outlive_the_disks_and_bring_the_application_back(
@@ -115,13 +89,12 @@ def test_files_outlive_the_disks_and_bring_the_application_back(
         app,
         restic,
         movers_namespace,
-        lambda: backup(context, Run("run-1", "manual"), lambda _: None),
+        lambda: _backed_up(context),
     )
-    assert point is not None
     ensure_complete(point)
     (copy,) = point.file_copies
     assert (copy.volume.title, copy.files, copy.bytes) == (f"{app.name}/data", 1, len(before))
-    assert made_by_movers(app, movers_namespace) == []
+    assert made_by_movers(app.context().cluster, movers_namespace) == []
     looked = reconcile(context)
     assert looked.damaged == {}
     assert [one for one in looked.orphans if one.files or one.leftover] == []
@@ -139,7 +112,7 @@ def test_files_outlive_the_disks_and_bring_the_application_back(
     assert (app.data / "ledger").read_bytes() == before
     (volume,) = account.volumes
     assert volume.content_digest == volume.captured_digest != ""
-    assert made_by_movers(app, app.name) == []
+    assert made_by_movers(app.context().cluster, app.name) == []
 
     assert context.repository is not None
     assert [one.id for one in context.repository.kept(point.instance)] == [copy.id]
@@ -151,3 +124,27 @@ def test_files_outlive_the_disks_and_bring_the_application_back(
     assert point.point in result.removed
     assert result.leftovers == ()
     assert context.repository.kept(point.instance) == ()
+
+
+def test_claims_are_filled_from_files_with_the_writers_and_their_role(
+    app: App, movers_namespace: str, bind: Bind, restic: Path
+) -> None:
+    by_admin = opened(app, from_kubeconfig(app.cluster.kubeconfig), restic)
+    before = (app.data / "ledger").read_bytes()
+    point = with_kubelet(app, restic, movers_namespace, lambda: _backed_up(by_admin))
+    app.lose()
+    context = opened(app, bind("lifeboat-writer", "lifeboat-writer-files"), restic)
+    request = RestoreRequest(instance=point.instance, point=point.point, from_vault=True)
+    account = with_kubelet(
+        app, restic, app.name, lambda: restore(context, request, "restore-1", lambda _: None)
+    )
+    assert account.ok
+    wait_ready(app.cluster, app.name)
+    assert (app.data / "ledger").read_bytes() == before
+    assert made_by_movers(app.context().cluster, app.name) == []
+
+
+def _backed_up(context: Context) -> Manifest:
+    made = backup(context, Run("run-1", "manual"), lambda _: None)
+    assert made is not None
+    return made

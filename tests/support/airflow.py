@@ -34,6 +34,7 @@ clusters:
     kubeconfig: env:KUBECONFIG
     volumeReader: {driver: folder.csi.lifeboat.dev, root: "env:LIFEBOAT_FOLDER_CSI_ROOT"}
   - {name: linked, connection: kube_linked}
+  - {name: pooled, kubeconfig: env:KUBECONFIG, pool: {slots: 8}}
 vaults:
   - {name: main, url: "env:LIFEBOAT_VAULT_URL", key: "env:LIFEBOAT_VAULT_KEY"}
 """
@@ -105,6 +106,21 @@ objectives: {rpo: 24h}
 select: {namespaces: {include: [shop-data]}}
 retention: {keep: {last: 50}}
 """,
+    # The same cluster, with a pool that a test imports.
+    "shared": """\
+clusters: [pooled]
+objectives: {rpo: 24h}
+select: {namespaces: {include: [shop-data]}}
+retention: {keep: {last: 50}}
+""",
+    # Files of its volume go into the vault, by pods in a namespace that a test makes.
+    "moved": """\
+clusters: [local]
+objectives: {rpo: 24h}
+select: {namespaces: {include: [shop-data]}}
+retention: {keep: {last: 50}}
+volumes: {vaultTier: {namespace: movers}}
+""",
     # Another DAG stands still while its volume is snapshotted.
     "held": """\
 clusters: [local]
@@ -131,8 +147,8 @@ retention: {keep: {last: 50}}
 
 
 def write_include(folder: Path) -> Path:
-    """An include folder with the policies above: linked on cluster `linked`, the others on
-    `local`."""
+    """An include folder with the policies above: linked on cluster `linked`, shared on `pooled`,
+    the others on `local`."""
     (folder / "policies").mkdir(parents=True)
     (folder / "clusters.yaml").write_text(_CLUSTERS)
     for name, text in _POLICIES.items():

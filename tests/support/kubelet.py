@@ -8,6 +8,7 @@ lies elsewhere and has another name, so the arguments say that; a fill is copied
 from __future__ import annotations
 
 import base64
+import json
 import os
 import subprocess
 import tempfile
@@ -17,10 +18,12 @@ from pathlib import Path
 
 import pytest
 
-from lifeboat.adapters.mover_pod import DATA, POD, SECRET
+from lifeboat.adapters.mover_pod import DATA, MOVER, POD, SECRET
 from lifeboat.adapters.restic import RESULT_VARIABLE
-from lifeboat.ports.cluster import Cluster, Json
+from lifeboat.ports.cluster import Cluster, Json, Kind
 from local.restic_tool import ensure_restic
+from tests.support.kinds import CLAIM
+from tests.support.poll import until
 
 
 @pytest.fixture(scope="session")
@@ -36,6 +39,22 @@ class Kubelet:
     cluster: Cluster
     restic: Path
     folder_of: Callable[[str, str], Path]
+
+    def run_mover(self, namespace: str, look: Callable[[], None] = lambda: None) -> int:
+        """Wait for the one mover pod of the namespace and run it. `look` is called at every look
+        and raises when no pod can come any more."""
+
+        def ready() -> str:
+            look()
+            for pod in _listed(self.cluster, POD, namespace):
+                claim = pod["spec"]["volumes"][0]["persistentVolumeClaim"]["claimName"]
+                live = self.cluster.get(CLAIM, namespace, claim)
+                phases = (live["status"].get("phase"), (pod.get("status") or {}).get("phase"))
+                if phases == ("Bound", "Running"):
+                    return str(pod["metadata"]["name"])
+            return ""
+
+        return self.run(namespace, until("a mover pod runs", ready))
 
     def run(self, namespace: str, name: str) -> int:
         """Run the pod to its end, as a kubelet would; returns the container's exit status."""
@@ -114,3 +133,18 @@ class Kubelet:
         if encoded is None:  # the cluster in memory leaves stringData as it is
             return str(found["stringData"][reference["key"]])
         return base64.b64decode(encoded).decode()
+
+
+def made_by_movers(cluster: Cluster, namespace: str) -> list[str]:
+    """What of a mover is there still and is not going: pods, Secrets and clones."""
+    return [
+        f"{kind.kind} {item['metadata']['name']}"
+        for kind in (POD, SECRET, CLAIM)
+        for item in _listed(cluster, kind, namespace)
+        if not item["metadata"].get("deletionTimestamp")
+    ]
+
+
+def _listed(cluster: Cluster, kind: Kind, namespace: str) -> list[Json]:
+    pages = cluster.list_pages(kind, namespace=namespace, label_selector=MOVER)
+    return [json.loads(raw) for page in pages for raw in page.items]

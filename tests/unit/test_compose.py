@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 import yaml
 
+from lifeboat.policy.vault_tier import MOVER_IMAGE
+
 _REPOSITORY = Path(__file__).resolve().parents[2]
 _FILE = _REPOSITORY / "docker-compose.yaml"
 _AIRFLOW = {
@@ -101,6 +103,16 @@ def test_the_image_is_the_airflow_that_is_pinned(services: dict[str, dict[str, A
     assert pinned is not None
     assert f"FROM apache/airflow:{pinned[1]}\n" in (_REPOSITORY / "Dockerfile").read_text()
     assert services["airflow-worker"]["image"] == f"lifeboat-airflow:{pinned[1]}"
+
+
+def test_the_image_has_the_restic_that_movers_run_and_tests_build() -> None:
+    dockerfile = (_REPOSITORY / "Dockerfile").read_text()
+    copied = re.search(r"^COPY --from=(\S+) /usr/bin/restic /usr/local/bin/", dockerfile, re.M)
+    assert copied is not None
+    assert copied[1] == MOVER_IMAGE.removeprefix("docker.io/")
+    _, _, version = copied[1].partition(":")
+    module = (_REPOSITORY / "local" / "restic" / "go.mod").read_text()
+    assert f"require github.com/restic/restic v{version}\n" in module
 
 
 def test_the_example_names_every_variable() -> None:

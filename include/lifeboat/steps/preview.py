@@ -7,6 +7,7 @@ import msgspec
 from lifeboat.errors import LifeboatError
 from lifeboat.point.manifest import LeftOut
 from lifeboat.policy.model import Policy
+from lifeboat.policy.owners import comes_back
 from lifeboat.policy.select import Select
 from lifeboat.ports.cluster import Cluster
 from lifeboat.ports.disks import Disks
@@ -92,6 +93,7 @@ def _counts(
     failed = []
     narrows = bool(select.labels or select.any_labels or select.namespace_filters)
     narrowed = set()
+    left = bool(select.managed_by.left)
     for listing in plan_listings(select, sight):
         name = listing.kind.resource
         if listing.only is not None:
@@ -105,6 +107,8 @@ def _counts(
         counted[name] = counted.get(name, 0) + objects
         across = listing.kind.namespaced and listing.namespace is None
         if narrows or (across and not select.every_namespace) or select.cluster_filters:
+            narrowed.add(name)
+        if left and comes_back(listing.kind.group_kind):
             narrowed.add(name)
     kinds = tuple(KindCount(name, counted[name], name in narrowed) for name in sorted(counted))
     return kinds, tuple(failed)

@@ -78,6 +78,14 @@ def test_what_narrows_a_count_is_told() -> None:
     assert found.volumes[0].action == "skip"
 
 
+def test_what_owners_bring_back_narrows_the_count_of_kinds_that_come_back() -> None:
+    """Whose an object is stands in the object, and a preview reads one of each list."""
+    text = POLICY.replace("[shop]}}", "[shop]}, managedBy: {helm: leave}}")
+    found = look(world_of(shop=3), text)
+    assert KindCount("configmaps", 4, narrowed=True) in found.kinds
+    assert KindCount("persistentvolumeclaims", 1, narrowed=False) in found.kinds
+
+
 def test_names_in_vain_are_warnings_with_the_nearest_name() -> None:
     kinds = "kinds: {include: [configmap, depoyments]}"
     text = POLICY.replace("[shop]}}", f"[shop, nowhere-*]}}, {kinds}}}")
