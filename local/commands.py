@@ -63,8 +63,13 @@ def children(places: Places, binaries: Binaries, credentials: Credentials) -> di
         "kube-controller-manager": [kubeconfig, *_controller_manager(credentials)],
         "kube-scheduler": [kubeconfig, "--leader-elect=false", "--secure-port=0"],
         "kwok": [kubeconfig, *_kwok(places, binaries, credentials)],
-        "snapshot-controller": [kubeconfig, *_CLIENT_LIMITS, "--retry-interval-start=200ms"],
-        "csi-snapshotter": [kubeconfig, *_sidecar(places)],
+        "snapshot-controller": [
+            kubeconfig,
+            *_CLIENT_LIMITS,
+            "--retry-interval-start=200ms",
+            _GROUPS,
+        ],
+        "csi-snapshotter": [kubeconfig, *_sidecar(places), _GROUPS],
         "csi-provisioner": [kubeconfig, *_sidecar(places)],
     }
     return {
@@ -77,6 +82,8 @@ def children(places: Places, binaries: Binaries, credentials: Credentials) -> di
         for name, options in arguments.items()
     }
 
+
+_GROUPS = "--feature-gates=CSIVolumeGroupSnapshot=true"
 
 # The defaults (5 requests a second) would make tests wait for the client, not for the cluster.
 _CLIENT_LIMITS = ["--kube-api-qps=200", "--kube-api-burst=400"]
