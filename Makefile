@@ -34,7 +34,7 @@ up: $(RUN) ## Airflow with Lifeboat for your own cluster: KUBECONFIG=~/.kube/con
 control-plane: $(RUN) ## build the local Kubernetes control plane (minutes, once)
 	@$(PY) -m local build
 
-.PHONY: test lint fmt docs bench-main bench-vault bench-capture
+.PHONY: test lint fmt docs bench-main bench-vault bench-capture bench-proof
 test: lint ## everything that is checked
 	@$(PY) -m pytest $(ARGS)
 
@@ -59,6 +59,9 @@ bench-vault: $(DEV) ## measure what points cost (half an hour), one line per bar
 
 bench-capture: $(DEV) ## measure listing, packing and snapshots beside Velero (half an hour)
 	@$(PY) -m bench.capture $(ARGS)
+
+bench-proof: $(DEV) ## measure test restores through Airflow, 20 in a row (a quarter of an hour)
+	@$(PY) -m bench.proofs $(ARGS)
 
 .PHONY: venv venv-dev lock clean
 venv: $(RUN) ## the environment that Lifeboat runs in
