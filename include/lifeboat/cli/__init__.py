@@ -27,6 +27,7 @@ from lifeboat.cli import (
     recovery,
     setup,
     thaw,
+    transforms,
     upkeep,
     vault_check,
 )
@@ -63,6 +64,7 @@ app.command()(upkeep.prune)
 app.command()(upkeep.reconcile)
 app.command()(upkeep.scrub)
 app.add_typer(setup.policy_app, name="policy")
+app.add_typer(transforms.transform_app, name="transform")
 app.add_typer(fleet.fleet_app, name="fleet")
 setup.vault_app.command("check")(vault_check.check)
 app.add_typer(setup.vault_app, name="vault")

@@ -136,7 +136,8 @@ class HttpCall(_Phase):
 _HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 
 
-def _check_headers(headers: dict[str, str]) -> dict[str, str]:
+def check_headers(headers: dict[str, str]) -> dict[str, str]:
+    """A validator: refuses what is no name of a header."""
     for name in headers:
         if not _HEADER.fullmatch(name):
             raise refuse("the name of a header, such as Authorization", found=repr(name))
@@ -146,7 +147,7 @@ def _check_headers(headers: dict[str, str]) -> dict[str, str]:
 class Http(Strict):
     """Requests that are sent before and after the snapshots are cut."""
 
-    headers: Annotated[dict[str, SecretRef], AfterValidator(_check_headers)] = Field(
+    headers: Annotated[dict[str, SecretRef], AfterValidator(check_headers)] = Field(
         default={},
         description="Headers of both requests: the name, and the place of the value (env:NAME,"
         " file:/path or connection:<Airflow connection id>, whose password it is). Values are never"

@@ -25,7 +25,9 @@ from lifeboat.policy.images import ImageCheck
 from lifeboat.policy.places import ClusterEntry, ClustersFile, VaultEntry, VolumeReaderEntry
 from lifeboat.policy.proof import TestRestore
 from lifeboat.policy.quiet import Quiesce
+from lifeboat.policy.recovery import Recovery
 from lifeboat.policy.residency import Residency
+from lifeboat.policy.restore_hooks import RestoreHooks
 from lifeboat.policy.rules import Keep, Retention
 from lifeboat.policy.schedule import Schedule
 from lifeboat.policy.select import SYSTEM_NAMESPACES, KindSelect, NamespaceSelect, Select
@@ -178,6 +180,11 @@ class Policy(Strict):
         " than most clients wait.",
         examples=["2m"],
     )
+    restore_hooks: RestoreHooks = Field(
+        default_factory=RestoreHooks,
+        description="What a restore does beside creating objects. Default: only what pods ask for"
+        " by Velero's annotations.",
+    )
     quiesce: Quiesce | None = Field(
         default=None,
         description="Other DAGs to wait for, or to pause, before the snapshots. Default none.",
@@ -191,6 +198,9 @@ class Policy(Strict):
     test_restore: TestRestore | None = Field(
         default=None,
         description="How points are proven. Default none: points of this policy are hopes.",
+    )
+    restore: Recovery = Field(
+        default_factory=Recovery, description="How points may be restored. Default: by anybody."
     )
     residency: Residency | None = Field(
         default=None,

@@ -17,9 +17,10 @@ from threading import BoundedSemaphore
 import msgspec
 
 from lifeboat.clock import monotonic
-from lifeboat.errors import LifeboatError
+from lifeboat.errors import LifeboatError, TransformFailed
 from lifeboat.point import layout
 from lifeboat.point.manifest import open_contents, read_manifest
+from lifeboat.policy.restore_hooks import RestoreHooks
 from lifeboat.ports.cluster import Json
 from lifeboat.restore.model import (
     RESTORED,
@@ -28,11 +29,15 @@ from lifeboat.restore.model import (
     PlanItem,
     PlanPart,
     RestorePlan,
+    RestoreRequest,
     Result,
 )
+from lifeboat.restore.modes import EQUAL
 from lifeboat.restore.parts import read_part
 from lifeboat.restore.put import put, remove
+from lifeboat.restore.shape import shape
 from lifeboat.restore.transform import Cleaned, Target, clean
+from lifeboat.restore.transforms.transforms import Transforms
 from lifeboat.steps.context import Context
 from lifeboat.vault.packs import PackReader
 
@@ -40,17 +45,24 @@ _SAY_SECONDS = 5.0
 _decode = msgspec.json.Decoder(Json).decode
 
 
-def target_of(plan: RestorePlan) -> Target:
-    """Where the plan's objects go."""
-    request = plan.request
+def aim(restore: str, request: RestoreRequest, hooks: Json) -> Target:
+    """Where the objects of a request go; `hooks` as in RestorePlan."""
     return Target(
-        plan.restore,
+        restore,
         request.point,
         request.mapping,
-        request.scratch,
-        request.scale,
-        request.node_selector,
+        scratch=request.scratch,
+        scale=request.scale,
+        node_selector=request.node_selector,
+        claims_as=request.volumes_as,
+        hooks=RestoreHooks.model_validate(hooks),
+        transforms=Transforms(request.transforms),
     )
+
+
+def target_of(plan: RestorePlan) -> Target:
+    """Where the plan's objects go."""
+    return aim(plan.restore, plan.request, plan.hooks)
 
 
 def reader_of(context: Context, plan: RestorePlan) -> PackReader:
@@ -93,9 +105,10 @@ def results_of(context: Context, plan: RestorePlan) -> Iterator[PartResult]:
 
 
 def cleaned_body(reader: PackReader, item: PlanItem, target: Target) -> Cleaned:
-    """The object to create for an item, read from the vault."""
+    """The object to create for an item, read from the vault. Raises TransformFailed."""
     body: Json = _decode(reader.read(item.record, item.place))
     cleaned = clean(body, target)
+    body = shape(cleaned, item, target)
     if body["apiVersion"] != item.kind.api_version:
         cleaned.changes.append(f"version {body['apiVersion']} became {item.kind.api_version}")
         body["apiVersion"] = item.kind.api_version
@@ -157,7 +170,8 @@ class _Applier:
         waiting: list[Outcome | Future[Outcome]] = []
         for item in items:
             if item.action == "skip":
-                waiting.append(Outcome(item.title, "skipped", item.reason))
+                result: Result = "unchanged" if item.reason == EQUAL else "skipped"
+                waiting.append(Outcome(item.title, result, item.reason))
             elif item.action == "conflict":
                 waiting.append(Outcome(item.title, "failed", item.reason))
             else:
@@ -172,7 +186,12 @@ class _Applier:
         cluster = self.context.cluster
         if item.action not in RESTORED:
             return self.pool.submit(remove, cluster, item)
-        cleaned = cleaned_body(self.reader, item, self.target)
+        try:
+            cleaned = cleaned_body(self.reader, item, self.target)
+        except TransformFailed as error:
+            future: Future[Outcome] = Future()
+            future.set_result(Outcome(item.title, "failed", error.message))
+            return future
         changes += [f"{item.title}: {change}" for change in cleaned.changes]
         return self.pool.submit(put, cluster, item, cleaned.body, self.plan.request.mode)
 

@@ -1,4 +1,4 @@
-"""The phases of a restore, in order: prepare, volumes, resources, ready, report.
+"""The phases of a restore, in order: prepare, volumes, resources, hooks, ready, report.
 
 Airflow runs each as a task; `restore` runs them in one process. Every phase goes on where an
 earlier attempt of the same restore stopped.
@@ -14,17 +14,21 @@ from lifeboat.clock import monotonic, parse_rfc3339, poll_until, rfc3339
 from lifeboat.errors import NotReady, RestoreIncomplete
 from lifeboat.point import layout
 from lifeboat.point.facts import Phase
-from lifeboat.restore import order
+from lifeboat.restore import hooks, order
 from lifeboat.restore.account import Account
 from lifeboat.restore.apply import apply_wave, results_of
+from lifeboat.restore.gate import ensure_may_run
 from lifeboat.restore.model import (
+    HooksResult,
     RestorePlan,
     RestoreReport,
     RestoreRequest,
     VolumesResult,
     Waited,
 )
+from lifeboat.restore.parts import items_of
 from lifeboat.restore.plan import plan_restore
+from lifeboat.restore.swap import resume, still
 from lifeboat.restore.volumes import (
     finish_volumes,
     patience,
@@ -61,9 +65,16 @@ def restore(context: Context, request: RestoreRequest, run: str, say: Say) -> Re
     say(summary(plan))
     if request.dry_run:
         return report(context, plan, started)
+    return apply_plan(context, plan, say, started)
+
+
+def apply_plan(context: Context, plan: RestorePlan, say: Say, started: str) -> RestoreReport:
+    """Exactly this plan, which `ensure_may_run` lets through. Raises RestoreIncomplete when
+    something failed."""
     prepare(context, plan, say)
     bring_volumes(context, plan, say)
     resources(context, plan, say)
+    after(context, plan, say)
     ready(context, plan, say)
     done = report(context, plan, started)
     ensure_restored(done)
@@ -78,7 +89,9 @@ def summary(plan: RestorePlan) -> str:
 
 
 def prepare(context: Context, plan: RestorePlan, say: Say) -> None:
-    """Definitions, namespaces and cluster-wide settings, each waited for."""
+    """Definitions, namespaces and cluster-wide settings, each waited for; nothing at all when the
+    plan may not run (gate.py)."""
+    ensure_may_run(context, plan)
     for wave in FIRST_WAVES:
         _wave(context, plan, wave, say)
         if wave == order.DEFINITIONS:
@@ -90,6 +103,7 @@ def prepare(context: Context, plan: RestorePlan, say: Say) -> None:
 def bring_volumes(context: Context, plan: RestorePlan, say: Say) -> VolumesResult:
     """Claims from snapshots, waited for until bound."""
     began = monotonic()
+    make_room(context, plan, say)
     tickets, failed = start_volumes(context, plan)
     seconds = patience(context, plan, VOLUME_SECONDS)
     poll_until(lambda: unbound(context, tickets), seconds=seconds)
@@ -104,6 +118,19 @@ def resources(context: Context, plan: RestorePlan, say: Say) -> None:
     """Everything else, wave by wave."""
     for wave in LATER_WAVES:
         _wave(context, plan, wave, say)
+    resume(context, plan, say)
+
+
+def make_room(context: Context, plan: RestorePlan, say: Say) -> None:
+    """Stop what stands in the way, and remove claims that are swapped."""
+    still(context, plan, items_of(context.vault, plan, ("merge", "replace", "skip")), say)
+
+
+def after(context: Context, plan: RestorePlan, say: Say) -> HooksResult:
+    """The hooks, once what they talk to is there or the policy's wait is over."""
+    limit = hooks.hooks_of(plan).wait.total_seconds()
+    poll_until(lambda: hooks.awaited(context, plan), seconds=limit)
+    return hooks.run_hooks(context, plan, say)
 
 
 def ready(
@@ -141,6 +168,9 @@ def report(context: Context, plan: RestorePlan, started: str) -> RestoreReport:
     for volume in brought:
         if volume.error:
             account.fail(f"volume {volume.title}: {volume.error}")
+    hooked = hooks.stored_hooks(context, plan)
+    for hook in hooked.failed if hooked else ():
+        account.fail(hook)
     counts, ended = account.counts, context.clock()
     told = RestoreReport(
         restore=plan.restore,
@@ -157,9 +187,10 @@ def report(context: Context, plan: RestorePlan, started: str) -> RestoreReport:
         failed=tuple(account.failed),
         changes=account.changes.lines(),
         volumes=brought,
-        warnings=plan.warnings,
+        warnings=(*plan.warnings, *(hooked.warnings if hooked else ())),
+        hooks=hooked.hooks if hooked else (),
         phases=_phases(
-            account.seconds, volumes, last, (ended - parse_rfc3339(started)).total_seconds()
+            account.seconds, volumes, hooked, last, (ended - parse_rfc3339(started)).total_seconds()
         ),
         dry_run=plan.request.dry_run,
         results=dict(sorted(counts.items())),
@@ -208,11 +239,17 @@ def _stored(context: Context, plan: RestorePlan, part: str, shape: type[_T]) -> 
 
 
 def _phases(
-    resources: float, volumes: VolumesResult | None, last: Waited | None, total: float
+    resources: float,
+    volumes: VolumesResult | None,
+    hooked: HooksResult | None,
+    last: Waited | None,
+    total: float,
 ) -> tuple[Phase, ...]:
     phases = [Phase("resources", resources)]
     if volumes:
         phases.append(Phase("volumes", volumes.seconds))
+    if hooked and hooked.hooks:
+        phases.append(Phase("hooks", hooked.seconds))
     if last:
         phases.append(Phase("ready", last.seconds))
     phases.append(Phase("total", total))

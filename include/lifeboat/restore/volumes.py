@@ -18,8 +18,8 @@ def start_volumes(
     tickets, failed = [], []
     reader, target = reader_of(context, plan), target_of(plan)
     for volume in plan.volumes:
-        body = cleaned_body(reader, volume.item, target).body
         try:
+            body = cleaned_body(reader, volume.item, target).body
             tickets.append(
                 context.disks.start_restore(
                     volume.snapshot,
