@@ -34,7 +34,7 @@ up: $(RUN) ## Airflow with Lifeboat for your own cluster: KUBECONFIG=~/.kube/con
 control-plane: $(RUN) ## build the local Kubernetes control plane (minutes, once)
 	@$(PY) -m local build
 
-.PHONY: test lint fmt docs bench-main bench-vault bench-capture bench-proof
+.PHONY: test lint fmt docs bench-main bench-vault bench-capture bench-proof bench-airflow
 test: lint ## everything that is checked
 	@$(PY) -m pytest $(ARGS)
 
@@ -62,6 +62,9 @@ bench-capture: $(DEV) ## measure listing, packing and snapshots beside Velero (h
 
 bench-proof: $(DEV) ## measure test restores through Airflow, 20 in a row (a quarter of an hour)
 	@$(PY) -m bench.proofs $(ARGS)
+
+bench-airflow: $(DEV) ## measure Airflow's side, one line per bar (ARGS=--quick: parsing alone)
+	@$(PY) -m bench.airflow $(ARGS)
 
 .PHONY: venv venv-dev lock clean
 venv: $(RUN) ## the environment that Lifeboat runs in
