@@ -82,6 +82,35 @@ def test_a_test_restore_proves_the_point_and_leaves_nothing(lifeboat: Lifeboat) 
     assert scratch_namespaces(lifeboat) == []
 
 
+def test_every_second_point_starts_a_test_restore_and_old_ticks_test_what_stood_then(
+    lifeboat: Lifeboat,
+) -> None:
+    instance, dag = "tested.local", "test_restore.tested.local"
+    vault = lifeboat.context(instance).vault
+    lifeboat.client.wait_for_dag(dag)
+    lifeboat.back_up(instance)
+    second = lifeboat.back_up(instance)
+    wait_until(
+        "the second point is proven",
+        lambda: [v.point for v in read_verdicts(vault, instance) if v.proven] == [second],
+        240,
+    )
+    made = lifeboat.client.backfill(dag, "2026-05-15T00:00:00Z", "2026-08-15T00:00:00Z")
+    path = f"/api/v2/backfills/{made['id']}"
+    wait_until(
+        "the backfill is done",
+        lambda: bool(lifeboat.client.request("GET", path)["completed_at"]),
+        240,
+    )
+    runs = [r for r in lifeboat.client.runs(dag) if r["run_type"] == "backfill"]
+    assert [run["state"] for run in runs] == ["success"] * 3
+    told = lifeboat.client.run(dag, runs[0]["dag_run_id"])
+    assert "nothing was tested: no point stood at" in lifeboat.log(told, "report")
+    states = {task.task: task.state for task in told.tasks}
+    assert (states["scratch"], states["tear_down"]) == ("skipped", "skipped")
+    assert [v.point for v in read_verdicts(vault, instance)] == [second]
+
+
 def test_a_test_restore_that_breaks_is_a_verdict_too(lifeboat: Lifeboat) -> None:
     instance = "quiet.local"
     point = lifeboat.back_up(instance)
