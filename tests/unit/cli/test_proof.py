@@ -99,6 +99,7 @@ def test_a_rehearsal_names_what_the_new_version_does_not_serve(world: ProofWorld
         served.append(kind)
     world.cluster.kinds[:] = served
     world.cluster.server_version = "v1.99.0"
+    world.cluster.deprecated["v1 secrets"] = "v1 Secret is deprecated in v1.98+"
     world.cluster.reactions["Deployment.apps"] = lambda body: body.update(
         status={"observedGeneration": 1}
     )
@@ -109,6 +110,7 @@ def test_a_rehearsal_names_what_the_new_version_does_not_serve(world: ProofWorld
         "1 CronJob.batch in version v1: v1.99.0 does not serve this kind",
         "1 Deployment.apps in version v1: v1.99.0 does not serve this version; they are restored"
         " as v2",
+        "1 Secret in version v1: v1 Secret is deprecated in v1.98+",
     ]
 
 
