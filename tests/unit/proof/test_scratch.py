@@ -134,6 +134,17 @@ def test_what_acts_outside_is_left_out_of_scratch_only(group: str, plural: str, 
     assert why_left(one, seen, (), scratch=False) == ""
 
 
+@pytest.mark.parametrize(
+    ("group", "plural", "name"),
+    [
+        ("argoproj.io/v1alpha1", "rollouts", "Rollout"),
+        ("networking.istio.io/v1", "destinationrules", "DestinationRule"),
+    ],
+)
+def test_what_the_application_is_made_of_is_restored(group: str, plural: str, name: str) -> None:
+    assert why_left(kind(group, plural, name), Seen(Meta("web", "shop")), (), scratch=True) == ""
+
+
 def test_workloads_are_scaled_and_still_complete() -> None:
     world = ProofWorld(
         "testRestore: {timeout: 5s, checks: [objectsComplete], scale: 1, nodeSelector: {a: b}}\n"
