@@ -248,6 +248,27 @@ def test_a_test_restore_is_torn_down_whatever_happens(parsed: Parsed) -> None:
     assert tasks["verdict"]["rule"] == tasks["report"]["rule"] == "all_done"
 
 
+def test_points_and_drills_start_test_restores_where_the_policy_says(
+    include: Callable[..., Path],
+) -> None:
+    drilled = PLAIN + "testRestore: {everyPoints: 5, within: 30d, cluster: west}\n"
+    both = PLAIN + "testRestore: {everyPoints: 5, schedule: {cron: '0 5 * * *'}}\n"
+    found = parse_dags(include(shop=SHOP, drilled=drilled, both=both))
+    assert found.errors == {}
+    graph = found.graph("drills")
+    assert graph == {"due": ["prove"], "prove": []}
+    assert found.dags["drills"]["schedule"] == "0 5 * * *"
+    for name in ("drilled", "both"):
+        dag = found.dags[f"test_restore.{name}.east"]
+        assert dag["waits_for"] == [f"x-lifeboat://main/{name}.east"]
+        assert {"asset_triggered", "backfill"} <= set(dag["run_types"])
+    assert found.dags["test_restore.shop.east"]["waits_for"] == []
+    scratch = found.dags["test_restore.drilled.east"]["tasks"]["scratch"]
+    assert scratch["downstream"] == ["volumes"]
+    assert found.imported == []
+    assert "drills" not in parse_dags(include(drilled=PLAIN, both=PLAIN)).dags
+
+
 def test_upkeep_scrubs_whatever_was_found_and_prunes_only_a_sound_vault(parsed: Parsed) -> None:
     assert parsed.graph("upkeep.shop.east") == {
         "reconcile": ["prune", "scrub"],

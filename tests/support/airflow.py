@@ -120,6 +120,18 @@ select: {namespaces: {include: [shop-data]}}
 retention: {keep: {last: 50}}
 quiesce: {dags: [no_such_dag]}
 """,
+    # Tested after every second point, and by ticks to backfill.
+    "tested": """\
+clusters: [local]
+objectives: {rpo: 24h}
+select: {namespaces: {include: [quiet]}}
+retention: {keep: {last: 50}}
+testRestore:
+  everyPoints: 2
+  schedule: {cron: "0 0 1 * *"}
+  timeout: 10s
+  checks: [objectsComplete]
+""",
     # Ticks to backfill, and none of them while tests run.
     "monthly": """\
 clusters: [local]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -103,6 +104,7 @@ def _describe(dag: Any) -> dict[str, Any]:
         "periodic": DagSerialization.from_dict(serialized).timetable.periodic,
         "schedule": schedule.get("expression"),
         "timezone": schedule.get("timezone"),
+        "waits_for": sorted(set(re.findall(r'"uri": "([^"]+)"', json.dumps(schedule)))),
         "run_immediately": schedule.get("run_immediately"),
         "tags": sorted(dag.tags),
         "doc": dag.doc_md,

@@ -34,7 +34,7 @@ _CATCH_UP = timedelta(hours=20)  # within the day that a run of upkeep may take
 def reconcile(instance: str) -> dict[str, Any]:
     """Puts orphans on record and removes those that were long enough, in every place; brings back
     what a copy lost. Raises Damaged for points whose data is gone, once that is done."""
-    from lifeboat.proof.run import clean_up
+    from lifeboat.proof.run import clean_left, clean_up
     from lifeboat.steps.copy import bring_again
     from lifeboat.steps.reconcile import ensure_nothing_gone, gone_lines
     from lifeboat.steps.reconcile import reconcile as compare
@@ -42,6 +42,10 @@ def reconcile(instance: str) -> dict[str, Any]:
     with leaving_errors():
         opened = open_instance(instance)
         found, removed = _put_in_order(opened, partial(clean_up, opened))
+        wanted = opened.instance.policy.test_restore
+        if wanted is not None and wanted.cluster:
+            for name in clean_left(open_instance(instance, wanted.cluster)):
+                say(f"{wanted.cluster}: removed {name}, left by a test restore")
         looks = {opened.instance.vault.name: found}
         first, copies = open_copies(instance)
         for there in copies:
