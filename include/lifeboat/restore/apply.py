@@ -29,6 +29,7 @@ from lifeboat.restore.model import (
     PlanItem,
     PlanPart,
     RestorePlan,
+    RestoreRequest,
     Result,
 )
 from lifeboat.restore.parts import read_part
@@ -43,17 +44,21 @@ _SAY_SECONDS = 5.0
 _decode = msgspec.json.Decoder(Json).decode
 
 
-def target_of(plan: RestorePlan) -> Target:
-    """Where the plan's objects go."""
-    request = plan.request
+def aim(restore: str, request: RestoreRequest) -> Target:
+    """Where the objects of a request go, and what becomes of them on the way."""
     return Target(
-        plan.restore,
+        restore,
         request.point,
         request.mapping,
         request.scratch,
-        hooks=RestoreHooks.model_validate(plan.hooks),
+        hooks=RestoreHooks.model_validate(request.hooks),
         transforms=Transforms(request.transforms),
     )
+
+
+def target_of(plan: RestorePlan) -> Target:
+    """Where the plan's objects go."""
+    return aim(plan.restore, plan.request)
 
 
 def reader_of(context: Context, plan: RestorePlan) -> PackReader:

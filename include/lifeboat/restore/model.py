@@ -31,7 +31,7 @@ class RestoreRequest(msgspec.Struct, frozen=True, kw_only=True):
     volumes from their files in the vault, where there are any, even if there is a snapshot.
     Cluster-scoped objects are only ever created, never changed. `in_flight`: requests that may be
     open at once. `transforms` are kept as they were written: what is approved is what is applied,
-    whatever becomes of the files.
+    whatever becomes of the files; so is `hooks`, the policy's `restoreHooks` when it was planned.
     """
 
     instance: str
@@ -45,6 +45,7 @@ class RestoreRequest(msgspec.Struct, frozen=True, kw_only=True):
     cluster_scoped: bool = True
     scratch: bool = False
     transforms: tuple[TransformText, ...] = ()
+    hooks: dict[str, Any] = {}
     dry_run: bool = False
     in_flight: int = 32
 
@@ -99,8 +100,7 @@ class PlanPart(msgspec.Struct, frozen=True):
 
 class RestorePlan(msgspec.Struct, frozen=True, kw_only=True):
     """Everything a restore is going to do, in order; its objects lie in parts, so that memory does
-    not grow with them. `digest` is over all of it: exactly the plan of this digest is applied.
-    `hooks` is the policy's `restoreHooks` as it was then."""
+    not grow with them. `digest` is over all of it: exactly the plan of this digest is applied."""
 
     restore: str
     created: str
@@ -109,7 +109,6 @@ class RestorePlan(msgspec.Struct, frozen=True, kw_only=True):
     volumes: tuple[PlanVolume, ...]
     warnings: tuple[str, ...]
     digest: str = ""
-    hooks: dict[str, Any] = {}
 
     def counts(self) -> dict[Action, int]:
         """Objects by action, for a summary line."""

@@ -64,6 +64,8 @@ def plan_restore(context: Context, request: RestoreRequest, restore: str) -> Res
     known = context.vault.find_document(key, RestorePlan)
     if known is not None:
         return known
+    hooks = context.instance.policy.restore_hooks.model_dump(mode="json", by_alias=True)
+    request = msgspec.structs.replace(request, hooks=hooks)
     manifest = read_manifest(context.vault, request.instance, request.point)
     contents = open_contents(context.vault, manifest)
     plan = _Planner(context, request, manifest, contents, restore).plan()
@@ -137,7 +139,6 @@ class _Planner:
             parts=writer.close(),
             volumes=self._volumes(claims),
             warnings=(*self.warnings, *self.live.warnings),
-            hooks=self.context.instance.policy.restore_hooks.model_dump(mode="json", by_alias=True),
         )
         return msgspec.structs.replace(plan, digest=digest(plan))
 
