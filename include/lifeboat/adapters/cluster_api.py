@@ -131,8 +131,10 @@ class ClusterApi:
         path = _path(kind, namespace) + _query(fieldManager=FIELD_MANAGER, fieldValidation="Ignore")
         self._http.request("POST", path, body=_encode(body), accept=_METADATA_ONLY)
 
-    def replace(self, kind: Kind, namespace: str | None, name: str, body: Json) -> Json:
-        path = _path(kind, namespace, name) + _query(fieldManager=FIELD_MANAGER)
+    def replace(
+        self, kind: Kind, namespace: str | None, name: str, body: Json, *, dry_run: bool = False
+    ) -> Json:
+        path = _path(kind, namespace, name) + _query(fieldManager=FIELD_MANAGER, dry_run=dry_run)
         return _decoded(_object, self._http.request("PUT", path, body=_encode(body)))
 
     def patch(

@@ -17,6 +17,7 @@ from lifeboat.cli.options import (
     Kubeconfig,
     KubeContext,
     PointArg,
+    TransformFiles,
     VaultUrl,
 )
 from lifeboat.cli.output import say, show_json, show_lines
@@ -31,6 +32,7 @@ from lifeboat.restore.plan import plan_restore
 from lifeboat.restore.request import parse_mapping, parse_mode, parse_moment
 from lifeboat.restore.run import restore as run_restore
 from lifeboat.restore.run import restore_id, stored_report, summary
+from lifeboat.restore.transforms.transforms import read_transform
 from lifeboat.steps.context import Context
 
 
@@ -52,6 +54,7 @@ def restore(
     mode: Annotated[
         str, typer.Option(help="objects that exist: `skip` leaves them, `merge` updates them")
     ] = "skip",
+    transform: TransformFiles = None,
     volumes: Annotated[bool, typer.Option(help="bring volumes back with their data")] = True,
     from_vault: Annotated[
         bool, typer.Option("--from-vault", help="volumes from their files in the vault, if any")
@@ -77,6 +80,7 @@ def restore(
         mode=parse_mode(mode),
         volumes=volumes,
         from_vault=from_vault,
+        transforms=tuple(read_transform(source.folder, name) for name in transform or ()),
         dry_run=dry_run,
     )
     run = f"cli-{uuid4()}"

@@ -24,6 +24,7 @@ from lifeboat.policy.hooks import Hooks, PodHooks
 from lifeboat.policy.images import ImageCheck
 from lifeboat.policy.places import ClusterEntry, ClustersFile, VaultEntry, VolumeReaderEntry
 from lifeboat.policy.quiet import Quiesce
+from lifeboat.policy.recovery import Recovery
 from lifeboat.policy.residency import Residency
 from lifeboat.policy.restore_hooks import RestoreHooks
 from lifeboat.policy.rules import Keep, Retention
@@ -229,6 +230,9 @@ class Policy(Strict):
     test_restore: TestRestore | None = Field(
         default=None,
         description="How points are proven. Default none: points of this policy are hopes.",
+    )
+    restore: Recovery = Field(
+        default_factory=Recovery, description="How points may be restored. Default: by anybody."
     )
     residency: Residency | None = Field(
         default=None,

@@ -116,7 +116,9 @@ class Cluster(Protocol):
         know are dropped by it without a word. Raises AlreadyExists."""
         ...
 
-    def replace(self, kind: Kind, namespace: str | None, name: str, body: Json) -> Json:
+    def replace(
+        self, kind: Kind, namespace: str | None, name: str, body: Json, *, dry_run: bool = False
+    ) -> Json:
         """PUT. Raises Conflict when `body` carries an old resourceVersion."""
         ...
 

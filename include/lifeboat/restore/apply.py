@@ -17,7 +17,7 @@ from threading import BoundedSemaphore
 import msgspec
 
 from lifeboat.clock import monotonic
-from lifeboat.errors import LifeboatError, TransformFailed
+from lifeboat.errors import LifeboatError
 from lifeboat.point import layout
 from lifeboat.point.manifest import open_contents, read_manifest
 from lifeboat.policy.restore_hooks import RestoreHooks
@@ -32,6 +32,7 @@ from lifeboat.restore.model import (
     RestoreRequest,
     Result,
 )
+from lifeboat.restore.modes import EQUAL
 from lifeboat.restore.parts import read_part
 from lifeboat.restore.put import put, remove
 from lifeboat.restore.shape import shape
@@ -51,6 +52,7 @@ def aim(restore: str, request: RestoreRequest) -> Target:
         request.point,
         request.mapping,
         request.scratch,
+        request.volumes_as,
         hooks=RestoreHooks.model_validate(request.hooks),
         transforms=Transforms(request.transforms),
     )
@@ -166,7 +168,8 @@ class _Applier:
         waiting: list[Outcome | Future[Outcome]] = []
         for item in items:
             if item.action == "skip":
-                waiting.append(Outcome(item.title, "skipped", item.reason))
+                result: Result = "unchanged" if item.reason == EQUAL else "skipped"
+                waiting.append(Outcome(item.title, result, item.reason))
             elif item.action == "conflict":
                 waiting.append(Outcome(item.title, "failed", item.reason))
             else:
@@ -181,12 +184,7 @@ class _Applier:
         cluster = self.context.cluster
         if item.action not in RESTORED:
             return self.pool.submit(remove, cluster, item)
-        try:
-            cleaned = cleaned_body(self.reader, item, self.target)
-        except TransformFailed as error:
-            future: Future[Outcome] = Future()
-            future.set_result(Outcome(item.title, "failed", error.message))
-            return future
+        cleaned = cleaned_body(self.reader, item, self.target)
         changes += [f"{item.title}: {change}" for change in cleaned.changes]
         return self.pool.submit(put, cluster, item, cleaned.body, self.plan.request.mode)
 

@@ -7,8 +7,10 @@ from typing import Any, Literal, get_args
 import msgspec
 
 from lifeboat.point.facts import Phase
+from lifeboat.policy.recovery import Approval
 from lifeboat.ports.cluster import Kind
 from lifeboat.ports.disks import RestoreTicket, StoredSnapshot
+from lifeboat.restore.choice import Choice
 from lifeboat.restore.transforms.transforms import TransformText
 from lifeboat.vault.crypto import RECORD_ID_BYTES
 from lifeboat.vault.records import Place
@@ -26,12 +28,18 @@ class RestoreRequest(msgspec.Struct, frozen=True, kw_only=True):
     """What a person asked for.
 
     `namespaces` empty means every namespace of the point; `mapping` renames source namespaces;
-    `kinds` (as in a policy: `deployments`, `Deployment.apps`, …) empty means all. `mode` says what
-    happens to objects that exist: `skip` leaves them, `merge` updates what can be. `from_vault`:
-    volumes from their files in the vault, where there are any, even if there is a snapshot.
-    Cluster-scoped objects are only ever created, never changed. `in_flight`: requests that may be
-    open at once. `transforms` are kept as they were written: what is approved is what is applied,
-    whatever becomes of the files; so is `hooks`, the policy's `restoreHooks` when it was planned.
+    `prefix` and `suffix` rename the others. `kinds` (as in a policy: `deployments`,
+    `Deployment.apps`, …) empty means all; `choice` picks objects out of what is left. `mode` says
+    what happens to objects that exist (restore/modes.py), `mode_of` of which kinds something else.
+    `prune` deletes what the point lacks; `scale_down` stops workloads while they are changed.
+    `volumes_as` is a template for new names of claims, which come alone then. `from_vault`: volumes
+    from their files in the vault, where there are any, even if there is a snapshot. `compare_all`:
+    what differs is told of objects that are left alone, too; `try_creates`: creates are tried by
+    dry run. Cluster-scoped objects are changed only where `mode_of` names their kind. `asked_by`:
+    who, where it is known; `approval`: whose word is wanted, beside what the policy asks for.
+    `in_flight`: requests that may be open at once. `transforms` are kept as they were written: what
+    is approved is what is applied, whatever becomes of the files; so is `hooks`, the policy's
+    `restoreHooks` when it was planned.
     """
 
     instance: str
@@ -48,6 +56,17 @@ class RestoreRequest(msgspec.Struct, frozen=True, kw_only=True):
     hooks: dict[str, Any] = {}
     dry_run: bool = False
     in_flight: int = 32
+    choice: Choice = Choice()
+    mode_of: dict[str, Mode] = {}
+    prefix: str = ""
+    suffix: str = ""
+    volumes_as: str = ""
+    prune: bool = False
+    scale_down: bool = False
+    compare_all: bool = False
+    try_creates: bool = False
+    approval: Approval = "none"
+    asked_by: str = ""
 
 
 NO_RECORD = "0" * (2 * RECORD_ID_BYTES)
@@ -163,11 +182,13 @@ class VolumeOutcome(msgspec.Struct, frozen=True):
 
 
 class VolumesResult(msgspec.Struct, frozen=True):
-    """What came of all volumes; `tickets` are what is needed to poll them again."""
+    """What came of all volumes; `tickets` are what is needed to poll them again, `changes` what was
+    changed of their claims on the way, each with its claim."""
 
     volumes: tuple[VolumeOutcome, ...]
     tickets: tuple[RestoreTicket, ...]
     seconds: float
+    changes: tuple[str, ...] = ()
 
 
 class HookOutcome(msgspec.Struct, frozen=True):

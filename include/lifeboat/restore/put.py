@@ -10,8 +10,10 @@ from lifeboat.clock import poll_until
 from lifeboat.errors import AlreadyExists, Conflict, Forbidden, LifeboatError, NotFound
 from lifeboat.ports.cluster import Cluster, Json
 from lifeboat.ports.marks import RESTORE
+from lifeboat.restore.carry import carried, merge_body
 from lifeboat.restore.live import state_of
 from lifeboat.restore.model import Mode, Outcome, PlanItem, Result
+from lifeboat.restore.swap import held_by
 
 _GONE_SECONDS = 120.0
 _MOVED = "changed since the plan was made: plan again"
@@ -61,7 +63,7 @@ def _change(target: Cluster, item: PlanItem, namespace: str | None, body: Json) 
         return Outcome(item.title, "created")
     if _is_own(live, body):
         return Outcome(item.title, _DONE[item.action])
-    if _moved(item, live):
+    if _moved(item, live) and not held_by(live, body["metadata"]["annotations"][RESTORE]):
         return Outcome(item.title, "failed", _MOVED)
     if item.action == "merge":
         return _merge(target, item, namespace, body, live)
@@ -95,9 +97,8 @@ def _merge(
     target: Cluster, item: PlanItem, namespace: str | None, body: Json, live: Json
 ) -> Outcome:
     """JSON merge patch (RFC 7396): the point's fields win, those only the live object has stay."""
-    patch = {k: v for k, v in body.items() if k not in ("apiVersion", "kind")}
     before = live["metadata"].get("resourceVersion")
-    after = target.patch(item.kind, namespace, item.name, patch, patch_type="merge")
+    after = target.patch(item.kind, namespace, item.name, merge_body(body), patch_type="merge")
     unchanged = before is not None and after["metadata"].get("resourceVersion") == before
     return Outcome(item.title, "unchanged" if unchanged else "merged")
 
@@ -106,10 +107,8 @@ def _replace(
     target: Cluster, item: PlanItem, namespace: str | None, body: Json, live: Json
 ) -> Outcome:
     """PUT of the whole object, at the version that was just read."""
-    version = live["metadata"].get("resourceVersion")
-    whole = {**body, "metadata": {**body["metadata"], "resourceVersion": version}}
     try:
-        target.replace(item.kind, namespace, item.name, whole)
+        target.replace(item.kind, namespace, item.name, carried(body, live))
     except Conflict:
         return Outcome(item.title, "failed", _MOVED)
     return Outcome(item.title, "replaced")

@@ -17,6 +17,7 @@ from lifeboat.point.facts import Phase
 from lifeboat.restore import hooks, order
 from lifeboat.restore.account import Account
 from lifeboat.restore.apply import apply_wave, results_of
+from lifeboat.restore.gate import ensure_may_run
 from lifeboat.restore.model import (
     HooksResult,
     RestorePlan,
@@ -25,7 +26,9 @@ from lifeboat.restore.model import (
     VolumesResult,
     Waited,
 )
+from lifeboat.restore.parts import items_of
 from lifeboat.restore.plan import plan_restore
+from lifeboat.restore.swap import resume, still
 from lifeboat.restore.volumes import (
     finish_volumes,
     patience,
@@ -62,6 +65,12 @@ def restore(context: Context, request: RestoreRequest, run: str, say: Say) -> Re
     say(summary(plan))
     if request.dry_run:
         return report(context, plan, started)
+    return apply_plan(context, plan, say, started)
+
+
+def apply_plan(context: Context, plan: RestorePlan, say: Say, started: str) -> RestoreReport:
+    """Exactly this plan, which `ensure_may_run` lets through. Raises RestoreIncomplete when
+    something failed."""
     prepare(context, plan, say)
     bring_volumes(context, plan, say)
     resources(context, plan, say)
@@ -80,7 +89,9 @@ def summary(plan: RestorePlan) -> str:
 
 
 def prepare(context: Context, plan: RestorePlan, say: Say) -> None:
-    """Definitions, namespaces and cluster-wide settings, each waited for."""
+    """Definitions, namespaces and cluster-wide settings, each waited for; nothing at all when the
+    plan may not run (gate.py)."""
+    ensure_may_run(context, plan)
     for wave in FIRST_WAVES:
         _wave(context, plan, wave, say)
         if wave == order.DEFINITIONS:
@@ -92,6 +103,7 @@ def prepare(context: Context, plan: RestorePlan, say: Say) -> None:
 def bring_volumes(context: Context, plan: RestorePlan, say: Say) -> VolumesResult:
     """Claims from snapshots, waited for until bound."""
     began = monotonic()
+    make_room(context, plan, say)
     tickets, failed = start_volumes(context, plan)
     seconds = patience(context, plan, VOLUME_SECONDS)
     poll_until(lambda: unbound(context, tickets), seconds=seconds)
@@ -106,6 +118,12 @@ def resources(context: Context, plan: RestorePlan, say: Say) -> None:
     """Everything else, wave by wave."""
     for wave in LATER_WAVES:
         _wave(context, plan, wave, say)
+    resume(context, plan, say)
+
+
+def make_room(context: Context, plan: RestorePlan, say: Say) -> None:
+    """Stop what stands in the way, and remove claims that are swapped."""
+    still(context, plan, items_of(context.vault, plan, ("merge", "replace", "skip")), say)
 
 
 def after(context: Context, plan: RestorePlan, say: Say) -> HooksResult:
@@ -147,6 +165,7 @@ def report(context: Context, plan: RestorePlan, started: str) -> RestoreReport:
     for title in last.not_ready if last else ():
         account.fail(f"{title}: not ready in time")
     brought = volumes.volumes if volumes else ()
+    account.change(volumes.changes if volumes else ())
     for volume in brought:
         if volume.error:
             account.fail(f"volume {volume.title}: {volume.error}")

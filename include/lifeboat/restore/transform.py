@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from lifeboat.policy.restore_hooks import RestoreHooks
 from lifeboat.ports import marks
 from lifeboat.ports.cluster import Json
+from lifeboat.restore.renaming import named
 from lifeboat.restore.transforms.transforms import Transforms
 
 # Set by the API server, meaningless or refused on create (API conventions, "Metadata").
@@ -39,13 +40,15 @@ _TOKEN_VOLUME = "kube-api-access-"  # noqa: S105 - a volume's name, not a token
 
 @dataclass(frozen=True)
 class Target:
-    """Where and how an object is put: `mapping` renames namespaces, `scratch` makes it harmless;
-    `hooks` add containers, and `transforms` are what the user wants changed."""
+    """Where and how an object is put: `mapping` renames namespaces, `scratch` makes it harmless,
+    `claims_as` is a template for new names of claims; `hooks` add containers, and `transforms` are
+    what the user wants changed."""
 
     restore: str
     point: str
     mapping: Mapping[str, str]
     scratch: bool = False
+    claims_as: str = ""
     hooks: RestoreHooks = _NO_HOOKS
     transforms: Transforms = field(default_factory=Transforms)
 
@@ -118,8 +121,9 @@ def _chosen_node_ports(body: Json) -> set[int]:
     return {port for port in ports if port and f'"nodePort":{port}' in applied.replace(" ", "")}
 
 
-def _claim(cleaned: Cleaned, _: Target) -> None:
+def _claim(cleaned: Cleaned, target: Target) -> None:
     spec, metadata = cleaned.body["spec"], cleaned.body["metadata"]
+    metadata["name"] = named(target.claims_as, metadata["name"])
     spec.pop("volumeName", None)
     spec.pop("dataSource", None)
     spec.pop("dataSourceRef", None)

@@ -17,7 +17,7 @@ from lifeboat.restore.run import restore as run_restore
 from lifeboat.restore.transforms.transforms import TransformText
 from tests.support.fake_pods import Said
 from tests.support.frozen_world import FrozenWorld
-from tests.support.kinds import CONFIG_MAP, DEPLOYMENT, JOB, POD, REPLICA_SET, SECRET
+from tests.support.kinds import CLAIM, CONFIG_MAP, DEPLOYMENT, JOB, POD, REPLICA_SET, SECRET
 from tests.support.manifests import manifest
 
 AFTER = "post.hook.restore.velero.io/"
@@ -379,3 +379,21 @@ def test_the_transforms_are_part_of_what_is_approved() -> None:
     assert transformed.request.transforms == changed.transforms
     assert digest(msgspec.structs.replace(transformed, request=request)) != transformed.digest
     assert plain.request.transforms == ()
+
+
+def test_claims_that_come_with_their_volumes_are_transformed_and_told() -> None:
+    text = "maps: {storageClasses: {fast: slow}}"
+    world = RestoredWorld()
+
+    def bind(body: Json) -> None:
+        body["spec"]["volumeName"] = "pv-1"
+        body["status"] = {"phase": "Bound"}
+
+    kinds = ("persistentvolumeclaims",)
+    request = world.request(kinds=kinds, transforms=(TransformText("dr", text),))
+    world.cluster.reactions["PersistentVolumeClaim"] = bind
+    del world.cluster.reactions["VolumeSnapshot.snapshot.storage.k8s.io"]
+    account = run_restore(world.context(), request, "run", lambda _: None)
+    assert world.cluster.get(CLAIM, "copy", "data")["spec"]["storageClassName"] == "slow"
+    told = 'PersistentVolumeClaim copy/data: transform dr: spec.storageClassName: "fast" → "slow"'
+    assert account.changes == (told,)
