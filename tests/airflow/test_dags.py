@@ -237,7 +237,8 @@ def test_files_go_to_the_vault_before_the_point_names_them(include: Callable[...
 
 def test_a_test_restore_is_torn_down_whatever_happens(parsed: Parsed) -> None:
     graph = parsed.graph("test_restore.shop.east")
-    order = ["choose", "scratch", "volumes", "resources", "ready", "checks", "verdict"]
+    order = ["choose", "scratch", "volumes", "resources", "hooks", "ready"]
+    order += ["checks", "verdict"]
     order += ["tear_down", "report"]
     assert sorted(graph) == sorted(order)
     for task, following in pairwise(order):
@@ -277,7 +278,7 @@ def test_the_restore_form_offers_what_there_is(parsed: Parsed) -> None:
     assert dag["params"]["cluster"]["enum"] == ["same", "east", "west"]
     assert dag["params"]["mode"]["enum"] == ["skip", "merge"]
     assert dag["run_types"] == ["manual", "operator_triggered"]
-    assert parsed.graph("restore")["plan"] == ["prepare", "ready", "resources", "volumes"]
+    assert parsed.graph("restore")["plan"] == ["hooks", "prepare", "ready", "resources", "volumes"]
 
 
 def test_when_and_how_often_runs_are_made(parsed: Parsed) -> None:

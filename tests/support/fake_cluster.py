@@ -239,7 +239,7 @@ class FakeCluster:
                 kind, namespace, name, changed, keep_status=not subresource, dry_run=dry_run
             )
 
-    def log(self, namespace: str, pod: str, *, lines: int) -> str:
+    def log(self, namespace: str, pod: str, *, lines: int, container: str = "") -> str:
         with self._lock:
             self._enter("log", "pods", namespace, pod)
             self._find(POD, namespace, pod)

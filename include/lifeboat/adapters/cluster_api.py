@@ -157,8 +157,9 @@ class ClusterApi:
         )
         return _decoded(_object, answer)
 
-    def log(self, namespace: str, pod: str, *, lines: int) -> str:
-        path = _path(_POD, namespace, pod, "log") + _query(tailLines=str(lines))
+    def log(self, namespace: str, pod: str, *, lines: int, container: str = "") -> str:
+        lines_of = _query(tailLines=str(lines), container=container)
+        path = _path(_POD, namespace, pod, "log") + lines_of
         return self._http.request("GET", path).decode(errors="replace")
 
     def delete(
@@ -198,6 +199,7 @@ def _path(kind: Kind, namespace: str | None, name: str = "", subresource: str = 
 
 
 def _query(*, dry_run: bool = False, **fields: str) -> str:
+    fields = {name: value for name, value in fields.items() if value}
     if dry_run:
         fields["dryRun"] = "All"
     return f"?{urlencode(fields)}" if fields else ""

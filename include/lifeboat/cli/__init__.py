@@ -23,6 +23,7 @@ from lifeboat.cli import (
     keys,
     points,
     pools,
+    proof,
     recovery,
     setup,
     thaw,
@@ -50,7 +51,10 @@ app.command()(context.owners)
 app.command()(context.images)
 app.command()(diff.diff)
 app.command()(recovery.restore)
-app.command("test-restore")(recovery.prove_point)
+app.command()(proof.prove)
+app.command("test-restore", hidden=True)(proof.prove)  # its name before 1.1
+app.command()(proof.rehearse)
+app.command()(proof.coverage)
 app.command()(copy.copy)
 app.command()(holds.hold)
 app.command()(holds.release)

@@ -1,4 +1,4 @@
-"""Commands that bring things back: restore, test-restore."""
+"""Commands that bring things back: restore."""
 
 from __future__ import annotations
 
@@ -22,10 +22,8 @@ from lifeboat.cli.options import (
 )
 from lifeboat.cli.output import say, show_json, show_lines
 from lifeboat.cli.source import Source
-from lifeboat.errors import NotProven, RestoreIncomplete
+from lifeboat.errors import RestoreIncomplete
 from lifeboat.point import catalog
-from lifeboat.point.facts import Verdict, read_verdicts
-from lifeboat.proof.run import prove
 from lifeboat.restore.model import RestorePlan, RestoreReport, RestoreRequest
 from lifeboat.restore.parts import items_of
 from lifeboat.restore.plan import plan_restore
@@ -101,30 +99,6 @@ def restore(
     show_json(account) if as_json else show_lines(_describe_report(account))
 
 
-def prove_point(
-    instance: InstanceArg,
-    point: PointArg = "latest",
-    include: Include = None,
-    vault: VaultUrl = "",
-    key: Key = "",
-    kubeconfig: Kubeconfig = None,
-    kube_context: KubeContext = "",
-    cluster: ClusterName = "",
-    as_json: AsJson = False,
-) -> None:
-    """Restore a point into scratch namespaces, check it, write the verdict, clean up."""
-    source = Source(include, vault, key, kubeconfig, kube_context, cluster)
-    context = source.context(instance)
-    chosen = catalog.find(context.vault, instance, point).point
-    try:
-        verdict = prove(context, chosen, f"cli-{uuid4()}", say)
-    except NotProven:
-        verdict = read_verdicts(context.vault, instance, chosen)[-1]
-        show_json(verdict) if as_json else show_lines(_describe_verdict(verdict))
-        raise
-    show_json(verdict) if as_json else show_lines(_describe_verdict(verdict))
-
-
 def _describe_plan(context: Context, plan: RestorePlan) -> list[str]:
     lines = [
         f"{item.action:7} {item.title}" + (f"  ({item.reason})" if item.reason else "")
@@ -148,12 +122,3 @@ def _describe_report(account: RestoreReport) -> list[str]:
     lines += [f"  changed {line}" for line in account.changes]
     lines += [f"  warning {line}" for line in account.warnings]
     return [*lines, *(f"  FAILED  {line}" for line in account.failed)]
-
-
-def _describe_verdict(verdict: Verdict) -> list[str]:
-    state = "proven" if verdict.proven else "NOT proven"
-    lines = [f"point {verdict.point} is {state}, recovered in {verdict.rto_seconds:.1f} s"]
-    lines += [f"  {phase.seconds:7.1f} s  {phase.name}" for phase in verdict.phases]
-    lines += [f"  {c.outcome:10} {c.name}: {c.detail}" for c in verdict.checks]
-    lines += [f"  cannot be pulled any more: {image}" for image in verdict.images_lost]
-    return lines + ([f"  {verdict.error}"] if verdict.error else [])

@@ -12,7 +12,8 @@ from airflow.sdk import DAG, get_parsing_context
 
 from lifeboat.errors import PolicyError
 from lifeboat.pipeline.backup_dag import backup_dag
-from lifeboat.pipeline.frame import RESTORE_DAG
+from lifeboat.pipeline.drills_dag import drills_dag
+from lifeboat.pipeline.frame import DRILLS_DAG, RESTORE_DAG
 from lifeboat.pipeline.proof_dag import test_restore_dag
 from lifeboat.pipeline.restore_dag import restore_dag
 from lifeboat.pipeline.upkeep_dag import upkeep_dag
@@ -53,6 +54,14 @@ def restore_dags() -> Dags:
     instances = [instance.id for instance in found.instances]
     clusters = sorted(cluster.name for cluster in found.clusters.clusters)
     return {RESTORE_DAG: restore_dag(instances, clusters)}
+
+
+def drills_dags() -> Dags:
+    """The one drills DAG, or none where no policy asks for drills."""
+    for instance in load_include(include_folder()).instances:
+        if instance.policy.test_restore and instance.policy.test_restore.within:
+            return {DRILLS_DAG: drills_dag()}
+    return {}
 
 
 def lint() -> None:

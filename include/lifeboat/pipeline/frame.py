@@ -17,11 +17,14 @@ from lifeboat.policy.instance import Instance
 from lifeboat.policy.schedule import Schedule
 
 RESTORE_DAG = "restore"
+DRILLS_DAG = "drills"
 
 BY_HAND: Any = ["manual", "operator_triggered"]
 """`allowed_run_types` of a DAG that nothing but somebody's wish may start: no backfill."""
 
 BY_HAND_OR_SCHEDULE: Any = [*BY_HAND, "scheduled"]
+
+ANY_RUN: Any = [*BY_HAND_OR_SCHEDULE, "asset_triggered", "backfill"]
 
 _NOT_AT_ONCE = timedelta(milliseconds=500)
 _SHORTEST_RUN_LIMIT = timedelta(hours=1)

@@ -12,7 +12,7 @@ from lifeboat.pipeline.frame import BY_HAND, RESTORE_DAG, task_defaults
 from lifeboat.pipeline.opening import SAME_CLUSTER
 from lifeboat.restore.request import MODES
 
-_PHASES = ["prepare", "volumes", "resources", "ready"]
+_PHASES = ["prepare", "volumes", "resources", "hooks", "ready"]
 _INSTANCE = "{{ params.instance }}"
 _CLUSTER = "{{ params.cluster }}"
 
@@ -54,12 +54,13 @@ def restore_dag(instances: Sequence[str], clusters: Sequence[str]) -> DAG:
 
 
 def phases(instance: str, cluster: str, restore: Any, prepared: Any, *, proof: bool = False) -> Any:
-    """volumes >> resources >> ready, after `prepared`; returns `ready`."""
+    """volumes >> resources >> hooks >> ready, after `prepared`; returns `ready`."""
     where: dict[str, Any] = {"instance": instance, "target": cluster, "restore": restore}
     volumes = restore_tasks.VolumesOperator(task_id="volumes", **where)
     applied = task(task_id="resources")(restore_tasks.resources)(instance, cluster, restore)
+    hooked = restore_tasks.HooksOperator(task_id="hooks", **where)
     ready = restore_tasks.ReadyOperator(task_id="ready", proof=proof, **where)
-    prepared >> volumes >> applied >> ready
+    prepared >> volumes >> applied >> hooked >> ready
     return ready
 
 

@@ -1,5 +1,5 @@
-"""The tasks of a restore: plan, prepare, volumes, resources, ready, report. Those between plan and
-report are a test restore's too.
+"""The tasks of a restore: plan, prepare, volumes, resources, hooks, ready, report. Those between
+plan and report are a test restore's too.
 
 The plan lies in the vault; tasks are told its id, and the account of each phase lies beside it, so
 that a cleared task goes on where it stopped.
@@ -122,6 +122,36 @@ def resources(instance: str, cluster: str, restore: str) -> None:
     with leaving_errors():
         opened = open_instance(instance, cluster)
         run_resources(opened, _plan(opened, restore), say)
+
+
+class HooksOperator(WaitingOperator):
+    """Waits until what the hooks talk to is there, or the policy's wait is over, and runs them."""
+
+    look = "hooks"
+    template_fields = (*WaitingOperator.template_fields, "restore")
+
+    def __init__(self, *, restore: Any, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.restore = restore
+
+    @override
+    def arguments(self, opened: Context) -> Plain:
+        return {"restore": self.restore}
+
+    @override
+    def limit(self, opened: Context) -> timedelta:
+        from lifeboat.restore.hooks import hooks_of
+
+        return hooks_of(_plan(opened, self.restore)).wait
+
+    @override
+    def finish(
+        self, opened: Context, arguments: Plain, waiting: list[str], seconds: float
+    ) -> dict[str, int]:
+        from lifeboat.restore.hooks import run_hooks
+
+        result = run_hooks(opened, _plan(opened, self.restore), say)
+        return {"hooks": len(result.hooks), "failed": len(result.failed)}
 
 
 class ReadyOperator(WaitingOperator):

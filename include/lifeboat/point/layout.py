@@ -67,6 +67,11 @@ def hook_place(instance: str, key: str) -> tuple[str, str, str] | None:
     return point, words[1], words[2]
 
 
+def figures(instance: str, point: str, attempt: int) -> str:
+    """What was taken for test restores while one attempt stood still."""
+    return part(instance, point, f"figures.{attempt}")
+
+
 def spilled(instance: str, point: str, shard: str, attempt: str, number: int) -> str:
     """Rows that one attempt at a shard could not hold in memory."""
     return f"{part(instance, point, shard)}.{attempt}.{number}"

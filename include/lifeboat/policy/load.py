@@ -277,6 +277,9 @@ def _unknown_clusters(
     for index, name in enumerate(policy.clusters):
         if name not in known:
             yield _unknown(document, ("clusters", index), name, "cluster", known)
+    elsewhere = policy.test_restore.cluster if policy.test_restore else ""
+    if elsewhere and elsewhere not in known:
+        yield _unknown(document, ("testRestore", "cluster"), elsewhere, "cluster", known)
 
 
 def _unknown(

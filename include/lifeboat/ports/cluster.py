@@ -136,9 +136,9 @@ class Cluster(Protocol):
         """PATCH; `apply` is server-side apply as field manager `lifeboat`, forced."""
         ...
 
-    def log(self, namespace: str, pod: str, *, lines: int) -> str:
-        """The last lines of a pod's only container. Raises NotFound, Forbidden, and Invalid before
-        the container runs."""
+    def log(self, namespace: str, pod: str, *, lines: int, container: str = "") -> str:
+        """The last lines of a pod's container; of its only one, if none is named. Raises NotFound,
+        Forbidden, and Invalid before the container runs."""
         ...
 
     def delete(

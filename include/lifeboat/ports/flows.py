@@ -7,8 +7,9 @@ Forbidden, Throttled, AirflowUnreachable.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 
 class Flows(Protocol):
@@ -21,6 +22,14 @@ class Flows(Protocol):
     def busy(self, dag: str) -> tuple[str, ...]:
         """Who may be writing: of a DAG that is not paused its runs that are queued or running; of
         a paused one the tasks that are under way, for its runs go no further."""
+        ...
+
+    def trigger(self, dag: str, run: str, conf: Mapping[str, Any]) -> None:
+        """Start a run of this id; one that is there already is left as it is."""
+        ...
+
+    def state(self, dag: str, run: str) -> str:
+        """queued, running, success or failed. Raises NotFound for a run that is not there."""
         ...
 
     def began_since(self, dag: str, moment: datetime) -> tuple[str, ...]:

@@ -45,22 +45,24 @@ _SAY_SECONDS = 5.0
 _decode = msgspec.json.Decoder(Json).decode
 
 
-def aim(restore: str, request: RestoreRequest) -> Target:
-    """Where the objects of a request go, and what becomes of them on the way."""
+def aim(restore: str, request: RestoreRequest, hooks: Json) -> Target:
+    """Where the objects of a request go; `hooks` as in RestorePlan."""
     return Target(
         restore,
         request.point,
         request.mapping,
-        request.scratch,
-        request.volumes_as,
-        hooks=RestoreHooks.model_validate(request.hooks),
+        scratch=request.scratch,
+        scale=request.scale,
+        node_selector=request.node_selector,
+        claims_as=request.volumes_as,
+        hooks=RestoreHooks.model_validate(hooks),
         transforms=Transforms(request.transforms),
     )
 
 
 def target_of(plan: RestorePlan) -> Target:
     """Where the plan's objects go."""
-    return aim(plan.restore, plan.request)
+    return aim(plan.restore, plan.request, plan.hooks)
 
 
 def reader_of(context: Context, plan: RestorePlan) -> PackReader:

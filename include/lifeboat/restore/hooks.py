@@ -54,7 +54,7 @@ class _HookPlan(msgspec.Struct, frozen=True):
 
 def hooks_of(plan: RestorePlan) -> RestoreHooks:
     """The policy's restore hooks as they were when the restore was planned."""
-    return RestoreHooks.model_validate(plan.request.hooks)
+    return RestoreHooks.model_validate(plan.hooks)
 
 
 def awaited(context: Context, plan: RestorePlan) -> list[str]:

@@ -38,8 +38,8 @@ class RestoreRequest(msgspec.Struct, frozen=True, kw_only=True):
     dry run. Cluster-scoped objects are changed only where `mode_of` names their kind. `asked_by`:
     who, where it is known; `approval`: whose word is wanted, beside what the policy asks for.
     `in_flight`: requests that may be open at once. `transforms` are kept as they were written: what
-    is approved is what is applied, whatever becomes of the files; so is `hooks`, the policy's
-    `restoreHooks` when it was planned.
+    is approved is what is applied, whatever becomes of the files. With `scratch`, `scale` is the
+    most replicas of a workload (None: as many as it had), `node_selector` pins its pods.
     """
 
     instance: str
@@ -53,7 +53,8 @@ class RestoreRequest(msgspec.Struct, frozen=True, kw_only=True):
     cluster_scoped: bool = True
     scratch: bool = False
     transforms: tuple[TransformText, ...] = ()
-    hooks: dict[str, Any] = {}
+    scale: int | None = None
+    node_selector: dict[str, str] = {}
     dry_run: bool = False
     in_flight: int = 32
     choice: Choice = Choice()
@@ -119,7 +120,8 @@ class PlanPart(msgspec.Struct, frozen=True):
 
 class RestorePlan(msgspec.Struct, frozen=True, kw_only=True):
     """Everything a restore is going to do, in order; its objects lie in parts, so that memory does
-    not grow with them. `digest` is over all of it: exactly the plan of this digest is applied."""
+    not grow with them. `digest` is over all of it: exactly the plan of this digest is applied.
+    `hooks` is the policy's `restoreHooks` as it was then."""
 
     restore: str
     created: str
@@ -128,6 +130,7 @@ class RestorePlan(msgspec.Struct, frozen=True, kw_only=True):
     volumes: tuple[PlanVolume, ...]
     warnings: tuple[str, ...]
     digest: str = ""
+    hooks: dict[str, Any] = {}
 
     def counts(self) -> dict[Action, int]:
         """Objects by action, for a summary line."""

@@ -73,8 +73,6 @@ def plan_restore(context: Context, request: RestoreRequest, restore: str) -> Res
     known = context.vault.find_document(key, RestorePlan)
     if known is not None:
         return known
-    hooks = context.instance.policy.restore_hooks.model_dump(mode="json", by_alias=True)
-    request = msgspec.structs.replace(request, hooks=hooks)
     manifest = read_manifest(context.vault, request.instance, request.point)
     contents = open_contents(context.vault, manifest)
     plan = _Planner(context, request, manifest, contents, restore).plan()
@@ -154,6 +152,7 @@ class _Planner:
             parts=writer.close(),
             volumes=tuple(self.volumes.planned),
             warnings=self._all_warnings(),
+            hooks=self.hooks,
         )
         return msgspec.structs.replace(plan, digest=digest(plan))
 
@@ -208,6 +207,11 @@ class _Planner:
                 chunk.sort(key=attrgetter("place"))
                 yield from self._settled(chunk, kind)
 
+    @property
+    def hooks(self) -> dict[str, Any]:
+        """The policy's, as the plan keeps them."""
+        return self.context.instance.policy.restore_hooks.model_dump(mode="json", by_alias=True)
+
     def _settled(self, chunk: list[Entry], kind: Kind) -> Iterator[PlanItem]:
         """The items of some entries, tried against the cluster and counted."""
         specs: deque[Any] = deque()
@@ -218,7 +222,7 @@ class _Planner:
                 specs.append(spec)
                 yield self._transformed(item, aimed), bool(item.live_version)
 
-        aimed = aim(self.restore, self.request)
+        aimed = aim(self.restore, self.request, self.hooks)
         tries = Tries(
             self.context.cluster,
             self.request,

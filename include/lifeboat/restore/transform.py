@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from lifeboat.policy.restore_hooks import RestoreHooks
 from lifeboat.ports import marks
 from lifeboat.ports.cluster import Json
+from lifeboat.restore.harmless import make_harmless
 from lifeboat.restore.renaming import named
 from lifeboat.restore.transforms.transforms import Transforms
 
@@ -41,16 +42,18 @@ _TOKEN_VOLUME = "kube-api-access-"  # noqa: S105 - a volume's name, not a token
 @dataclass(frozen=True)
 class Target:
     """Where and how an object is put: `mapping` renames namespaces, `scratch` makes it harmless,
-    `claims_as` is a template for new names of claims; `hooks` add containers, and `transforms` are
+    `claims_as` is a template for new names of claims, `hooks` add containers, and `transforms` are
     what the user wants changed."""
 
     restore: str
     point: str
     mapping: Mapping[str, str]
     scratch: bool = False
-    claims_as: str = ""
+    scale: int | None = None
+    node_selector: Mapping[str, str] = field(default_factory=dict)
     hooks: RestoreHooks = _NO_HOOKS
     transforms: Transforms = field(default_factory=Transforms)
+    claims_as: str = ""
 
     def namespace(self, source: str) -> str:
         return self.mapping.get(source, source)
@@ -81,6 +84,8 @@ def clean(body: Json, target: Target) -> Cleaned:
     rule = _RULES.get(body["kind"])
     if rule is not None:
         rule(cleaned, target)
+    if target.scratch:
+        cleaned.changes += make_harmless(body, target.scale, target.node_selector)
     return cleaned
 
 

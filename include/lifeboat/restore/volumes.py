@@ -94,6 +94,19 @@ def release_volumes(context: Context, result: VolumesResult) -> None:
             context.disks.finish_restore(ticket)
 
 
+def planned_tickets(context: Context, plan: RestorePlan) -> tuple[RestoreTicket, ...]:
+    """The tickets of every planned volume, started or not."""
+    return tuple(
+        context.disks.restore_ticket(
+            volume.snapshot,
+            namespace=volume.namespace,
+            claim=volume.claim,
+            restore_id=plan.restore,
+        )
+        for volume in plan.volumes
+    )
+
+
 def abandon_volumes(context: Context, tickets: tuple[RestoreTicket, ...]) -> None:
     """Remove the helpers of every volume, bound or not (the claims are going away)."""
     for ticket in tickets:
