@@ -34,7 +34,7 @@ up: $(RUN) ## Airflow with Lifeboat for your own cluster: KUBECONFIG=~/.kube/con
 control-plane: $(RUN) ## build the local Kubernetes control plane (minutes, once)
 	@$(PY) -m local build
 
-.PHONY: test lint fmt docs bench-main bench-vault bench-capture
+.PHONY: test lint fmt docs bench-main bench-vault bench-capture bench-airflow
 test: lint ## everything that is checked
 	@$(PY) -m pytest $(ARGS)
 
@@ -59,6 +59,9 @@ bench-vault: $(DEV) ## measure what points cost (half an hour), one line per bar
 
 bench-capture: $(DEV) ## measure listing, packing and snapshots beside Velero (half an hour)
 	@$(PY) -m bench.capture $(ARGS)
+
+bench-airflow: $(DEV) ## measure Airflow's side, one line per bar (ARGS=--quick: parsing alone)
+	@$(PY) -m bench.airflow $(ARGS)
 
 .PHONY: venv venv-dev lock clean
 venv: $(RUN) ## the environment that Lifeboat runs in

@@ -1,7 +1,8 @@
-"""Registers the Recovery page with Airflow's UI; no logic lives here.
+"""Registers the Recovery page and the timetable with Airflow; no logic lives here.
 
-Airflow imports this file in every one of its processes, so nothing is loaded before somebody opens
-the page, and nothing that is wrong with Lifeboat can keep Airflow from starting.
+Airflow imports this file in every one of its processes: the page is loaded when somebody opens it,
+and nothing that is wrong with Lifeboat can keep Airflow from starting. The timetable brings the
+reader of policies, which the processes that parse DAGs and run tasks are forked with.
 """
 
 from __future__ import annotations
@@ -77,9 +78,20 @@ _VIEWS: list[Any] = [
 ]
 
 
+def _timetables() -> list[Any]:
+    try:
+        from lifeboat.pipeline.timetable import PolicyTimetable
+        from lifeboat.policy import load  # noqa: F401
+    except Exception:
+        _log.exception("Lifeboat cannot be loaded: policies with a schedule of its own do not run")
+        return []
+    return [PolicyTimetable]
+
+
 class LifeboatPlugin(AirflowPlugin):
     """What Airflow shows of Lifeboat."""
 
     name = "lifeboat"
     fastapi_apps = _APPS
     external_views = _VIEWS
+    timetables = _timetables()

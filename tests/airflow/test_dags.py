@@ -291,6 +291,33 @@ def test_when_and_how_often_runs_are_made(parsed: Parsed) -> None:
     assert parsed.dags["backup.hooked.east"]["schedule"] is None
 
 
+def test_schedules_that_airflow_has_no_timetable_for(include: Callable[..., Path]) -> None:
+    """Serialized by Airflow itself, which has the class from the plugin."""
+    objectives = "objectives: {rpo: 24h}\nretention: {keep: {last: 3}}\n"
+    found = parse_dags(
+        include(
+            every=f"clusters: [east]\nschedule: {{every: 90m, jitter: 20m}}\n{objectives}",
+            fresh="clusters: [east]\nschedule: {noPointOlderThan: 4h,"
+            ' except: [{from: "09:00", to: "10:00"}]}\nretention: {keep: {last: 3}}\n',
+            after="clusters: [east]\nschedule: {after: {assets: [orders], dags: [nightly]}}\n"
+            + objectives,
+            both='clusters: [east]\nschedule: {cron: "0 2 * * *", after: {dags: [nightly]}}\n'
+            + objectives,
+        )
+    )
+    assert found.errors == {}
+    kinds = {dag: told["timetable"] for dag, told in found.dags.items() if "backup." in dag}
+    assert kinds == {
+        "backup.every.east": "lifeboat.pipeline.timetable.PolicyTimetable",
+        "backup.fresh.east": "lifeboat.pipeline.timetable.PolicyTimetable",
+        "backup.after.east": "airflow.timetables.simple.AssetTriggeredTimetable",
+        "backup.both.east": "airflow.timetables.assets.AssetOrTimeSchedule",
+    }
+    assert {told["periodic"] for told in found.dags.values()} == {True, False}
+    assert found.dags["backup.both.east"]["periodic"]
+    assert found.imported == []
+
+
 def test_parsing_talks_to_nobody_and_imports_no_heavy_client(parsed: Parsed) -> None:
     """Sockets are forbidden in the parser: a connection would be an import error above."""
     assert parsed.imported == []

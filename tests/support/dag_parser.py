@@ -43,6 +43,7 @@ def parse_dags(include: Path, *, task_of: str = "") -> Parsed:
             **{k: v for k, v in os.environ.items() if not k.startswith("AIRFLOW")},
             "AIRFLOW_HOME": home,
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+            "AIRFLOW__CORE__PLUGINS_FOLDER": str(REPOSITORY / "plugins"),
             "AIRFLOW__CORE__DAGS_FOLDER": str(REPOSITORY / "dags"),  # part of a version
             "PYTHONPATH": os.pathsep.join([str(REPOSITORY / "include"), str(REPOSITORY)]),
             "LIFEBOAT_INCLUDE": str(include),
@@ -94,9 +95,12 @@ def _describe(dag: Any) -> dict[str, Any]:
     from airflow.serialization.serialized_objects import DagSerialization
 
     serialized = DagSerialization.to_dict(dag)
-    schedule = serialized["dag"]["timetable"]["__var"]
+    timetable = serialized["dag"]["timetable"]
+    schedule = timetable["__var"]
     return {
         "tasks": {task.task_id: _describe_task(task) for task in dag.tasks},
+        "timetable": timetable["__type"],
+        "periodic": DagSerialization.from_dict(serialized).timetable.periodic,
         "schedule": schedule.get("expression"),
         "timezone": schedule.get("timezone"),
         "run_immediately": schedule.get("run_immediately"),

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from lifeboat.clock import Clock, utc_now
+from lifeboat.clock import Clock, rfc3339, utc_now
 from lifeboat.errors import NotFound
 from tests.support.faults import Faults
 
@@ -23,6 +23,8 @@ class FakeDag:
     done: set[str] = field(default_factory=set)
     confs: dict[str, dict[str, Any]] = field(default_factory=dict)
     ends: str = ""
+    redone: list[datetime] = field(default_factory=list)
+    ended: dict[str, datetime] = field(default_factory=dict)
 
 
 @dataclass
@@ -43,6 +45,7 @@ class FakeFlows:
         self.dags[dag].tasks.pop(run, None)
         if not self.dags[dag].paused:
             self.dags[dag].done.add(run)
+            self.dags[dag].ended[run] = self.clock()
 
     def is_paused(self, dag: str) -> bool:
         return self._dag("is_paused", dag).paused
@@ -72,6 +75,14 @@ class FakeFlows:
     def began_since(self, dag: str, moment: datetime) -> tuple[str, ...]:
         runs = self._dag("began_since", dag).runs
         return tuple(run for run, started in runs.items() if started >= moment)
+
+    def succeeded_since(self, dag: str, moment: datetime) -> dict[str, str]:
+        ended = self._dag("succeeded_since", dag).ended
+        return {run: rfc3339(end) for run, end in ended.items() if end >= moment}
+
+    def redo(self, dag: str, since: datetime) -> tuple[datetime, datetime]:
+        self._dag("redo", dag).redone.append(since)
+        return since, self.clock()
 
     def _dag(self, method: str, dag: str) -> FakeDag:
         self.faults.enter(method)

@@ -46,6 +46,8 @@ def who_is_unknown_is_not_found(world: FlowWorld) -> None:
         lambda: world.flows.began_since(nobody, since),
         lambda: world.flows.trigger(nobody, "run", {}),
         lambda: world.flows.state(nobody, "run"),
+        lambda: world.flows.succeeded_since(nobody, since),
+        lambda: world.flows.redo(nobody, since),
     ]
     for call in calls:
         with pytest.raises(NotFound):
@@ -63,8 +65,11 @@ def a_run_is_busy_until_it_ends_and_its_task_while_paused(world: FlowWorld) -> N
     assert task.endswith(run)
     assert run in world.flows.began_since(world.dag, before)
     assert world.flows.began_since(world.dag, before + timedelta(days=1)) == ()
+    assert run not in world.flows.succeeded_since(world.dag, before)
     world.finish()
     assert world.flows.busy(world.dag) == ()
+    ended = parse_rfc3339(world.flows.succeeded_since(world.dag, before)[run])
+    assert world.flows.succeeded_since(world.dag, ended + timedelta(days=1)) == {}
 
 
 def a_run_of_an_id_is_started_once_and_tells_its_state(world: FlowWorld) -> None:

@@ -7,7 +7,7 @@ import pytest
 from lifeboat.point.manifest import Run
 from lifeboat.steps.enumerate import enumerate_scope
 from tests.support.kinds import CONFIG_MAP, NAMESPACE, SECRET
-from tests.support.world import World
+from tests.support.world import POLICY, World
 
 
 @pytest.fixture(autouse=True)
@@ -43,3 +43,15 @@ def test_what_other_namespaces_hold_does_not_make_shards() -> None:
     world.cluster.create(NAMESPACE, None, other)
     _fill(world, "elsewhere", 400)
     assert len(enumerate_scope(world.context(), Run("run-1", "manual")).shards) == 1
+
+
+def test_a_run_in_a_blackout_runs_and_says_so() -> None:
+    window = (
+        'schedule: {every: 30m, timezone: Asia/Tokyo, blackout: [{from: "00:00", to: "24:00"}]}'
+    )
+    world = World(policy=f"{POLICY}{window}\n")
+    scope = enumerate_scope(world.context(), Run("run-1", "manual"))
+    assert (
+        scope.warnings[0]
+        == "captured within the blackout daily 00:00-24:00 (Asia/Tokyo) of the policy"
+    )

@@ -17,7 +17,7 @@ import msgspec
 import urllib3
 from urllib3.exceptions import HTTPError
 
-from lifeboat.clock import rfc3339
+from lifeboat.clock import parse_rfc3339, rfc3339, utc_now
 from lifeboat.errors import (
     AirflowUnreachable,
     AlreadyExists,
@@ -78,6 +78,28 @@ class AirflowFlows:
     def began_since(self, dag: str, moment: datetime) -> tuple[str, ...]:
         runs = self._listed(f"{_dag(dag)}/dagRuns", "dag_runs", start_date_gte=rfc3339(moment))
         return tuple(str(run["dag_run_id"]) for run in runs)
+
+    def succeeded_since(self, dag: str, moment: datetime) -> dict[str, str]:
+        path = f"{_dag(dag)}/dagRuns"
+        since = rfc3339(moment)
+        runs = self._listed(path, "dag_runs", state="success", end_date_gte=since)
+        return {str(run["dag_run_id"]): _moment(run["end_date"]) for run in runs}
+
+    def redo(self, dag: str, since: datetime) -> tuple[datetime, datetime]:
+        """A backfill that reprocesses what is complete. Its range begins with the oldest interval
+        that somebody worked on after `since`: a run of an earlier interval may have ended later."""
+        runs = self._listed(f"{_dag(dag)}/dagRuns", "dag_runs", end_date_gt=rfc3339(since))
+        dates = [parse_rfc3339(run["logical_date"]) for run in runs if run["logical_date"]]
+        first, last = min([since, *dates]), utc_now()
+        body = {
+            "dag_id": dag,
+            "from_date": rfc3339(first),
+            "to_date": rfc3339(last),
+            "reprocess_behavior": "completed",
+            "max_active_runs": 1,
+        }
+        self._call("POST", "/api/v2/backfills", body)
+        return first, last
 
     def _listed(self, path: str, key: str, **query: Any) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = []
@@ -143,6 +165,10 @@ def _error(answer: urllib3.BaseHTTPResponse, what: str) -> LifeboatError:
     if answer.status >= 500:
         return AirflowUnreachable(message)
     return _BY_STATUS.get(answer.status, Invalid)(message)
+
+
+def _moment(text: str) -> str:
+    return rfc3339(parse_rfc3339(text))
 
 
 def _dag(dag: str) -> str:

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from lifeboat.errors import LifeboatError, UsageError
 from lifeboat.point import catalog
 from lifeboat.point.manifest import Manifest, read_policy
+from lifeboat.policy.folder import include_folder
 from lifeboat.policy.instance import Instance
 from lifeboat.policy.load import load_clusters, load_instance, parse_policy
 from lifeboat.policy.model import ClusterEntry, VaultEntry
@@ -20,7 +21,6 @@ from lifeboat.steps.context import AtCopy, Context
 from lifeboat.vault.vault import Vault
 from lifeboat.wiring import (
     NoConnections,
-    include_folder,
     open_cluster,
     open_context,
     open_copy,

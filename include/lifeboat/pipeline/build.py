@@ -1,7 +1,8 @@
 """Which DAGs a file of dags/ declares. A task's start builds only its own DAG, from its own policy.
 
 A broken policy is left out here, so that it takes no other down, and raised by `lint`, whose file
-declares no DAG.
+declares no DAG. Each kind of DAG is imported by the function that builds it: a task's process reads
+the file anew, and pays for what it imports.
 """
 
 from __future__ import annotations
@@ -11,15 +12,9 @@ from collections.abc import Callable, Iterable
 from airflow.sdk import DAG, get_parsing_context
 
 from lifeboat.errors import PolicyError
-from lifeboat.pipeline.backup_dag import backup_dag
-from lifeboat.pipeline.drills_dag import drills_dag
-from lifeboat.pipeline.frame import DRILLS_DAG, RESTORE_DAG
-from lifeboat.pipeline.proof_dag import test_restore_dag
-from lifeboat.pipeline.restore_dag import restore_dag
-from lifeboat.pipeline.upkeep_dag import upkeep_dag
+from lifeboat.policy.folder import include_folder
 from lifeboat.policy.instance import Instance
 from lifeboat.policy.load import load_include, load_instance
-from lifeboat.wiring import include_folder
 
 Dags = dict[str, DAG]
 """By DAG id; a file of dags/ puts them into its globals, where Airflow finds them."""
@@ -27,11 +22,15 @@ Dags = dict[str, DAG]
 
 def backup_dags() -> Dags:
     """One for each instance."""
+    from lifeboat.pipeline.backup_dag import backup_dag
+
     return _each(_instances("backup."), backup_dag)
 
 
 def test_restore_dags() -> Dags:
     """One for each instance whose policy has `testRestore`."""
+    from lifeboat.pipeline.proof_dag import test_restore_dag
+
     return _each(
         (instance for instance in _instances("test_restore.") if instance.policy.test_restore),
         test_restore_dag,
@@ -43,11 +42,16 @@ test_restore_dags.__test__ = False  # type: ignore[attr-defined]  # no test case
 
 def upkeep_dags() -> Dags:
     """One for each instance."""
+    from lifeboat.pipeline.upkeep_dag import upkeep_dag
+
     return _each(_instances("upkeep."), upkeep_dag)
 
 
 def restore_dags() -> Dags:
     """The one restore DAG, or none where nothing is protected. Its form offers what there is."""
+    from lifeboat.pipeline.frame import RESTORE_DAG
+    from lifeboat.pipeline.restore_dag import restore_dag
+
     found = load_include(include_folder())
     if not found.instances:
         return {}
@@ -58,6 +62,9 @@ def restore_dags() -> Dags:
 
 def drills_dags() -> Dags:
     """The one drills DAG, or none where no policy asks for drills."""
+    from lifeboat.pipeline.drills_dag import drills_dag
+    from lifeboat.pipeline.frame import DRILLS_DAG
+
     for instance in load_include(include_folder()).instances:
         if instance.policy.test_restore and instance.policy.test_restore.within:
             return {DRILLS_DAG: drills_dag()}

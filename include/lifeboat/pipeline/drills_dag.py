@@ -34,7 +34,7 @@ def drills_dag() -> DAG:
     with DAG(
         dag_id=DRILLS_DAG,
         description="Start the test restores that are due today",
-        schedule=timetable(_DAILY),
+        schedule=timetable(_DAILY, DRILLS_DAG),
         catchup=False,
         max_active_runs=1,
         allowed_run_types=BY_HAND_OR_SCHEDULE,
@@ -56,9 +56,9 @@ def choose_due() -> list[dict[str, str]]:
     from lifeboat.clock import utc_now
     from lifeboat.errors import LifeboatError
     from lifeboat.pipeline.opening import complain, open_vault, say
+    from lifeboat.policy.folder import include_folder
     from lifeboat.policy.load import load_include
     from lifeboat.proof.when import drill_of, due_today
-    from lifeboat.wiring import include_folder
 
     now, drills, dags = utc_now(), [], {}
     for found in load_include(include_folder()).instances:

@@ -9,10 +9,18 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from airflow.sdk import CronTriggerTimetable, RetryDecision, RetryPolicy
+from airflow.sdk import (
+    AssetOrTimeSchedule,
+    CronTriggerTimetable,
+    RetryDecision,
+    RetryPolicy,
+    get_parsing_context,
+)
 from typing_extensions import override
 
 from lifeboat.errors import LifeboatError, Retryable
+from lifeboat.policy.after import BackupSchedule
+from lifeboat.policy.fires import offset_of
 from lifeboat.policy.instance import Instance
 from lifeboat.policy.schedule import Schedule
 
@@ -61,8 +69,10 @@ def task_defaults() -> dict[str, Any]:
     }
 
 
-def timetable(schedule: Schedule | None) -> CronTriggerTimetable | None:
-    """Runs at the ticks, in the policy's zone; None for on demand.
+def timetable(schedule: Schedule | None, spread_by: str) -> Any:
+    """What a DAG's `schedule` is: ticks in the policy's zone, other pipelines, either; None for on
+    demand. Airflow's own timetable wherever it has one, so that its pages know what they show.
+    A jitter's share follows from `spread_by`, the id of the instance.
 
     A new policy waits for its next tick: without a start_date, Airflow would run at once when the
     last tick is less than a tenth of the interval ago, unless `run_immediately` is shorter. After
@@ -70,9 +80,23 @@ def timetable(schedule: Schedule | None) -> CronTriggerTimetable | None:
     """
     if schedule is None:
         return None
-    return CronTriggerTimetable(
-        schedule.cron, timezone=schedule.timezone, run_immediately=_NOT_AT_ONCE
-    )
+    ticks = _ticks(schedule, spread_by) if schedule.timed else None
+    if not isinstance(schedule, BackupSchedule) or schedule.after is None:
+        return ticks
+    from lifeboat.pipeline.after import awaited
+
+    assets = awaited(schedule.after)
+    return AssetOrTimeSchedule(timetable=ticks, assets=assets) if ticks else assets
+
+
+def _ticks(schedule: Schedule, instance: str) -> Any:
+    if schedule.cron and not schedule.jitter:
+        return CronTriggerTimetable(
+            schedule.cron, timezone=schedule.timezone, run_immediately=_NOT_AT_ONCE
+        )
+    from lifeboat.pipeline.timetable import PolicyTimetable
+
+    return PolicyTimetable(schedule, offset_of(instance, schedule.jitter))
 
 
 def run_limit(objective: timedelta) -> timedelta:
@@ -92,7 +116,9 @@ def tags(instance: Instance, kind: str) -> list[str]:
 
 def documentation(instance: Instance) -> str:
     """Markdown for the DAG's page: the policy in words, and its file, so that each edit of the file
-    is a new version of the DAG."""
+    is a new version of the DAG. Empty in a task's process, which shows nobody a page."""
+    if get_parsing_context().dag_id:
+        return ""
     from lifeboat.policy.explain import describe
 
     return (

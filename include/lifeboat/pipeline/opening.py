@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import get_current_context
 
 from lifeboat.errors import LifeboatError, UsageError
-from lifeboat.pipeline.connections import AirflowConnections
+from lifeboat.policy.folder import include_folder
 from lifeboat.policy.load import load_clusters, load_instance
 from lifeboat.policy.model import ClusterEntry
 
@@ -52,7 +52,8 @@ def open_instance(instance: str, target: str = SAME_CLUSTER) -> Context:
 
     Raises UsageError, PolicyError, NotAVault, WrongKey, StoreUnavailable.
     """
-    from lifeboat.wiring import include_folder, open_context
+    from lifeboat.pipeline.connections import AirflowConnections
+    from lifeboat.wiring import open_context
 
     include = include_folder()
     entry: ClusterEntry | None = None
@@ -75,13 +76,15 @@ def open_flows(opened: Context) -> Flows:
 def open_flows_of(connection: str) -> Flows:
     """The Airflow behind a connection of type http."""
     from lifeboat.adapters.flows_airflow import AirflowFlows
+    from lifeboat.pipeline.connections import AirflowConnections
 
     return AirflowFlows(AirflowConnections().airflow(connection))
 
 
 def open_vault(instance: str) -> tuple[Instance, Vault]:
     """An instance and its vault; no cluster is asked for."""
-    from lifeboat.wiring import include_folder, unlock
+    from lifeboat.pipeline.connections import AirflowConnections
+    from lifeboat.wiring import unlock
 
     found = load_instance(include_folder(), instance)
     return found, unlock(found.vault, AirflowConnections())
@@ -90,7 +93,8 @@ def open_vault(instance: str) -> tuple[Instance, Vault]:
 def open_copies(instance: str, vault: str = "") -> tuple[Vault, list[AtCopy]]:
     """The instance's own vault and its copies, or the one in the vault of this name. No cluster is
     asked for."""
-    from lifeboat.wiring import include_folder, open_copy, unlock
+    from lifeboat.pipeline.connections import AirflowConnections
+    from lifeboat.wiring import open_copy, unlock
 
     found, connections = load_instance(include_folder(), instance), AirflowConnections()
     places = [place for place in found.copies if vault in ("", place.vault.name)]

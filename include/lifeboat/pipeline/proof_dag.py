@@ -70,7 +70,7 @@ def _schedule(instance: Instance) -> Any:
     """By the clock, after new points (`choose` counts them), or both."""
     wanted = instance.policy.test_restore
     assert wanted is not None
-    ticks = timetable(wanted.schedule)
+    ticks = timetable(wanted.schedule, instance.id)
     if not wanted.every_points:
         return ticks
     made = point_asset(instance)

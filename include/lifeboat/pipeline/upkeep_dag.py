@@ -37,7 +37,7 @@ def upkeep_dag(instance: Instance) -> DAG:
     with DAG(
         dag_id=instance.upkeep_dag,
         description=f"Keep the points of {instance.id} sound and their vault in order",
-        schedule=timetable(upkeep.schedule),
+        schedule=timetable(upkeep.schedule, instance.id),
         catchup=False,
         max_active_runs=1,
         allowed_run_types=BY_HAND_OR_SCHEDULE,

@@ -23,10 +23,11 @@ from fastapi import FastAPI
 
 from lifeboat.pipeline.connections import AirflowConnections
 from lifeboat.pipeline.frame import RESTORE_DAG
+from lifeboat.policy.folder import include_folder
 from lifeboat.policy.load import load_include
 from lifeboat.report.objectives import InstanceStatus
 from lifeboat.web.app import create_app
-from lifeboat.wiring import fleet_reader, include_folder
+from lifeboat.wiring import fleet_reader
 
 
 class AirflowVisitor:

@@ -6,6 +6,7 @@ The same instance always gives the same text: no clock, no cluster, no vault.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import cast
 
 from cron_descriptor import (
@@ -16,6 +17,7 @@ from cron_descriptor import (
     Options,
 )
 
+from lifeboat.policy.after import BackupSchedule
 from lifeboat.policy.fields import format_duration
 from lifeboat.policy.hooks import Hook
 from lifeboat.policy.instance import Instance
@@ -45,10 +47,25 @@ def describe(instance: Instance) -> str:
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
+@lru_cache(maxsize=1024)  # a fleet has few schedules, and their words cost a millisecond
 def in_words(schedule: Schedule | None) -> str:
     """`At 02:00, Europe/Berlin (0 2 * * *)`, or that it runs on demand only."""
     if schedule is None:
         return "On demand only"
+    told = [_rhythm(schedule)] if schedule.timed else []
+    if isinstance(schedule, BackupSchedule) and schedule.after:
+        names = _names((*schedule.after.assets, *schedule.after.dags))
+        told.append(f"{'or after' if told else 'After'} {names}")
+    if schedule.jitter:
+        told.append(f"up to {format_duration(schedule.jitter)} later, each instance by its share")
+    if schedule.blackout:
+        told.append(f"with a warning {'; '.join(map(str, schedule.blackout))}")
+    return ", ".join(told)
+
+
+def _rhythm(schedule: Schedule) -> str:
+    if not schedule.cron:
+        return f"Every {format_duration(schedule.every)}" if schedule.every else _age(schedule)
     options = Options()
     options.use_24hour_time_format = True
     options.casing_type = CasingTypeEnum.Sentence
@@ -57,6 +74,13 @@ def in_words(schedule: Schedule | None) -> str:
     except (FormatError, MissingFieldError):  # croniter knows a few spellings more
         words = "By cron"
     return f"{words}, {schedule.timezone} (`{schedule.cron}`)"
+
+
+def _age(schedule: Schedule) -> str:
+    text = f"So that no point is older than {format_duration(schedule.no_point_older_than)}"
+    if schedule.except_:
+        text += f", but for {'; '.join(map(str, schedule.except_))}, {schedule.timezone}"
+    return text
 
 
 def _table(instance: Instance) -> str:
@@ -165,9 +189,9 @@ def _objectives(policy: Policy) -> str:
 
 
 def _feasibility(policy: Policy) -> str:
-    if policy.schedule is None:
+    if policy.rhythm is None:
         return ""
-    gap, rpo = policy.schedule.gap, policy.objectives.rpo
+    gap, rpo = policy.rhythm.gap, policy.objectives.rpo
     longest = f"at most {format_duration(gap.length)} between two runs"
     if gap.length == rpo:
         return f"{longest}: **no time to spare**, a run that takes a minute is late"

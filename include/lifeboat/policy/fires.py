@@ -1,7 +1,8 @@
 """When a schedule fires, looked up forwards and backwards from any moment without walking there.
 
 The same reckoning as `schedule.largest_gap`, which is Airflow's: a time in the skipped hour fires
-an hour later, one in the repeated hour once, or twice when the cron names every hour.
+an hour later, one in the repeated hour when it comes again, and twice when the cron names every
+hour.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from calendar import monthrange
 from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
+from hashlib import sha256
 from itertools import count
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -18,6 +20,7 @@ from zoneinfo import ZoneInfo
 from croniter import croniter
 
 from lifeboat.policy.schedule import Schedule, clock_times, moments_of, ordinary
+from lifeboat.policy.ticks import Fenced, Grid, Ticks
 
 _DAY = timedelta(days=1)
 _MINUTE = timedelta(minutes=1)
@@ -38,7 +41,48 @@ class _Ordinary(Sequence[datetime]):
 
 
 class Fires:
-    """The moments at which one schedule fires, in UTC."""
+    """The moments at which one timed schedule fires, in UTC; those of one instance, whose jitter
+    moves them by `offset`."""
+
+    def __init__(self, schedule: Schedule, offset: timedelta = timedelta(0)) -> None:
+        self._ticks, self._shift = _ticks(schedule, offset)
+
+    def before(self, moment: datetime) -> datetime:
+        """The last fire before `moment`."""
+        return self._ticks.before(moment - self._shift) + self._shift
+
+    def at_or_after(self, moment: datetime) -> datetime:
+        """The first fire that is not before `moment`."""
+        return self._ticks.at_or_after(moment - self._shift) + self._shift
+
+    def backwards(self, moment: datetime) -> Iterator[datetime]:
+        """Every fire at or before `moment`, newest first, without end."""
+        return (fire + self._shift for fire in self._ticks.backwards(moment - self._shift))
+
+
+def _ticks(schedule: Schedule, offset: timedelta) -> tuple[Ticks, timedelta]:
+    """The ticks, and what moves each of them. A window stays where it is, so that its ticks move
+    by themselves."""
+    if schedule.cron:
+        return _CronTicks(schedule), offset
+    grid = Grid(schedule.step, offset)
+    if not schedule.except_:
+        return grid, timedelta(0)
+    zone = ZoneInfo(schedule.timezone)
+    fenced = Fenced(grid, schedule.except_, zone, schedule.reserve, offset)
+    return fenced, timedelta(0)
+
+
+def offset_of(instance: str, jitter: timedelta) -> timedelta:
+    """The share of `jitter` that is this instance's, in whole seconds: always the same, and evenly
+    spread over a fleet."""
+    seconds = int(jitter.total_seconds())
+    number = int.from_bytes(sha256(instance.encode()).digest()[:8], "big")
+    return timedelta(seconds=number % seconds if seconds else 0)
+
+
+class _CronTicks:
+    """The moments at which a cron fires, in UTC."""
 
     def __init__(self, schedule: Schedule) -> None:
         self._zone = ZoneInfo(schedule.timezone)

@@ -186,7 +186,7 @@ def _check_snapshots(document: Document, policy: Policy) -> None:
     found = steady_state(policy)
     if found is None or not policy.volumes.takes_snapshots or found.points <= SNAPSHOT_LIMIT:
         return
-    assert policy.schedule is not None
+    assert policy.rhythm is not None
     wait = time_until(policy, SNAPSHOT_LIMIT)
     tiers = " + ".join(f"{name} {points}" for name, points in found.tiers)
     more = "more than " if found.capped else ""
@@ -196,7 +196,7 @@ def _check_snapshots(document: Document, policy: Policy) -> None:
                 document,
                 ("retention", "keep"),
                 f"{more}{found.points} points at a time, and so snapshots of each disk ({tiers}, by"
-                f' cron "{policy.schedule.cron}")',
+                f" {policy.rhythm})",
                 f"at most {SNAPSHOT_LIMIT}, which Azure allows a disk"
                 f" ({found.points} > {SNAPSHOT_LIMIT}, reached"
                 f" {format_duration(wait) if wait else 'late'} after the first point; at most"

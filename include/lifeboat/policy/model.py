@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, model_validator
 
+from lifeboat.policy.after import BackupSchedule
 from lifeboat.policy.copies import Copy, settled
 from lifeboat.policy.fields import (
     Duration,
@@ -70,7 +71,8 @@ class Objectives(Strict):
         default=_DERIVED,
         description="Recovery point objective, a duration such as 5h: how old the newest good"
         " point may become before the instance is late. Default: the longest wait of the schedule"
-        " plus 1h. A shorter one than that longest wait is refused. Required without a schedule.",
+        " plus 1h, or what noPointOlderThan says. A shorter one than that longest wait is refused."
+        " Required without a schedule that has a time.",
         examples=["5h"],
         json_schema_extra=_without_default,
     )
@@ -136,7 +138,7 @@ class Policy(Strict):
         description="The vault that keeps the points, by its name in clusters.yaml. Default main.",
         examples=["main"],
     )
-    schedule: Schedule | None = Field(
+    schedule: BackupSchedule | None = Field(
         default=None, description="When backups run by themselves. Default none: only on demand."
     )
     objectives: Objectives = Field(
@@ -219,6 +221,11 @@ class Policy(Strict):
     )
 
     @property
+    def rhythm(self) -> BackupSchedule | None:
+        """The schedule if it has ticks; one that only comes after something else has none."""
+        return self.schedule if self.schedule and self.schedule.timed else None
+
+    @property
     def requests_a_dump(self) -> int:
         """Requests that the dump of one shard has open at once."""
         return min(_REQUESTS_A_DUMP, self.requests_in_flight)
@@ -238,22 +245,24 @@ class Policy(Strict):
     @model_validator(mode="after")
     def _objectives_fit_schedule(self) -> Policy:
         rpo = self.objectives.rpo
-        if self.schedule is None:
+        if self.rhythm is None:
             if rpo == _DERIVED:
+                missing = "schedule" if self.schedule is None else "schedule that has a time"
                 raise refuse(
                     "an rpo such as 24h: without a schedule there is no rhythm to derive it from",
-                    found="no rpo and no schedule",
+                    found=f"no rpo and no {missing}",
                     at=("objectives", "rpo"),
                 )
             return self
-        gap = self.schedule.gap
+        gap = self.rhythm.gap
         if rpo == _DERIVED:
-            derived = Objectives(rpo=gap.length + _SLACK, rto=self.objectives.rto)
+            allowed = gap.length + (self.rhythm.reserve or _SLACK)
+            derived = Objectives(rpo=allowed, rto=self.objectives.rto)
             object.__setattr__(self, "objectives", derived)
         elif gap.length > rpo:
             raise refuse(
-                f"at least {format_duration(gap.length)}, or a denser schedule: cron"
-                f' "{self.schedule.cron}" ({self.schedule.timezone}) leaves'
+                f"at least {format_duration(gap.length)}, or a denser schedule:"
+                f" {self.rhythm} leaves"
                 f" {format_duration(gap.length)} between two runs (for example {gap.begin:%a %H:%M}"
                 f" to {gap.end:%a %H:%M}), which is {format_duration(gap.length - rpo)} longer than"
                 " the rpo",

@@ -242,6 +242,8 @@ def _never_table() -> Iterator[str]:
 def _example(schema: Schema, root: Schema, depth: int) -> Iterator[str]:
     indent = "  " * depth
     for name, field in schema["properties"].items():
+        if "x-instead" in field:  # of another key, which the example has
+            continue
         resolved = _resolve(field, root)
         comment = re.split(r"[.;:] ", field["description"])[0].rstrip(".")
         section = _section(field, root)

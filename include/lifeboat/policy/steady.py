@@ -54,17 +54,17 @@ class Steady:
 
 def steady_state(policy: Policy) -> Steady | None:
     """None without a schedule: nobody knows how often a person will ask for a point."""
-    if policy.schedule is None:
+    if policy.rhythm is None:
         return None
     proofs = policy.test_restore.schedule if policy.test_restore else None
-    return _steady(policy.schedule, policy.retention, proofs)
+    return _steady(policy.rhythm, policy.retention, proofs)
 
 
 def time_until(policy: Policy, points: int) -> timedelta | None:
     """How long after the first point there are more than so many; to the hour. None for never."""
-    if policy.schedule is None:
+    if policy.rhythm is None:
         return None
-    simulation = Simulation(policy.schedule, policy.retention)
+    simulation = Simulation(policy.rhythm, policy.retention)
     first = simulation.fires.at_or_after(_BEGINNING)
 
     def over(hours: int) -> bool:
@@ -88,9 +88,9 @@ def first_beyond(
 ) -> datetime | None:
     """The day from which there are more than `limit` points, when every run from now on succeeds
     and holds stay as they are. None when that does not happen within three years."""
-    if policy.schedule is None:
+    if policy.rhythm is None:
         return None
-    simulation, there = Simulation(policy.schedule, policy.retention), list(existing)
+    simulation, there = Simulation(policy.rhythm, policy.retention), list(existing)
 
     def over(days: int) -> bool:
         at = now + timedelta(days=days)

@@ -35,3 +35,15 @@ class Flows(Protocol):
     def began_since(self, dag: str, moment: datetime) -> tuple[str, ...]:
         """Runs that started at this moment or later."""
         ...
+
+    def succeeded_since(self, dag: str, moment: datetime) -> dict[str, str]:
+        """Runs that ended at this moment or later, and well: when each ended (RFC 3339)."""
+        ...
+
+    def redo(self, dag: str, since: datetime) -> tuple[datetime, datetime]:
+        """Have every interval run again whose run ended after `since`, or that has none, up to now;
+        oldest first, one after the other. Returns the intervals' range.
+
+        Raises Invalid where nothing is scheduled that could run again or that much is under way
+        already."""
+        ...

@@ -57,8 +57,8 @@ def measure_growth(
     delta = sum(m.new_bytes for m in followers) // len(followers) if followers else None
     monthly = steady = None
     found = steady_state(policy)
-    if delta is not None and policy.schedule is not None and found is not None:
-        fires = Fires(policy.schedule).backwards(_ANY_MONTH)
+    if delta is not None and policy.rhythm is not None and found is not None:
+        fires = Fires(policy.rhythm).backwards(_ANY_MONTH)
         runs = sum(1 for _ in takewhile(lambda fire: fire > _ANY_MONTH - _MONTH, fires))
         monthly = delta * runs
         full = max(m.new_bytes for m in manifests)

@@ -73,12 +73,20 @@ def decide_scope(context: Context, claim: Claim) -> Scope:
             *_opted_out(sight.namespaces),
             *found.left_out,
         ),
-        warnings=(*sight.warnings, *previous.warnings),
+        warnings=(*_blackout(context), *sight.warnings, *previous.warnings),
         sparse=tuple(sorted({*previous.sparse, *sparse_packs(context, previous.point)})),
         needed=followed_kinds(policy.select, sight.discovery.kinds),
         snapshot_classes=found.snapshot_classes,
         moves=found.moves,
     )
+
+
+def _blackout(context: Context) -> Iterable[str]:
+    """Nobody wanted a run now; a point that is missing would be worse."""
+    schedule = context.instance.policy.schedule
+    window = schedule.blackout_at(context.clock()) if schedule else None
+    if schedule and window:
+        yield f"captured within the blackout {window} ({schedule.timezone}) of the policy"
 
 
 def plan_listings(select: Select, sight: Sight) -> list[Listing]:

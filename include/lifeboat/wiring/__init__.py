@@ -16,7 +16,6 @@ from lifeboat.wiring.references import (
     Connections,
     NoConnections,
     from_environment,
-    include_folder,
     resolve,
 )
 from lifeboat.wiring.vaults import (
@@ -39,7 +38,6 @@ __all__ = [
     "endpoint",
     "fleet_reader",
     "from_environment",
-    "include_folder",
     "keyring",
     "make_copy",
     "make_vault",

@@ -17,8 +17,6 @@ from lifeboat.adapters.store_azure_settings import AzureSettings
 from lifeboat.adapters.store_s3_settings import S3Settings
 from lifeboat.errors import UsageError
 
-INCLUDE_VARIABLE = "LIFEBOAT_INCLUDE"
-
 
 class Connections(Protocol):
     """Credentials that somebody else keeps (Airflow). Raises UsageError for an unknown id."""
@@ -83,12 +81,6 @@ class NoConnections:
             f"connection {connection} is kept by Airflow and cannot be read here",
             hint="give --kubeconfig, --vault and --key, or use env: references in clusters.yaml",
         )
-
-
-def include_folder() -> Path:
-    """The folder of clusters.yaml and policies/: LIFEBOAT_INCLUDE, or where this package is."""
-    named = os.environ.get(INCLUDE_VARIABLE)
-    return Path(named) if named else Path(__file__).resolve().parents[2]
 
 
 def resolve(reference: str, connections: Connections) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+from lifeboat.policy.after import BackupSchedule
 from lifeboat.policy.explain import describe, in_words
 from lifeboat.policy.load import load_instance, parse_policy
 from lifeboat.policy.schedule import Schedule
@@ -100,3 +101,23 @@ def test_the_limit_of_snapshots_is_told_where_there_is_one() -> None:
 
 def test_an_rpo_without_slack_is_told() -> None:
     assert "**no time to spare**" in explained("{keep: {last: 2}}", "objectives: {rpo: 4h}\n")
+
+
+def test_schedules_in_words() -> None:
+    told = {
+        in_words(BackupSchedule.model_validate(fields, by_alias=True)): fields
+        for fields in (
+            {"every": "90m", "jitter": "20m"},
+            {"noPointOlderThan": "4h", "except": [{"from": "09:00", "to": "10:00"}]},
+            {"after": {"dags": ["load"], "assets": ["orders"]}},
+            {"every": "1d", "after": {"dags": ["load"]}},
+            {"every": "1h", "blackout": [{"days": ["fri"], "from": "12:00", "to": "13:00"}]},
+        )
+    }
+    assert list(told) == [
+        "Every 1h30m, up to 20m later, each instance by its share",
+        "So that no point is older than 4h, but for daily 09:00-10:00, UTC",
+        "After `orders`, `load`",
+        "Every 1d, or after `load`",
+        "Every 1h, with a warning fri 12:00-13:00",
+    ]
