@@ -146,6 +146,12 @@ def _how(clusters: Sequence[str]) -> dict[str, Param]:
             description="`same` is the cluster that the point was captured from.",
             section=section,
         ),
+        "transforms": _lines(
+            "Transforms",
+            "Names of files in include/transforms, one a line: what is changed on the way"
+            " (docs/transforms.md).",
+            section,
+        ),
         "dry_run": Param(
             False,
             type="boolean",

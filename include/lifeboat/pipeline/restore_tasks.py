@@ -228,6 +228,8 @@ def _request(opened: Context, params: dict[str, Any]) -> RestoreRequest:
     from lifeboat.point import catalog
     from lifeboat.restore.model import RestoreRequest
     from lifeboat.restore.request import parse_mapping, parse_mode, parse_moment
+    from lifeboat.restore.transforms.transforms import read_transform
+    from lifeboat.wiring import include_folder
 
     point, before = str(params["point"] or _LATEST).strip(), parse_moment(params["before"] or "")
     if before is not None and point != _LATEST:
@@ -244,6 +246,9 @@ def _request(opened: Context, params: dict[str, Any]) -> RestoreRequest:
         mode=parse_mode(params["mode"]),
         volumes=bool(params["volumes"]),
         from_vault=bool(params["from_vault"]),
+        transforms=tuple(
+            read_transform(include_folder(), name) for name in _words(params["transforms"])
+        ),
         dry_run=bool(params["dry_run"]),
     )
 

@@ -17,8 +17,9 @@ from lifeboat.restore.run import restore as run_restore
 from lifeboat.restore.transforms.transforms import TransformText
 from tests.support.fake_pods import Said
 from tests.support.frozen_world import FrozenWorld
-from tests.support.kinds import CLAIM, CONFIG_MAP, DEPLOYMENT, JOB, POD, REPLICA_SET, SECRET
+from tests.support.kinds import CLAIM, CONFIG_MAP, DEPLOYMENT, JOB, POD, REPLICA_SET, SECRET, VOLUME
 from tests.support.manifests import manifest
+from tests.support.world import DRIVER
 
 AFTER = "post.hook.restore.velero.io/"
 HOOKS = """
@@ -397,3 +398,27 @@ def test_claims_that_come_with_their_volumes_are_transformed_and_told() -> None:
     assert world.cluster.get(CLAIM, "copy", "data")["spec"]["storageClassName"] == "slow"
     told = 'PersistentVolumeClaim copy/data: transform dr: spec.storageClassName: "fast" → "slow"'
     assert account.changes == (told,)
+
+
+def test_a_restored_volume_keeps_what_was_to_become_of_it() -> None:
+    policy = "persistentVolumeReclaimPolicy"
+    world = RestoredWorld()
+    world.cluster.patch(VOLUME, None, "pv-1", {"spec": {policy: "Retain"}})
+
+    def bind(body: Json) -> None:
+        name = f"pv-{body['metadata']['namespace']}"
+        csi = {"driver": DRIVER, "volumeHandle": name}
+        world.cluster.put(VOLUME, manifest(VOLUME, name, spec={"csi": csi, policy: "Delete"}))
+        body["spec"]["volumeName"] = name
+        body["status"] = {"phase": "Bound"}
+
+    asked = world.request(kinds=("persistentvolumeclaims",))
+    world.cluster.reactions["PersistentVolumeClaim"] = bind
+    del world.cluster.reactions["VolumeSnapshot.snapshot.storage.k8s.io"]
+    account = run_restore(world.context(), asked, "run", lambda _: None)
+    assert world.cluster.get(VOLUME, None, "pv-copy")["spec"][policy] == "Retain"
+    told = "reclaim policy Retain kept, the class says Delete"
+    assert account.changes == (f"PersistentVolume pv-copy: {told}",)
+    scratch = msgspec.structs.replace(asked, mapping={"shop": "test"}, scratch=True)
+    run_restore(world.context(), scratch, "test", lambda _: None)
+    assert world.cluster.get(VOLUME, None, "pv-test")["spec"][policy] == "Delete"
