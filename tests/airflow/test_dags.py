@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from lifeboat.restore.request import MODES
 from tests.support.dag_parser import Parsed, parse_dags
 
 CLUSTERS = """\
@@ -276,7 +277,7 @@ def test_the_restore_form_offers_what_there_is(parsed: Parsed) -> None:
         "shop.west",
     ]
     assert dag["params"]["cluster"]["enum"] == ["same", "east", "west"]
-    assert dag["params"]["mode"]["enum"] == ["skip", "merge"]
+    assert dag["params"]["mode"]["enum"] == list(MODES)
     assert dag["run_types"] == ["manual", "operator_triggered"]
     assert parsed.graph("restore")["plan"] == ["hooks", "prepare", "ready", "resources", "volumes"]
 

@@ -24,9 +24,9 @@ def form(instances: Sequence[str], clusters: Sequence[str]) -> dict[str, Param]:
 
 def written(params: Mapping[str, Any], asked_by: str) -> Written:
     """The filled-in form, but for instance and point."""
+    from lifeboat.policy.folder import include_folder
     from lifeboat.restore.request import Written
     from lifeboat.restore.transforms.transforms import read_transform
-    from lifeboat.wiring import include_folder
 
     def text(name: str) -> str:
         return str(params[name] or "").strip()

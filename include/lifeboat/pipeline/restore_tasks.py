@@ -226,10 +226,10 @@ def _plan(opened: Context, restore: str) -> RestorePlan:
 
 def _request(opened: Context, params: dict[str, Any]) -> RestoreRequest:
     from lifeboat.point import catalog
+    from lifeboat.policy.folder import include_folder
     from lifeboat.restore.model import RestoreRequest
     from lifeboat.restore.request import parse_mapping, parse_mode, parse_moment
     from lifeboat.restore.transforms.transforms import read_transform
-    from lifeboat.wiring import include_folder
 
     point, before = str(params["point"] or _LATEST).strip(), parse_moment(params["before"] or "")
     if before is not None and point != _LATEST:

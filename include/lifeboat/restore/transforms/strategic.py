@@ -36,7 +36,7 @@ _OWN: dict[str, dict[Steps, str]] = {
 }
 # Replaced as a whole: of PodDisruptionBudget alone (`patchStrategy: replace`).
 _WHOLE = {"PodDisruptionBudget.policy": ("spec", "selector")}
-_META = {("metadata", "finalizers"): "", ("metadata", "ownerReferences"): "uid"}
+_META: dict[Steps, str] = {("metadata", "finalizers"): "", ("metadata", "ownerReferences"): "uid"}
 _PATCH, _RETAIN = "$patch", "$retainKeys"
 _DELETE_FROM = "$deleteFromPrimitiveList/"
 _DIRECTIVES = {"delete", "replace", "merge"}
