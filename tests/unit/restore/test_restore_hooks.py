@@ -7,8 +7,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from lifeboat.errors import RestoreIncomplete
-from lifeboat.ports.cluster import Json
+from lifeboat.errors import Forbidden, RestoreIncomplete
+from lifeboat.ports.cluster import Json, Kind
 from lifeboat.restore.hooks import awaited
 from lifeboat.restore.model import RestoreReport, RestoreRequest
 from lifeboat.restore.plan import digest, plan_restore
@@ -422,3 +422,22 @@ def test_a_restored_volume_keeps_what_was_to_become_of_it() -> None:
     scratch = msgspec.structs.replace(asked, mapping={"shop": "test"}, scratch=True)
     run_restore(world.context(), scratch, "test", lambda _: None)
     assert world.cluster.get(VOLUME, None, "pv-test")["spec"][policy] == "Delete"
+
+
+def test_pods_that_may_not_be_listed_are_told_and_stop_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = RestoredWorld()
+    context = world.context()
+    plan = plan_restore(context, world.request(kinds=("pods",)), "r")
+    prepare(context, plan, lambda _: None)
+    resources(context, plan, lambda _: None)
+
+    def refused(kind: Kind, **_: Any) -> Any:
+        raise Forbidden(f"{kind.plural} is forbidden")
+
+    monkeypatch.setattr(world.cluster, "list_pages", refused)
+    result = after(context, plan, lambda _: None)
+    assert result.hooks == ()
+    told = "pods of copy were not asked for hooks of theirs: pods is forbidden"
+    assert result.warnings == [told]
