@@ -225,8 +225,10 @@ def test_pods_ask_for_themselves_by_veleros_annotations() -> None:
 def test_pods_that_the_restore_did_not_bring_are_let_alone() -> None:
     world = RestoredWorld()
     annotate(world, "db-0", command="psql")
-    account = world.restore(mapping={})
-    assert account.ok, account.failed
+    request = world.request(mapping={})
+    world.cluster.delete(POD, "shop", "web")
+    account = run_restore(world.context(), request, "run", lambda _: None)
+    assert world.cluster.get(POD, "shop", "web"), "it was brought, and asks for nothing"
     assert account.hooks == ()
     assert world.log == []
 

@@ -29,6 +29,7 @@ _POLICY: dict[Steps, str] = {("spec", "matchConditions"): "name", ("spec", "vari
 _OWN: dict[str, dict[Steps, str]] = {
     "Service": {("spec", "ports"): "port"},
     "ServiceAccount": {("secrets",): "name"},
+    "PodGroup.scheduling.k8s.io": {("spec", "resourceClaims"): "name"},
     "ValidatingWebhookConfiguration.admissionregistration.k8s.io": _WEBHOOKS,
     "MutatingWebhookConfiguration.admissionregistration.k8s.io": _WEBHOOKS,
     "ValidatingAdmissionPolicy.admissionregistration.k8s.io": _POLICY,
