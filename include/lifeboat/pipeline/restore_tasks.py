@@ -63,15 +63,24 @@ def prepare(instance: str, cluster: str, restore: str) -> None:
         run_prepare(opened, _plan(opened, restore), say)
 
 
-class VolumesOperator(WaitingOperator):
-    """Claims from snapshots, waited for until they are bound."""
+class RestoreOperator(WaitingOperator):
+    """Waits for something of one restore."""
 
-    look = "claims"
     template_fields = (*WaitingOperator.template_fields, "restore")
 
     def __init__(self, *, restore: Any, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.restore = restore
+
+    @override
+    def arguments(self, opened: Context) -> Plain:
+        return {"restore": self.restore}
+
+
+class VolumesOperator(RestoreOperator):
+    """Claims from snapshots, waited for until they are bound."""
+
+    look = "claims"
 
     @override
     def arguments(self, opened: Context) -> Plain:
@@ -124,19 +133,10 @@ def resources(instance: str, cluster: str, restore: str) -> None:
         run_resources(opened, _plan(opened, restore), say)
 
 
-class HooksOperator(WaitingOperator):
+class HooksOperator(RestoreOperator):
     """Waits until what the hooks talk to is there, or the policy's wait is over, and runs them."""
 
     look = "hooks"
-    template_fields = (*WaitingOperator.template_fields, "restore")
-
-    def __init__(self, *, restore: Any, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.restore = restore
-
-    @override
-    def arguments(self, opened: Context) -> Plain:
-        return {"restore": self.restore}
 
     @override
     def limit(self, opened: Context) -> timedelta:
@@ -154,23 +154,17 @@ class HooksOperator(WaitingOperator):
         return {"hooks": len(result.hooks), "failed": len(result.failed)}
 
 
-class ReadyOperator(WaitingOperator):
+class ReadyOperator(RestoreOperator):
     """Waits until every restored workload is ready, and records what is not when the time is up.
 
     `proof`: a test restore allows the time that the policy says.
     """
 
     look = "workloads"
-    template_fields = (*WaitingOperator.template_fields, "restore")
 
-    def __init__(self, *, restore: Any, proof: bool = False, **kwargs: Any) -> None:
+    def __init__(self, *, proof: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.restore = restore
         self.proof = proof
-
-    @override
-    def arguments(self, opened: Context) -> Plain:
-        return {"restore": self.restore}
 
     @override
     def limit(self, opened: Context) -> timedelta:
