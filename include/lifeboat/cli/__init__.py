@@ -24,6 +24,7 @@ from lifeboat.cli import (
     points,
     pools,
     recovery,
+    restoring,
     setup,
     thaw,
     upkeep,
@@ -48,7 +49,8 @@ app.command()(context.context)
 app.command()(context.owners)
 app.command()(context.images)
 app.command()(diff.diff)
-app.command()(recovery.restore)
+app.command()(restoring.restore)
+app.command()(restoring.approve)
 app.command("test-restore")(recovery.prove_point)
 app.command()(copy.copy)
 app.command()(holds.hold)
