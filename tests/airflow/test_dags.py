@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from lifeboat.restore.request import MODES
 from tests.support.dag_parser import Parsed, parse_dags
 
 CLUSTERS = """\
@@ -277,9 +276,20 @@ def test_the_restore_form_offers_what_there_is(parsed: Parsed) -> None:
         "shop.west",
     ]
     assert dag["params"]["cluster"]["enum"] == ["same", "east", "west"]
-    assert dag["params"]["mode"]["enum"] == list(MODES)
+    assert dag["params"]["mode"]["enum"] == ["skip", "merge", "replace", "recreate", "fail"]
+    assert dag["params"]["approval"]["enum"] == ["none", "required", "second-person"]
     assert dag["run_types"] == ["manual", "operator_triggered"]
-    assert parsed.graph("restore")["plan"] == ["hooks", "prepare", "ready", "resources", "volumes"]
+    phases = ["approve", "approved", "hooks", "prepare", "ready", "resources", "volumes"]
+    assert parsed.graph("restore")["plan"] == phases
+
+
+def test_nothing_is_restored_before_the_approval_is_recorded(parsed: Parsed) -> None:
+    graph = parsed.graph("restore")
+    assert graph["approve"] == ["approved"]
+    assert graph["approved"] == ["prepare"]
+    tasks = parsed.dags["restore"]["tasks"]
+    assert tasks["approved"]["rule"] == "none_failed", "where nobody is asked, approve is skipped"
+    assert tasks["prepare"]["rule"] == "all_success"
 
 
 def test_when_and_how_often_runs_are_made(parsed: Parsed) -> None:
