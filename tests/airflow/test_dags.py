@@ -237,7 +237,8 @@ def test_files_go_to_the_vault_before_the_point_names_them(include: Callable[...
 
 def test_a_test_restore_is_torn_down_whatever_happens(parsed: Parsed) -> None:
     graph = parsed.graph("test_restore.shop.east")
-    order = ["choose", "scratch", "volumes", "resources", "ready", "checks", "verdict"]
+    order = ["choose", "scratch", "volumes", "resources", "hooks", "ready"]
+    order += ["checks", "verdict"]
     order += ["tear_down", "report"]
     assert sorted(graph) == sorted(order)
     for task, following in pairwise(order):
@@ -296,9 +297,20 @@ def test_the_restore_form_offers_what_there_is(parsed: Parsed) -> None:
         "shop.west",
     ]
     assert dag["params"]["cluster"]["enum"] == ["same", "east", "west"]
-    assert dag["params"]["mode"]["enum"] == ["skip", "merge"]
+    assert dag["params"]["mode"]["enum"] == ["skip", "merge", "replace", "recreate", "fail"]
+    assert dag["params"]["approval"]["enum"] == ["none", "required", "second-person"]
     assert dag["run_types"] == ["manual", "operator_triggered"]
-    assert parsed.graph("restore")["plan"] == ["prepare", "ready", "resources", "volumes"]
+    phases = ["approve", "approved", "hooks", "prepare", "ready", "resources", "volumes"]
+    assert parsed.graph("restore")["plan"] == phases
+
+
+def test_nothing_is_restored_before_the_approval_is_recorded(parsed: Parsed) -> None:
+    graph = parsed.graph("restore")
+    assert graph["approve"] == ["approved"]
+    assert graph["approved"] == ["prepare"]
+    tasks = parsed.dags["restore"]["tasks"]
+    assert tasks["approved"]["rule"] == "none_failed", "where nobody is asked, approve is skipped"
+    assert tasks["prepare"]["rule"] == "all_success"
 
 
 def test_when_and_how_often_runs_are_made(parsed: Parsed) -> None:

@@ -24,7 +24,7 @@ from lifeboat.cli import (
     points,
     pools,
     proof,
-    recovery,
+    restoring,
     setup,
     thaw,
     transforms,
@@ -50,7 +50,8 @@ app.command()(context.context)
 app.command()(context.owners)
 app.command()(context.images)
 app.command()(diff.diff)
-app.command()(recovery.restore)
+app.command()(restoring.restore)
+app.command()(restoring.approve)
 app.command()(proof.prove)
 app.command("test-restore", hidden=True)(proof.prove)  # its name before 1.1
 app.command()(proof.rehearse)

@@ -22,7 +22,7 @@ from lifeboat.pipeline.restore_dag import phases
 from lifeboat.policy.instance import Instance
 
 _SKIPPED = [
-    "scratch", "volumes", "resources", "ready", "checks", "verdict", "tear_down",
+    "scratch", "volumes", "resources", "hooks", "ready", "checks", "verdict", "tear_down",
 ]  # fmt: skip
 
 

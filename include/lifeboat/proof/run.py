@@ -1,5 +1,5 @@
-"""A test restore, phase by phase: scratch, plan, volumes, resources, ready, checks, verdict; and
-tear_down, always.
+"""A test restore, phase by phase: scratch, plan, volumes, resources, hooks, ready, checks, verdict;
+and tear_down, always.
 
 Airflow runs each phase as a task with tear_down as a teardown; `prove` runs them in one process.
 """
@@ -33,6 +33,7 @@ from lifeboat.restore.model import (
 from lifeboat.restore.plan import plan_restore
 from lifeboat.restore.run import (
     Say,
+    after,
     bring_volumes,
     prepare,
     ready,
@@ -73,6 +74,7 @@ def prove(context: Context, point: str, run: str, say: Say, place: Place | None 
             prepare(context, plan, say)
             bring_volumes(context, plan, say)
             resources(context, plan, say)
+            after(context, plan, say)
             ready(context, plan, say, timeout_seconds(context))
             say("checking")
             checked = check(context, plan)
