@@ -25,6 +25,7 @@ from lifeboat.policy.instance import Instance
 from lifeboat.policy.schedule import Schedule
 
 RESTORE_DAG = "restore"
+REPLAY_DAG = "replay"
 
 BY_HAND: Any = ["manual", "operator_triggered"]
 """`allowed_run_types` of a DAG that nothing but somebody's wish may start: no backfill."""
