@@ -20,7 +20,7 @@ from lifeboat.steps import gaps
 from lifeboat.steps.context import Context
 from lifeboat.steps.scope import Claim
 
-Kind = Literal["capture", "continued", "catch-up", "gap", "captured then"]
+Kind = Literal["capture", "continued", "catch-up", "gap", "covered", "captured then"]
 
 
 class Admission(msgspec.Struct, frozen=True):
@@ -56,7 +56,9 @@ def _backfilled(context: Context, run: Run, *, began: bool) -> Admission:
         told = f"interval {run.scheduled_for} was captured then: {captured}; nothing is to do"
         return Admission(False, told, "captured then")
     newest = catalog.newest(context.vault, context.instance.id)
-    told = f"interval {run.scheduled_for} is a gap: it cannot be captured any more"
+    over = not gaps.is_open(context, tick)
+    state = "is a gap: it cannot be captured any more" if over else "is not over"
+    told = f"interval {run.scheduled_for} {state}"
     covered, capture = "", False
     if newest is not None and _age(context, newest.captured_to) <= _objective(context):
         covered = newest.point
@@ -66,9 +68,10 @@ def _backfilled(context: Context, run: Run, *, began: bool) -> Admission:
         capture = turn.run.run_id == run.run_id or _age(context, turn.made) > _objective(context)
         told += "; capturing one catch-up point now" if capture else ""
         told += "" if capture else f"; run {turn.run.run_id} captures the catch-up point"
-    gaps.record(context, tick, gaps.FAILED_RUN if began else gaps.NO_RUN, covered)
+    if over:
+        gaps.record(context, tick, gaps.FAILED_RUN if began else gaps.NO_RUN, covered)
     claim = f"{run.run_id} after {newest.point if newest else 'nothing'}" if began else run.run_id
-    return Admission(capture, told, "catch-up" if capture else "gap", claim)
+    return Admission(capture, told, "catch-up" if capture else "gap" if over else "covered", claim)
 
 
 def _turn(context: Context, run: Run, newest: Manifest | None) -> Claim:

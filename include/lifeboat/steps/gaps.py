@@ -20,6 +20,7 @@ from lifeboat.steps.context import Context
 
 NO_RUN = "no run captured it: Airflow was down, or the DAG paused or not there"
 FAILED_RUN = "its run made no point"
+_SECOND = timedelta(seconds=1)
 _MOST = 1000  # of an outage at once; a backfill records the older ones
 
 
@@ -34,12 +35,18 @@ def captured_in(context: Context, tick: datetime) -> str:
     fires, instance = fires_of(context), context.instance.id
     if fires is None:
         return ""
-    begin, end = stamp(tick), stamp(fires.at_or_after(tick + timedelta(seconds=1)))
+    begin, end = stamp(tick), stamp(fires.at_or_after(tick + _SECOND))
     for point in catalog.point_ids(context.vault, instance):
         if begin <= point < end and read_manifest(context.vault, instance, point).complete:
             return f"point {point}"
     removed = [p for p in removed_points(context.vault, instance) if begin <= p < end]
     return f"point {min(removed)}, which was removed since" if removed else ""
+
+
+def is_open(context: Context, tick: datetime) -> bool:
+    """Whether the interval that begins at a tick is not over: a point of now lies in it."""
+    fires = fires_of(context)
+    return fires is not None and fires.at_or_after(tick + _SECOND) > context.clock()
 
 
 def record(context: Context, tick: datetime, cause: str, covered: str = "") -> None:
@@ -66,8 +73,8 @@ def record_missed(context: Context, run: Run) -> int:
 
 def _between(fires: Fires, point: datetime, tick: datetime) -> Iterator[datetime]:
     """Ticks of intervals that hold neither the point nor the run, newest first."""
-    first = fires.before(point + timedelta(seconds=1))
-    return takewhile(lambda fire: fire > first, fires.backwards(tick - timedelta(seconds=1)))
+    first = fires.before(point + _SECOND)
+    return takewhile(lambda fire: fire > first, fires.backwards(tick - _SECOND))
 
 
 def _record(

@@ -106,7 +106,7 @@ def test_a_backfill_captures_one_point_at_most_whatever_its_direction(
 ) -> None:
     made(world, run_at(world, 12))
     runs = [run_at(world, hour, "backfill") for hour in (16, 20, 24, 28)]
-    world.tick(hours=18)
+    world.tick(hours=20)
     found = backfilled(world, runs[::-1] if backwards else runs)
     assert [one.kind for one in found] == ["catch-up", "gap", "gap", "gap"]
     assert len(points(world)) == 2
@@ -121,6 +121,15 @@ def backfilled(world: World, runs: Sequence[Run]) -> list[Admission]:
         if admission.capture:
             made(world, run)
     return found
+
+
+def test_an_interval_that_is_not_over_is_no_gap(world: World) -> None:
+    made(world, run_at(world, 12))
+    older, newest = (run_at(world, hour, "backfill") for hour in (16, 20))
+    world.tick(hours=9)
+    assert [one.kind for one in backfilled(world, [older, newest])] == ["catch-up", "covered"]
+    assert [hour for hour, _, _ in gaps(world)] == [16]
+    assert admit(world.context(), newest).kind == "captured then"
 
 
 def test_a_fresh_point_covers_every_backfilled_interval(world: World) -> None:
