@@ -27,7 +27,8 @@ message never carries a secret: it names the thing, what was found and what woul
     |  |- PointIncomplete        31   the point leaves out something the policy wants protected
     |  |- HookFailed             32   a hook's command failed, and the policy wants no point then
     |  |- RestoreIncomplete      40   objects that could not be restored, by name
-    |  `- NotProven              41   a test restore whose checks did not all pass
+    |  |- NotProven              41   a test restore whose checks did not all pass
+    |  `- NotApproved            42   a plan that nobody approved, or not the one who must
     `- Retryable                      the same call may succeed later
        |- ClusterUnreachable     50
        |- Throttled              51   429; retry_after in seconds
@@ -231,6 +232,18 @@ class NotProven(Permanent):
     """A test restore whose checks did not all pass."""
 
     exit_code = 41
+
+
+class NotApproved(Permanent):
+    """A restore's plan that was not approved, or not by somebody who may."""
+
+    exit_code = 42
+
+
+class TransformFailed(Permanent):
+    """A user's transform cannot be done on this object."""
+
+    exit_code = 44
 
 
 class ClusterUnreachable(Retryable):

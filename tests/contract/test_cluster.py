@@ -20,7 +20,15 @@ from lifeboat.errors import AlreadyExists, Conflict, Invalid, NotFound
 from lifeboat.ports.cluster import Cluster, Json, Kind
 from local.cluster import LocalCluster
 from tests.support.fake_cluster import FakeCluster
-from tests.support.kinds import CLUSTER_ROLE, CONFIG_MAP, CRD, DEPLOYMENT, NAMESPACE
+from tests.support.kinds import (
+    ACCESS_REVIEW,
+    CLUSTER_ROLE,
+    CONFIG_MAP,
+    CRD,
+    DEPLOYMENT,
+    NAMESPACE,
+    RULES_REVIEW,
+)
 from tests.support.manifests import crd, manifest
 from tests.support.poll import until
 
@@ -120,6 +128,47 @@ def test_a_dry_run_changes_nothing(api: Cluster, space: str) -> None:
     assert changed["data"] == {"k": "w"}
     assert mine(api, space) == ["there"]
     assert api.get(CONFIG_MAP, space, "there")["data"] == {"k": "v"}
+
+
+def test_a_dry_run_of_an_update_answers_as_the_update_would(api: Cluster, space: str) -> None:
+    first = api.create(CONFIG_MAP, space, config("a", data={"k": "1", "old": "1"}))
+    for body in (config("a", data={"k": "2"}), {**first, "data": {"k": "2"}}):
+        tried = api.replace(CONFIG_MAP, space, "a", body, dry_run=True)
+        assert tried["data"] == {"k": "2"}
+        assert tried["metadata"]["uid"] == first["metadata"]["uid"]
+    stale = {**first, "metadata": {**first["metadata"], "resourceVersion": "1"}}
+    with pytest.raises(Conflict):
+        api.replace(CONFIG_MAP, space, "a", stale, dry_run=True)
+    assert api.get(CONFIG_MAP, space, "a") == first
+
+
+def test_a_dry_run_refuses_what_may_not_change(api: Cluster, space: str) -> None:
+    api.create(CONFIG_MAP, space, config("fixed", data={"k": "1"}, immutable=True))
+    with pytest.raises(Invalid, match="immutable"):
+        api.patch(CONFIG_MAP, space, "fixed", {"data": {"k": "2"}}, dry_run=True)
+    with pytest.raises(Invalid, match="immutable"):
+        api.replace(CONFIG_MAP, space, "fixed", config("fixed", data={"k": "2"}), dry_run=True)
+
+
+def test_a_dry_run_of_a_create_is_judged_before_it_is_found_to_exist(
+    api: Cluster, space: str
+) -> None:
+    """So that it tells whether an object could be made again before it is deleted."""
+    api.create(CONFIG_MAP, space, config("a"))
+    with pytest.raises(AlreadyExists):
+        api.create(CONFIG_MAP, space, config("a"), dry_run=True)
+    with pytest.raises(Invalid):
+        api.create(CONFIG_MAP, space, config("a", data={"not/a/key": "1"}), dry_run=True)
+
+
+def test_the_caller_is_told_its_rights(api: Cluster, space: str) -> None:
+    review = manifest(RULES_REVIEW, "", spec={"namespace": space})
+    status = api.create(RULES_REVIEW, None, review)["status"]
+    every = [rule for rule in status["resourceRules"] if rule["verbs"] == ["*"]]
+    assert any("*" in rule["resources"] and "*" in rule["apiGroups"] for rule in every)
+    asked = {"verb": "delete", "resource": "configmaps", "namespace": space}
+    review = manifest(ACCESS_REVIEW, "", spec={"resourceAttributes": asked})
+    assert api.create(ACCESS_REVIEW, None, review)["status"]["allowed"] is True
 
 
 def test_what_is_not_there(api: Cluster, space: str) -> None:

@@ -22,8 +22,18 @@ from lifeboat.errors import AlreadyExists, Conflict, Forbidden, Invalid, NotFoun
 from lifeboat.ports.cluster import Discovery, Json, Kind, Page, PatchType
 from lifeboat.ports.fields import Fields, FieldsPage
 from tests.support.json_patch import json_patch, merge_patch
-from tests.support.kinds import BUILT_IN, CRD, NAMESPACE, POD, SNAPSHOT_KINDS, VERBS
+from tests.support.kinds import (
+    BUILT_IN,
+    CRD,
+    NAMESPACE,
+    POD,
+    RULES_REVIEW,
+    SNAPSHOT_KINDS,
+    VERBS,
+)
 from tests.support.labels import label_matcher
+from tests.support.reviews import EVERYTHING, reviewed
+from tests.support.validation import refuse_bad_keys, refuse_immutable
 
 _Key = tuple[str, str, str]  # resource, namespace ("" if none), name
 Reaction = Callable[[Json], None]
@@ -72,13 +82,14 @@ def split(pages: Iterable[Page]) -> Iterator[FieldsPage]:
 class FakeCluster:
     """An API server's storage. `logs`: what pods say, by `namespace/name`. `reactions` maps
     `Deployment.apps` to a function that may change an object as it is created (a controller's work,
-    done at once)."""
+    done at once). `rules`: what a review of the caller's rights says; it binds nothing."""
 
     clock: Clock = utc_now
     kinds: list[Kind] = field(default_factory=lambda: [*BUILT_IN, *SNAPSHOT_KINDS])
     failures: dict[str, str] = field(default_factory=dict)
     reactions: dict[str, Reaction] = field(default_factory=dict)
     logs: dict[str, str] = field(default_factory=dict)
+    rules: list[Json] = field(default_factory=lambda: [EVERYTHING])
     calls: list[ClusterCall] = field(default_factory=list)
     server_version: str = "v1.36.3"
     _objects: dict[_Key, Json] = field(default_factory=dict)
@@ -157,6 +168,9 @@ class FakeCluster:
             self._enter("get", kind.resource, namespace or "", name)
             return copy.deepcopy(self._find(kind, namespace, name))
 
+    def make(self, kind: Kind, namespace: str | None, body: Json) -> None:
+        self.create(kind, namespace, body)
+
     def create(
         self, kind: Kind, namespace: str | None, body: Json, *, dry_run: bool = False
     ) -> Json:
@@ -167,6 +181,8 @@ class FakeCluster:
                 meta["name"] = meta["generateName"] + uuid.uuid4().hex[:5]
             name = meta.get("name", "")
             self._enter("create", kind.resource, namespace or "", name)
+            if kind.group == RULES_REVIEW.group:
+                return reviewed(stored, self.rules)
             self._admit(kind, namespace, stored)
             key = (kind.resource, namespace or "", name)
             if key in self._objects:
@@ -175,14 +191,17 @@ class FakeCluster:
                 meta["namespace"] = namespace
             meta["uid"] = str(uuid.uuid4())
             meta["creationTimestamp"] = rfc3339(self.clock())
-            meta["generation"] = 1
+            if "spec" in stored:  # a real one counts generations of what has a desired state
+                meta["generation"] = 1
             stored.pop("status", None)
-            self._react(kind, stored)
             if dry_run:
                 return stored
+            self._react(kind, stored)
             return self._store(key, kind, stored)
 
-    def replace(self, kind: Kind, namespace: str | None, name: str, body: Json) -> Json:
+    def replace(
+        self, kind: Kind, namespace: str | None, name: str, body: Json, *, dry_run: bool = False
+    ) -> Json:
         with self._lock:
             self._enter("replace", kind.resource, namespace or "", name)
             known = self._find(kind, namespace, name)
@@ -192,7 +211,8 @@ class FakeCluster:
                     f'Operation cannot be fulfilled on {kind.resource} "{name}": the object has'
                     " been modified; please apply your changes to the latest version"
                 )
-            return self._change(kind, namespace, name, copy.deepcopy(body), keep_status=True)
+            changed = copy.deepcopy(body)
+            return self._change(kind, namespace, name, changed, keep_status=True, dry_run=dry_run)
 
     def patch(
         self,
@@ -215,11 +235,11 @@ class FakeCluster:
                 changed = json_patch(known, body)
             else:
                 changed = merge_patch(known, body)
-            if dry_run:
-                return changed
-            return self._change(kind, namespace, name, changed, keep_status=not subresource)
+            return self._change(
+                kind, namespace, name, changed, keep_status=not subresource, dry_run=dry_run
+            )
 
-    def log(self, namespace: str, pod: str, *, lines: int) -> str:
+    def log(self, namespace: str, pod: str, *, lines: int, container: str = "") -> str:
         with self._lock:
             self._enter("log", "pods", namespace, pod)
             self._find(POD, namespace, pod)
@@ -280,6 +300,7 @@ class FakeCluster:
         plain = "/" not in name and "%" not in name
         if not plain or (kind.group != _RBAC and not _DNS.fullmatch(name)):
             raise Invalid(f'{kind.kind} "{name}" is invalid: metadata.name: Invalid value')
+        refuse_bad_keys(kind, body)
         if kind.namespaced:
             where = self._find(NAMESPACE, None, namespace or "")
             if where["metadata"].get("deletionTimestamp"):
@@ -308,7 +329,14 @@ class FakeCluster:
         crd["status"] = {"conditions": [{"type": "Established", "status": "True"}]}
 
     def _change(
-        self, kind: Kind, namespace: str | None, name: str, body: Json, *, keep_status: bool
+        self,
+        kind: Kind,
+        namespace: str | None,
+        name: str,
+        body: Json,
+        *,
+        keep_status: bool,
+        dry_run: bool,
     ) -> Json:
         """Store a changed object; what only the server may change stays as it was."""
         known = self._find(kind, namespace, name)
@@ -319,10 +347,14 @@ class FakeCluster:
             body.pop("status", None)
             if "status" in known:
                 body["status"] = known["status"]
+        refuse_bad_keys(kind, body)
+        refuse_immutable(kind, known, body)
         if body == known:
             return copy.deepcopy(known)
         if body.get("spec") != known.get("spec"):
             body["metadata"]["generation"] = known["metadata"].get("generation", 1) + 1
+        if dry_run:
+            return copy.deepcopy(body)
         return self._store((kind.resource, namespace or "", name), kind, body)
 
     def _store(self, key: _Key, kind: Kind, body: Json) -> Json:

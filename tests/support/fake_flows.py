@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from lifeboat.clock import Clock, rfc3339, utc_now
 from lifeboat.errors import NotFound
@@ -12,12 +14,15 @@ from tests.support.faults import Faults
 
 @dataclass
 class FakeDag:
-    """`runs` by id with when they started; `tasks` of which runs are under way."""
+    """`runs` by id with when they started; `tasks` of which runs are under way;
+    `ends`: how a run that is triggered ends, at once."""
 
     paused: bool = False
     runs: dict[str, datetime] = field(default_factory=dict)
     tasks: dict[str, str] = field(default_factory=dict)
     done: set[str] = field(default_factory=set)
+    confs: dict[str, dict[str, Any]] = field(default_factory=dict)
+    ends: str = ""
     redone: list[datetime] = field(default_factory=list)
     ended: dict[str, datetime] = field(default_factory=dict)
 
@@ -53,6 +58,19 @@ class FakeFlows:
         if found.paused:
             return tuple(f"task {task} of {run}" for run, task in found.tasks.items())
         return tuple(f"run {run}" for run in found.runs if run not in found.done)
+
+    def trigger(self, dag: str, run: str, conf: Mapping[str, Any]) -> None:
+        found = self._dag("trigger", dag)
+        found.confs.setdefault(run, dict(conf))
+        found.runs.setdefault(run, self.clock())
+        if found.ends:
+            found.done.add(run)
+
+    def state(self, dag: str, run: str) -> str:
+        found = self._dag("state", dag)
+        if run not in found.runs:
+            raise NotFound(f"there is no run {run} of {dag}")
+        return found.ends or "success" if run in found.done else "running"
 
     def began_since(self, dag: str, moment: datetime) -> tuple[str, ...]:
         runs = self._dag("began_since", dag).runs

@@ -44,6 +44,8 @@ def who_is_unknown_is_not_found(world: FlowWorld) -> None:
         lambda: world.flows.set_paused(nobody, paused=True),
         lambda: world.flows.busy(nobody),
         lambda: world.flows.began_since(nobody, since),
+        lambda: world.flows.trigger(nobody, "run", {}),
+        lambda: world.flows.state(nobody, "run"),
         lambda: world.flows.succeeded_since(nobody, since),
         lambda: world.flows.redo(nobody, since),
     ]
@@ -70,8 +72,21 @@ def a_run_is_busy_until_it_ends_and_its_task_while_paused(world: FlowWorld) -> N
     assert world.flows.succeeded_since(world.dag, ended + timedelta(days=1)) == {}
 
 
+def a_run_of_an_id_is_started_once_and_tells_its_state(world: FlowWorld) -> None:
+    before = parse_rfc3339(world.now()) - timedelta(seconds=2)
+    run = world.start()
+    assert world.flows.state(world.dag, run) in ("queued", "running")
+    world.flows.trigger(world.dag, run, {"point": "again"})
+    assert world.flows.began_since(world.dag, before).count(run) == 1
+    world.finish()
+    assert world.flows.state(world.dag, run) == "success"
+    with pytest.raises(NotFound):
+        world.flows.state(world.dag, "no-such-run")
+
+
 CONTRACT: list[Callable[[FlowWorld], None]] = [
     pausing_is_seen_and_may_be_said_twice,
     who_is_unknown_is_not_found,
     a_run_is_busy_until_it_ends_and_its_task_while_paused,
+    a_run_of_an_id_is_started_once_and_tells_its_state,
 ]

@@ -46,6 +46,20 @@ CRD = kind(
     namespaced=False,
 )
 API_SERVICE = kind("apiregistration.k8s.io/v1", "apiservices", "APIService", namespaced=False)
+RESOURCE_QUOTA = kind("v1", "resourcequotas", "ResourceQuota")
+ENDPOINT_SLICE = kind("discovery.k8s.io/v1", "endpointslices", "EndpointSlice")
+_ADMISSION = "admissionregistration.k8s.io/v1"
+VALIDATING_WEBHOOKS = kind(
+    _ADMISSION,
+    "validatingwebhookconfigurations",
+    "ValidatingWebhookConfiguration",
+    namespaced=False,
+)
+_ACCESS = "authorization.k8s.io/v1"
+RULES_REVIEW = kind(_ACCESS, "selfsubjectrulesreviews", "SelfSubjectRulesReview", namespaced=False)
+ACCESS_REVIEW = kind(
+    _ACCESS, "selfsubjectaccessreviews", "SelfSubjectAccessReview", namespaced=False
+)
 _SNAPSHOTS = "snapshot.storage.k8s.io/v1"
 SNAPSHOT = kind(_SNAPSHOTS, "volumesnapshots", "VolumeSnapshot")
 CONTENT = kind(_SNAPSHOTS, "volumesnapshotcontents", "VolumeSnapshotContent", namespaced=False)
@@ -55,6 +69,6 @@ BUILT_IN = (
     NAMESPACE, NODE, CONFIG_MAP, SECRET, SERVICE, SERVICE_ACCOUNT, POD, CLAIM, VOLUME, DEPLOYMENT,
     REPLICA_SET, STATEFUL_SET, DAEMON_SET, JOB, CRON_JOB, INGRESS, NETWORK_POLICY, ROLE,
     ROLE_BINDING, CLUSTER_ROLE, CLUSTER_ROLE_BINDING, STORAGE_CLASS, INGRESS_CLASS, PRIORITY_CLASS,
-    RUNTIME_CLASS, CRD, API_SERVICE,
+    RUNTIME_CLASS, CRD, API_SERVICE, RESOURCE_QUOTA, ENDPOINT_SLICE, VALIDATING_WEBHOOKS,
 )  # fmt: skip
 SNAPSHOT_KINDS = (SNAPSHOT, CONTENT, SNAPSHOT_CLASS)

@@ -7,6 +7,7 @@ refused.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -19,6 +20,7 @@ from urllib3.exceptions import HTTPError
 from lifeboat.clock import parse_rfc3339, rfc3339, utc_now
 from lifeboat.errors import (
     AirflowUnreachable,
+    AlreadyExists,
     Forbidden,
     Invalid,
     LifeboatError,
@@ -62,6 +64,16 @@ class AirflowFlows:
         path = f"{_dag(dag)}/dagRuns/~/taskInstances"
         tasks = self._listed(path, "task_instances", state=_UNDER_WAY)
         return tuple(f"task {task['task_id']} of {task['dag_run_id']}" for task in tasks)
+
+    def trigger(self, dag: str, run: str, conf: Mapping[str, Any]) -> None:
+        body = {"dag_run_id": run, "logical_date": None, "conf": conf}
+        try:
+            self._call("POST", f"{_dag(dag)}/dagRuns", body)
+        except AlreadyExists:
+            return
+
+    def state(self, dag: str, run: str) -> str:
+        return str(self._call("GET", f"{_dag(dag)}/dagRuns/{quote(run, safe='')}")["state"])
 
     def began_since(self, dag: str, moment: datetime) -> tuple[str, ...]:
         runs = self._listed(f"{_dag(dag)}/dagRuns", "dag_runs", start_date_gte=rfc3339(moment))
@@ -138,7 +150,12 @@ class AirflowFlows:
 
 
 _JSON = "application/json"
-_BY_STATUS: dict[int, type[LifeboatError]] = {401: Unauthorized, 403: Forbidden, 404: NotFound}
+_BY_STATUS: dict[int, type[LifeboatError]] = {
+    401: Unauthorized,
+    403: Forbidden,
+    404: NotFound,
+    409: AlreadyExists,
+}
 
 
 def _error(answer: urllib3.BaseHTTPResponse, what: str) -> LifeboatError:

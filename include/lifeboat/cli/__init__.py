@@ -23,9 +23,11 @@ from lifeboat.cli import (
     keys,
     points,
     pools,
+    proof,
     recovery,
     setup,
     thaw,
+    transforms,
     upkeep,
     vault_check,
 )
@@ -49,7 +51,10 @@ app.command()(context.owners)
 app.command()(context.images)
 app.command()(diff.diff)
 app.command()(recovery.restore)
-app.command("test-restore")(recovery.prove_point)
+app.command()(proof.prove)
+app.command("test-restore", hidden=True)(proof.prove)  # its name before 1.1
+app.command()(proof.rehearse)
+app.command()(proof.coverage)
 app.command()(copy.copy)
 app.command()(holds.hold)
 app.command()(holds.release)
@@ -59,6 +64,7 @@ app.command()(upkeep.prune)
 app.command()(upkeep.reconcile)
 app.command()(upkeep.scrub)
 app.add_typer(setup.policy_app, name="policy")
+app.add_typer(transforms.transform_app, name="transform")
 app.add_typer(fleet.fleet_app, name="fleet")
 setup.vault_app.command("check")(vault_check.check)
 app.add_typer(setup.vault_app, name="vault")

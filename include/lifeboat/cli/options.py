@@ -40,4 +40,11 @@ KubeContext = Annotated[str, typer.Option("--context", help="context of --kubeco
 ClusterName = Annotated[
     str, typer.Option("--cluster", help="restore into this cluster of clusters.yaml")
 ]
+TransformFiles = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--transform",
+        help="a transform: its file, or the name of one in include/transforms (repeatable)",
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="print JSON, and nothing else, on stdout")]

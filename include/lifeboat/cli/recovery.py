@@ -1,10 +1,11 @@
-"""Commands that bring things back: restore, test-restore."""
+"""Commands that bring things back: restore."""
 
 from __future__ import annotations
 
 from typing import Annotated
 from uuid import uuid4
 
+import msgspec
 import typer
 
 from lifeboat.cli.options import (
@@ -20,15 +21,15 @@ from lifeboat.cli.options import (
 )
 from lifeboat.cli.output import say, show_json, show_lines
 from lifeboat.cli.source import Source
-from lifeboat.errors import NotProven, RestoreIncomplete
+from lifeboat.errors import RestoreIncomplete
 from lifeboat.point import catalog
-from lifeboat.point.facts import Verdict, read_verdicts
-from lifeboat.proof.run import prove
 from lifeboat.restore.model import RestorePlan, RestoreReport, RestoreRequest
+from lifeboat.restore.parts import items_of
 from lifeboat.restore.plan import plan_restore
 from lifeboat.restore.request import parse_mapping, parse_mode, parse_moment
 from lifeboat.restore.run import restore as run_restore
 from lifeboat.restore.run import restore_id, stored_report, summary
+from lifeboat.steps.context import Context
 
 
 def restore(
@@ -79,7 +80,11 @@ def restore(
     run = f"cli-{uuid4()}"
     if dry_run:
         plan = plan_restore(context, request, restore_id(instance, run))
-        show_json(plan) if as_json else show_lines(_describe_plan(plan))
+        if as_json:
+            items = list(items_of(context.vault, plan))
+            show_json({**msgspec.to_builtins(plan), "items": msgspec.to_builtins(items)})
+        else:
+            show_lines(_describe_plan(context, plan))
         return
     try:
         account = run_restore(context, request, run, say)
@@ -90,34 +95,10 @@ def restore(
     show_json(account) if as_json else show_lines(_describe_report(account))
 
 
-def prove_point(
-    instance: InstanceArg,
-    point: PointArg = "latest",
-    include: Include = None,
-    vault: VaultUrl = "",
-    key: Key = "",
-    kubeconfig: Kubeconfig = None,
-    kube_context: KubeContext = "",
-    cluster: ClusterName = "",
-    as_json: AsJson = False,
-) -> None:
-    """Restore a point into scratch namespaces, check it, write the verdict, clean up."""
-    source = Source(include, vault, key, kubeconfig, kube_context, cluster)
-    context = source.context(instance)
-    chosen = catalog.find(context.vault, instance, point).point
-    try:
-        verdict = prove(context, chosen, f"cli-{uuid4()}", say)
-    except NotProven:
-        verdict = read_verdicts(context.vault, instance, chosen)[-1]
-        show_json(verdict) if as_json else show_lines(_describe_verdict(verdict))
-        raise
-    show_json(verdict) if as_json else show_lines(_describe_verdict(verdict))
-
-
-def _describe_plan(plan: RestorePlan) -> list[str]:
+def _describe_plan(context: Context, plan: RestorePlan) -> list[str]:
     lines = [
         f"{item.action:7} {item.title}" + (f"  ({item.reason})" if item.reason else "")
-        for item in plan.items
+        for item in items_of(context.vault, plan)
     ]
     for volume in plan.volumes:
         lines.append(f"volume  {volume.namespace}/{volume.claim} from {volume.snapshot.handle}")
@@ -137,12 +118,3 @@ def _describe_report(account: RestoreReport) -> list[str]:
     lines += [f"  changed {line}" for line in account.changes]
     lines += [f"  warning {line}" for line in account.warnings]
     return [*lines, *(f"  FAILED  {line}" for line in account.failed)]
-
-
-def _describe_verdict(verdict: Verdict) -> list[str]:
-    state = "proven" if verdict.proven else "NOT proven"
-    lines = [f"point {verdict.point} is {state}, recovered in {verdict.rto_seconds:.1f} s"]
-    lines += [f"  {phase.seconds:7.1f} s  {phase.name}" for phase in verdict.phases]
-    lines += [f"  {c.outcome:10} {c.name}: {c.detail}" for c in verdict.checks]
-    lines += [f"  cannot be pulled any more: {image}" for image in verdict.images_lost]
-    return lines + ([f"  {verdict.error}"] if verdict.error else [])

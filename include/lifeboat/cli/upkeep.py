@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated, TypedDict
 
 import msgspec
@@ -14,12 +15,14 @@ from lifeboat.cli.source import Source
 from lifeboat.clock import rfc3339, utc_now
 from lifeboat.errors import Damaged, LifeboatError, UsageError
 from lifeboat.policy.fields import parse_duration
+from lifeboat.proof.run import clean_up
 from lifeboat.steps.context import AtCopy, Custody
 from lifeboat.steps.copy_plan import wanted_by
 from lifeboat.steps.copy_regions import ensure_copied, finish_copies, look_at_copies
 from lifeboat.steps.edit import edit_impact
 from lifeboat.steps.prune import PrunePlan, PruneResult, execute_prune, plan_prune
 from lifeboat.steps.reconcile import (
+    CleanTest,
     Orphan,
     Reconciliation,
     ensure_nothing_gone,
@@ -138,8 +141,10 @@ def reconcile(
 ) -> None:
     """Find what crashes left behind, in the vault, in the cluster and in the copies."""
     source = Source(include=include)
-    places: list[Custody] = [source.context(instance), *_readable(source.copies(instance))]
-    first, *there = [_reconciled(place, delete=delete) for place in places]
+    context = source.context(instance)
+    places: list[Custody] = [context, *_readable(source.copies(instance))]
+    clean_test = partial(clean_up, context)
+    first, *there = [_reconciled(place, clean_test, delete=delete) for place in places]
     if as_json:
         show_json({**first, "copies": dict(zip(map(_name, places[1:]), there, strict=True))})
         if any(told["found"].damaged for told in (first, *there)):
@@ -158,9 +163,10 @@ class _Told(TypedDict):
     removed: list[str]
 
 
-def _reconciled(place: Custody, *, delete: bool) -> _Told:
+def _reconciled(place: Custody, clean_test: CleanTest, *, delete: bool) -> _Told:
     found = find_orphans(place)
-    return {"found": found, "removed": remove_orphans(place, found) if delete else []}
+    removed = remove_orphans(place, found, clean_test) if delete else []
+    return {"found": found, "removed": removed}
 
 
 def _name(place: Custody) -> str:

@@ -36,7 +36,7 @@ def backup_dag(instance: Instance) -> DAG:
     with DAG(
         dag_id=instance.backup_dag,
         description=policy.description or f"Recovery points of {instance.id}",
-        schedule=timetable(policy.schedule, instance),
+        schedule=timetable(policy.schedule, instance.id),
         catchup=False,
         max_active_runs=1,
         dagrun_timeout=run_limit(policy.objectives.rpo),

@@ -69,6 +69,17 @@ def replay_dags() -> Dags:
     return {REPLAY_DAG: replay_dag(instances)} if instances else {}
 
 
+def drills_dags() -> Dags:
+    """The one drills DAG, or none where no policy asks for drills."""
+    from lifeboat.pipeline.drills_dag import drills_dag
+    from lifeboat.pipeline.frame import DRILLS_DAG
+
+    for instance in load_include(include_folder()).instances:
+        if instance.policy.test_restore and instance.policy.test_restore.within:
+            return {DRILLS_DAG: drills_dag()}
+    return {}
+
+
 def lint() -> None:
     """Raises PolicyError with everything that is wrong in the include folder."""
     problems = load_include(include_folder()).problems

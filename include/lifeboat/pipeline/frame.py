@@ -26,11 +26,14 @@ from lifeboat.policy.schedule import Schedule
 
 RESTORE_DAG = "restore"
 REPLAY_DAG = "replay"
+DRILLS_DAG = "drills"
 
 BY_HAND: Any = ["manual", "operator_triggered"]
 """`allowed_run_types` of a DAG that nothing but somebody's wish may start: no backfill."""
 
 BY_HAND_OR_SCHEDULE: Any = [*BY_HAND, "scheduled"]
+
+ANY_RUN: Any = [*BY_HAND_OR_SCHEDULE, "asset_triggered", "backfill"]
 
 _NOT_AT_ONCE = timedelta(milliseconds=500)
 _SHORTEST_RUN_LIMIT = timedelta(hours=1)
@@ -67,9 +70,10 @@ def task_defaults() -> dict[str, Any]:
     }
 
 
-def timetable(schedule: Schedule | None, instance: Instance) -> Any:
+def timetable(schedule: Schedule | None, spread_by: str) -> Any:
     """What a DAG's `schedule` is: ticks in the policy's zone, other pipelines, either; None for on
     demand. Airflow's own timetable wherever it has one, so that its pages know what they show.
+    A jitter's share follows from `spread_by`, the id of the instance.
 
     A new policy waits for its next tick: without a start_date, Airflow would run at once when the
     last tick is less than a tenth of the interval ago, unless `run_immediately` is shorter. After
@@ -77,7 +81,7 @@ def timetable(schedule: Schedule | None, instance: Instance) -> Any:
     """
     if schedule is None:
         return None
-    ticks = _ticks(schedule, instance.id) if schedule.timed else None
+    ticks = _ticks(schedule, spread_by) if schedule.timed else None
     if not isinstance(schedule, BackupSchedule) or schedule.after is None:
         return ticks
     from lifeboat.pipeline.after import awaited

@@ -19,6 +19,7 @@ from lifeboat.policy.model import ClusterEntry
 
 if TYPE_CHECKING:
     from lifeboat.point.manifest import Run
+    from lifeboat.policy.instance import Instance
     from lifeboat.ports.flows import Flows
     from lifeboat.steps.context import AtCopy, Context
     from lifeboat.vault.vault import Vault
@@ -67,12 +68,26 @@ def open_instance(instance: str, target: str = SAME_CLUSTER) -> Context:
 
 def open_flows(opened: Context) -> Flows:
     """The Airflow whose DAGs the policy's `quiesce` names."""
+    wanted = opened.instance.policy.quiesce
+    assert wanted is not None  # the graph has no such task otherwise
+    return open_flows_of(wanted.connection)
+
+
+def open_flows_of(connection: str) -> Flows:
+    """The Airflow behind a connection of type http."""
     from lifeboat.adapters.flows_airflow import AirflowFlows
     from lifeboat.pipeline.connections import AirflowConnections
 
-    wanted = opened.instance.policy.quiesce
-    assert wanted is not None  # the graph has no such task otherwise
-    return AirflowFlows(AirflowConnections().airflow(wanted.connection))
+    return AirflowFlows(AirflowConnections().airflow(connection))
+
+
+def open_vault(instance: str) -> tuple[Instance, Vault]:
+    """An instance and its vault; no cluster is asked for."""
+    from lifeboat.pipeline.connections import AirflowConnections
+    from lifeboat.wiring import unlock
+
+    found = load_instance(include_folder(), instance)
+    return found, unlock(found.vault, AirflowConnections())
 
 
 def open_copies(instance: str, vault: str = "") -> tuple[Vault, list[AtCopy]]:

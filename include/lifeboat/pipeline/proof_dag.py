@@ -5,11 +5,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from airflow.sdk import DAG, Asset, Param, TriggerRule, task
+from airflow.sdk import DAG, Asset, AssetOrTimeSchedule, Param, TriggerRule, task
 
 from lifeboat.pipeline import proof_tasks
+from lifeboat.pipeline.backup_dag import point_asset
 from lifeboat.pipeline.frame import (
-    BY_HAND_OR_SCHEDULE,
+    ANY_RUN,
     documentation,
     run_limit,
     tags,
@@ -19,6 +20,10 @@ from lifeboat.pipeline.frame import (
 from lifeboat.pipeline.opening import SAME_CLUSTER
 from lifeboat.pipeline.restore_dag import phases
 from lifeboat.policy.instance import Instance
+
+_SKIPPED = [
+    "scratch", "volumes", "resources", "ready", "checks", "verdict", "tear_down",
+]  # fmt: skip
 
 
 def proof_asset(instance: Instance) -> Asset:
@@ -43,10 +48,10 @@ def test_restore_dag(instance: Instance) -> DAG:
     with DAG(
         dag_id=instance.test_restore_dag,
         description=f"Prove that points of {instance.id} can be restored",
-        schedule=timetable(test_restore.schedule, instance),
+        schedule=_schedule(instance),
         catchup=False,
         max_active_runs=1,
-        allowed_run_types=BY_HAND_OR_SCHEDULE,
+        allowed_run_types=ANY_RUN,
         dagrun_timeout=run_limit(test_restore.timeout * 2 + instance.policy.objectives.rto),
         is_paused_upon_creation=False,
         params={"point": point},
@@ -54,25 +59,38 @@ def test_restore_dag(instance: Instance) -> DAG:
         doc_md=documentation(instance),
         default_args=task_defaults(),
     ) as dag:
-        _build(instance)
+        _build(instance, test_restore.cluster or SAME_CLUSTER)
     return dag
 
 
 test_restore_dag.__test__ = False  # type: ignore[attr-defined]  # no test case, whatever its name
 
 
-def _build(instance: Instance) -> None:
+def _schedule(instance: Instance) -> Any:
+    """By the clock, after new points (`choose` counts them), or both."""
+    wanted = instance.policy.test_restore
+    assert wanted is not None
+    ticks = timetable(wanted.schedule, instance.id)
+    if not wanted.every_points:
+        return ticks
+    made = point_asset(instance)
+    return AssetOrTimeSchedule(timetable=ticks, assets=[made]) if ticks else [made]
+
+
+def _build(instance: Instance, cluster: str) -> None:
     chosen: Any = task(task_id="choose")(proof_tasks.choose)(
-        instance=instance.id, point="{{ params.point }}"
+        instance=instance.id, point="{{ params.point }}", otherwise_skip=_SKIPPED
     )
     test = chosen[proof_tasks.TEST_KEY]
     scratch = task(task_id="scratch")(proof_tasks.scratch)(
-        instance.id, chosen[proof_tasks.POINT_KEY], test
+        instance.id, cluster, chosen[proof_tasks.POINT_KEY], test
     )
-    ready = phases(instance.id, SAME_CLUSTER, test, scratch, proof=True)
-    checked = task(task_id="checks")(proof_tasks.checks)(instance.id, test)
-    torn_down = task(task_id="tear_down", retries=5)(proof_tasks.tear_down)(instance.id, test)
-    judged = _verdict(instance)
+    ready = phases(instance.id, cluster, test, scratch, proof=True)
+    checked = task(task_id="checks")(proof_tasks.checks)(instance.id, cluster, test)
+    torn_down = task(task_id="tear_down", retries=5)(proof_tasks.tear_down)(
+        instance.id, cluster, test
+    )
+    judged = _verdict(instance, cluster)
     ready >> checked >> judged >> torn_down
     torn_down.as_teardown(setups=chosen)
     # A teardown as the last task would be the run's state, whatever the verdict was.
@@ -80,11 +98,11 @@ def _build(instance: Instance) -> None:
     [judged, torn_down] >> told
 
 
-def _verdict(instance: Instance) -> Any:
+def _verdict(instance: Instance, cluster: str) -> Any:
     asset = proof_asset(instance)
 
     @task(task_id="verdict", outlets=[asset], trigger_rule=TriggerRule.ALL_DONE)
-    def verdict(instance: str, *, outlet_events: Any = None) -> Any:
-        return proof_tasks.verdict(instance, outlet_events, asset)
+    def verdict(instance: str, cluster: str, *, outlet_events: Any = None) -> Any:
+        return proof_tasks.verdict(instance, cluster, outlet_events, asset)
 
-    return verdict(instance.id)
+    return verdict(instance.id, cluster)

@@ -46,8 +46,8 @@ def plan(otherwise_skip: list[str]) -> None:
         opened = open_instance(instance, params["cluster"])
         request = _request(opened, params)
         planned = plan_restore(opened, request, restore_id(instance, context["dag_run"].run_id))
-    for line in _describe_plan(planned):
-        say(line)
+        for line in _describe_plan(opened, planned):
+            say(line)
     context["ti"].xcom_push(key=SUMMARY_KEY, value=f"{summary(planned)}; digest {planned.digest}")
     if request.dry_run:
         raise DownstreamTasksSkipped(tasks=otherwise_skip)  # type: ignore[no-untyped-call]
@@ -223,14 +223,18 @@ def _words(value: list[str] | None) -> tuple[str, ...]:
     return tuple(line.strip() for line in value or () if line.strip())
 
 
-def _describe_plan(planned: RestorePlan) -> Iterator[str]:
+def _describe_plan(opened: Context, planned: RestorePlan) -> Iterator[str]:
+    from lifeboat.restore.model import ACTIONS
+    from lifeboat.restore.parts import items_of
     from lifeboat.restore.run import summary
 
-    acting = [item for item in planned.items if item.action != "leave"]
-    for item in islice(acting, _PLAN_LINES):
+    shown = [action for action in ACTIONS if action != "leave"]
+    for item in islice(items_of(opened.vault, planned, shown), _PLAN_LINES):
         yield f"{item.action} {item.title}" + (f" ({item.reason})" if item.reason else "")
-    if len(acting) > _PLAN_LINES:
-        yield f"and {len(acting) - _PLAN_LINES} more"
+    counts = planned.counts()
+    more = sum(counts[action] for action in shown) - _PLAN_LINES
+    if more > 0:
+        yield f"and {more} more"
     for volume in planned.volumes:
         yield f"volume {volume.namespace}/{volume.claim} from {volume.snapshot.handle}"
     for warning in planned.warnings:

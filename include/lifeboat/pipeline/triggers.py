@@ -60,7 +60,7 @@ def workloads(context: Context, arguments: Plain) -> list[str]:
     from lifeboat.restore.wait import not_ready
 
     plan = stored_plan(context, context.instance.id, arguments["restore"])
-    return not_ready(context.cluster, plan)
+    return not_ready(context, plan)
 
 
 def frozen(context: Context, arguments: Plain) -> list[str]:

@@ -36,7 +36,7 @@ def upkeep_dag(instance: Instance) -> DAG:
     with DAG(
         dag_id=instance.upkeep_dag,
         description=f"Keep the points of {instance.id} sound and their vault in order",
-        schedule=timetable(upkeep.schedule, instance),
+        schedule=timetable(upkeep.schedule, instance.id),
         catchup=False,
         max_active_runs=1,
         dagrun_timeout=_LIMIT,

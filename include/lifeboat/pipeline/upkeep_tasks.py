@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow.sdk import get_current_context
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
     from lifeboat.pipeline.triggers import Plain
     from lifeboat.steps.context import Context, Custody
-    from lifeboat.steps.reconcile import Reconciliation
+    from lifeboat.steps.reconcile import CleanTest, Reconciliation
     from lifeboat.steps.scrub import Scrubbed
 
 T = TypeVar("T")
@@ -41,6 +42,7 @@ _CATCH_UP = timedelta(hours=20)  # within the day that a run of upkeep may take
 def reconcile(instance: str) -> dict[str, Any]:
     """Puts orphans on record and removes those that were long enough, in every place; brings back
     what a copy lost. Raises Damaged for points whose data is gone, once that is done."""
+    from lifeboat.proof.run import clean_up
     from lifeboat.steps.copy import bring_again
     from lifeboat.steps.reconcile import ensure_nothing_gone, gone_lines
     from lifeboat.steps.reconcile import reconcile as compare
@@ -50,7 +52,7 @@ def reconcile(instance: str) -> dict[str, Any]:
         past = past_moment()
         if past:
             return look_back(opened, past)
-        found, removed = _put_in_order(opened)
+        found, removed = _put_in_order(opened, partial(clean_up, opened))
         looks = {opened.instance.vault.name: found}
         first, copies = open_copies(instance)
         for there in copies:
@@ -67,13 +69,15 @@ def reconcile(instance: str) -> dict[str, Any]:
     return {"orphans": len(found.orphans), "removed": removed}
 
 
-def _put_in_order(place: Custody) -> tuple[Reconciliation, int]:
+def _put_in_order(
+    place: Custody, clean_test: CleanTest | None = None
+) -> tuple[Reconciliation, int]:
     """What was found in one place, and how much of it was removed."""
     from lifeboat.steps.reconcile import reconcile as compare
     from lifeboat.steps.reconcile import remove_orphans
 
     found = compare(place)
-    removed = remove_orphans(place, found)
+    removed = remove_orphans(place, found, clean_test)
     vault = place.instance.vault.name
     for orphan in found.orphans:
         since = f"on record since {orphan.since}" if orphan.since else "put on record"

@@ -20,7 +20,8 @@ from lifeboat.vault.vault import Vault
 
 DEFINITION = "aks"
 IMAGES = "images"
-TOPICS = (DEFINITION, IMAGES)
+FIGURES = "figures"
+TOPICS = (DEFINITION, IMAGES, FIGURES)
 
 T = TypeVar("T")
 
@@ -49,6 +50,20 @@ class ImageStates(msgspec.Struct, frozen=True):
     """Every image of a point with what its registry said."""
 
     images: tuple[ImageState, ...] = ()
+
+
+class Figure(msgspec.Struct, frozen=True):
+    """A number or a digest (`sha256:…`) that a command gave at the backup; `unread` says why there
+    is none."""
+
+    value: str = ""
+    unread: str = ""
+
+
+class Figures(msgspec.Struct, frozen=True):
+    """What test restores are held against, by the check's title."""
+
+    figures: dict[str, Figure] = {}
 
 
 def note(vault: Vault, instance: str, topic: str, point: str, said: object) -> bool:

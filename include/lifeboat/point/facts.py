@@ -15,12 +15,22 @@ from lifeboat.vault.vault import Vault
 
 class CheckResult(msgspec.Struct, frozen=True):
     """One check of a test restore: passed, failed, or impossible to run; `detail` says what was
-    seen, in a sentence. A check that could not run did not pass (P4)."""
+    seen, in a sentence. A check that could not run did not pass (P4). `figure`: the number that it
+    measured or counted, if any."""
 
     name: str
     outcome: Literal["passed", "failed", "impossible"]
     detail: str
     seconds: float
+    figure: float | None = None
+
+
+class Evidence(msgspec.Struct, frozen=True):
+    """Why something did not pass: the end of a log, a pod's state, events. `what` names it. Values
+    of the point's Secrets are replaced."""
+
+    what: str
+    text: str
 
 
 class Phase(msgspec.Struct, frozen=True):
@@ -35,6 +45,11 @@ class Verdict(msgspec.Struct, frozen=True):
 
     `rto_seconds` is measured from the start of the restore to the end of the last check.
     `images_lost`: images of the point that registries do not give any more, each with the reason.
+    `outcome`: passed; partial, when all was restored and some check passed, but not every one;
+    failed. Empty in verdicts of 1.0. `objective_seconds` is the policy's RTO, 0 when unknown;
+    `trend` compares with earlier verdicts, in words; `slower`: by so much that it is a regression.
+    `cluster`: where it was restored, if not in the instance's own cluster; `api` what the target
+    does not serve of what the point holds.
     """
 
     test: str
@@ -48,6 +63,18 @@ class Verdict(msgspec.Struct, frozen=True):
     checks: tuple[CheckResult, ...]
     error: str = ""
     images_lost: tuple[str, ...] = ()
+    outcome: Literal["", "passed", "partial", "failed"] = ""
+    objective_seconds: float = 0.0
+    trend: str = ""
+    slower: bool = False
+    evidence: tuple[Evidence, ...] = ()
+    cluster: str = ""
+    api: tuple[str, ...] = ()
+
+    @property
+    def in_time(self) -> bool:
+        """Whether the measured time is within the objective of then."""
+        return not self.objective_seconds or self.rto_seconds <= self.objective_seconds
 
 
 class Hold(msgspec.Struct, frozen=True):
@@ -104,6 +131,13 @@ def read_verdicts(vault: Vault, instance: str, point: str = "") -> list[Verdict]
     return sorted(found, key=lambda verdict: verdict.ended)
 
 
+def recent_verdicts(vault: Vault, instance: str, most: int) -> list[Verdict]:
+    """Verdicts of the newest points, `most` in all, oldest first; damaged ones are passed over.
+    Reads no more than these."""
+    keys = [stat.key for stat in vault.store.list(layout.verdicts(instance))]
+    return _readable(vault, keys[-most:])
+
+
 def record_hold(vault: Vault, instance: str, hold: Hold) -> None:
     vault.put_document(layout.hold(instance, hold.point, hold.id), hold)
 
@@ -147,10 +181,14 @@ def _verdicts_of(instance: str, point: str) -> str:
 def readable_verdicts(vault: Vault, instance: str, point: str = "") -> list[Verdict]:
     """As `read_verdicts`, without those that cannot be read (scrub names them): a damaged verdict
     proves nothing, and hides no other."""
+    return _readable(vault, [s.key for s in vault.store.list(_verdicts_of(instance, point))])
+
+
+def _readable(vault: Vault, keys: list[str]) -> list[Verdict]:
     found = []
-    for stat in vault.store.list(_verdicts_of(instance, point)):
+    for key in keys:
         with suppress(Damaged, NewerFormat, BlobMissing):
-            found.append(vault.get_document(stat.key, Verdict))
+            found.append(vault.get_document(key, Verdict))
     return sorted(found, key=lambda verdict: verdict.ended)
 
 

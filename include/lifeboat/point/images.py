@@ -10,20 +10,8 @@ from typing import Any, NamedTuple
 import msgspec
 
 from lifeboat.point.contents import Contents
+from lifeboat.point.pod_specs import CONTAINERS, POD_SPECS, pod_spec
 
-# Where the pod's spec lies in each kind of workload. Custom resources are not looked into.
-_SPECS: dict[str, tuple[str, ...]] = {
-    "Pod": ("spec",),
-    "PodTemplate": ("template", "spec"),
-    "ReplicationController": ("spec", "template", "spec"),
-    "Deployment.apps": ("spec", "template", "spec"),
-    "ReplicaSet.apps": ("spec", "template", "spec"),
-    "StatefulSet.apps": ("spec", "template", "spec"),
-    "DaemonSet.apps": ("spec", "template", "spec"),
-    "Job.batch": ("spec", "template", "spec"),
-    "CronJob.batch": ("spec", "jobTemplate", "spec", "template", "spec"),
-}
-_CONTAINERS = ("containers", "initContainers", "ephemeralContainers")
 _STATUSES = ("containerStatuses", "initContainerStatuses", "ephemeralContainerStatuses")
 # A bare `sha256:…` is the id of the image's configuration, which no registry can be asked for.
 _DIGEST = re.compile(r"@(sha256:[0-9a-f]{64})$")
@@ -60,7 +48,7 @@ def read_images(contents: Contents) -> list[ImageUse]:
     """Sorted by name. Raises Damaged when a record cannot be read."""
     uses: dict[str, _Use] = {}
     reader = contents.reader()
-    rows = [entry for _, entry in contents.rows() if entry.group_kind in _SPECS]
+    rows = [entry for _, entry in contents.rows() if entry.group_kind in POD_SPECS]
     for entry in sorted(rows, key=attrgetter("place")):
         body = msgspec.json.decode(reader.read(entry.record, entry.place))
         named = dict.fromkeys(image for _, image in _containers(body, entry.group_kind))
@@ -93,10 +81,9 @@ def parse_image(text: str) -> ImageName:
 
 def _containers(body: Any, group_kind: str) -> Iterator[tuple[str, str]]:
     """Name and image of each container; images that a webhook fills in later are not there."""
-    for step in _SPECS[group_kind]:
-        body = body.get(step) or {}
-    for held in _CONTAINERS:
-        for container in body.get(held) or ():
+    spec = pod_spec(body, group_kind)
+    for held in CONTAINERS:
+        for container in spec.get(held) or ():
             if container.get("image"):
                 yield container.get("name", ""), container["image"]
 

@@ -67,6 +67,11 @@ def hook_place(instance: str, key: str) -> tuple[str, str, str] | None:
     return point, words[1], words[2]
 
 
+def figures(instance: str, point: str, attempt: int) -> str:
+    """What was taken for test restores while one attempt stood still."""
+    return part(instance, point, f"figures.{attempt}")
+
+
 def spilled(instance: str, point: str, shard: str, attempt: str, number: int) -> str:
     """Rows that one attempt at a shard could not hold in memory."""
     return f"{part(instance, point, shard)}.{attempt}.{number}"
@@ -154,6 +159,16 @@ def restores(instance: str) -> str:
 
 def restore_plan(instance: str, restore: str) -> str:
     return f"{restores(instance)}{restore}/plan"
+
+
+def restore_items(instance: str, restore: str, digest: str) -> str:
+    """One part of a plan's objects, named after its digest."""
+    return f"{restores(instance)}{restore}/items/{digest}"
+
+
+def restore_result(instance: str, restore: str, digest: str) -> str:
+    """What became of the part of this digest."""
+    return f"{restores(instance)}{restore}/results/{digest}"
 
 
 def restore_part(instance: str, restore: str, part: str) -> str:

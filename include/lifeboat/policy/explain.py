@@ -263,8 +263,13 @@ def _test_restore(policy: Policy) -> str:
     test = policy.test_restore
     if test is None:
         return "**none**: points of this policy are never proven"
-    checks = ", ".join(_CHECKS[check] for check in test.checks)
-    return f"{in_words(test.schedule)}; proven when {checks}"
+    checks = ", ".join(_CHECKS.get(check.title, check.title) for check in test.checks)
+    when = in_words(test.schedule)
+    if test.every_points:
+        when += f"; after every {test.every_points} points"
+    if test.within:
+        when += f"; by drills, at least every {format_duration(test.within)}"
+    return f"{when}; proven when {checks}"
 
 
 def _next_steps(instance: Instance) -> str:

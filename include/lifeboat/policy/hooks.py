@@ -12,8 +12,8 @@ from pydantic import AfterValidator, Field, model_validator
 from lifeboat.policy.fields import Count, Duration, SecretRef, Strict, Switch, refuse, unique
 from lifeboat.policy.patterns import Globs, Selector
 
-_NAMESPACE = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"
-_OBJECT_NAME = r"^([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?)?$"
+NAMESPACE = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"
+OBJECT_NAME = r"^([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?)?$"
 
 OnError = Literal["Fail", "Continue"]
 
@@ -45,7 +45,7 @@ class Scale(Strict):
     """A workload to stop while snapshots are taken."""
 
     namespace: str = Field(
-        pattern=_NAMESPACE,
+        pattern=NAMESPACE,
         description="The workload's namespace.",
         examples=["shop"],
     )
@@ -76,9 +76,7 @@ class Command(_Phase):
 class Exec(Strict):
     """Commands that run in pods before and after the snapshots are cut."""
 
-    namespace: str = Field(
-        pattern=_NAMESPACE, description="The pods' namespace.", examples=["shop"]
-    )
+    namespace: str = Field(pattern=NAMESPACE, description="The pods' namespace.", examples=["shop"])
     labels: Selector = Field(
         default="",
         description="Only running pods whose labels match this Kubernetes label selector. Default"
@@ -138,7 +136,8 @@ class HttpCall(_Phase):
 _HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 
 
-def _check_headers(headers: dict[str, str]) -> dict[str, str]:
+def check_headers(headers: dict[str, str]) -> dict[str, str]:
+    """A validator: refuses what is no name of a header."""
     for name in headers:
         if not _HEADER.fullmatch(name):
             raise refuse("the name of a header, such as Authorization", found=repr(name))
@@ -148,7 +147,7 @@ def _check_headers(headers: dict[str, str]) -> dict[str, str]:
 class Http(Strict):
     """Requests that are sent before and after the snapshots are cut."""
 
-    headers: Annotated[dict[str, SecretRef], AfterValidator(_check_headers)] = Field(
+    headers: Annotated[dict[str, SecretRef], AfterValidator(check_headers)] = Field(
         default={},
         description="Headers of both requests: the name, and the place of the value (env:NAME,"
         " file:/path or connection:<Airflow connection id>, whose password it is). Values are never"
@@ -191,10 +190,10 @@ class JobRun(_Phase):
 class Job(Strict):
     """Jobs that run an image of yours in the cluster before and after the snapshots are cut."""
 
-    namespace: str = Field(pattern=_NAMESPACE, description="Where the Jobs run.", examples=["shop"])
+    namespace: str = Field(pattern=NAMESPACE, description="Where the Jobs run.", examples=["shop"])
     service_account: str = Field(
         default="",
-        pattern=_OBJECT_NAME,
+        pattern=OBJECT_NAME,
         description="The ServiceAccount of their pods. Default empty: the namespace's default.",
         examples=["orders-admin"],
     )

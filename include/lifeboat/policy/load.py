@@ -42,7 +42,7 @@ class Include:
 
 def load_clusters(include: Path) -> ClustersFile:
     """`<include>/clusters.yaml`. Raises PolicyError, also when the file is missing."""
-    return _validated(_read(include / CLUSTERS_FILE), ClustersFile)
+    return validated(read_document(include / CLUSTERS_FILE), ClustersFile)
 
 
 def policy_files(include: Path) -> list[Path]:
@@ -61,7 +61,7 @@ def load_policy(path: Path, clusters: ClustersFile) -> tuple[Instance, ...]:
 def parse_policy(text: str, source: str, name: str) -> Policy:
     """A policy from its text, as every point carries it; `source` and `name` stand for the file.
     Raises PolicyError."""
-    return _validated(parse_document(source, text.encode()), Policy, {"name": name})
+    return validated(parse_document(source, text.encode()), Policy, {"name": name})
 
 
 def load_include(include: Path) -> Include:
@@ -135,7 +135,8 @@ def _no_such_instance(instance_id: str, known: list[str], broken: list[Problem])
     return UsageError(f"there is no instance {instance_id!r}", hint=hint)
 
 
-def _read(path: Path) -> Document:
+def read_document(path: Path) -> Document:
+    """One YAML file. Raises PolicyError, also when it cannot be read."""
     try:
         raw = path.read_bytes()
     except OSError as error:
@@ -146,7 +147,8 @@ def _read(path: Path) -> Document:
     return parse_document(str(path), raw)
 
 
-def _validated(document: Document, model: type[S], defaults: dict[str, Any] | None = None) -> S:
+def validated(document: Document, model: type[S], defaults: dict[str, Any] | None = None) -> S:
+    """The document as the model reads it. Raises PolicyError with every problem."""
     try:
         return model.model_validate(
             {**(defaults or {}), **document.data}, by_alias=True, by_name=False
@@ -158,7 +160,7 @@ def _validated(document: Document, model: type[S], defaults: dict[str, Any] | No
 def _load_presets(include: Path) -> Presets:
     """`<include>/presets.yaml`, which may be missing. Raises PolicyError when it is no YAML."""
     path = include / PRESETS_FILE
-    return Presets(_read(path) if path.exists() else None)
+    return Presets(read_document(path) if path.exists() else None)
 
 
 @dataclass(frozen=True)
@@ -170,10 +172,10 @@ class _PolicyFile:
 
 def _read_policy(path: Path, presets: Presets | None) -> _PolicyFile:
     """`presets` None: read them when the policy names one. Raises PolicyError."""
-    document = _read(path)
+    document = read_document(path)
     if "preset" in document.data:
         document = (presets or _load_presets(path.parent.parent)).applied(document)
-    policy = _validated(document, Policy, {"name": path.stem})
+    policy = validated(document, Policy, {"name": path.stem})
     _check_snapshots(document, policy)
     return _PolicyFile(path, document, policy)
 
@@ -275,6 +277,9 @@ def _unknown_clusters(
     for index, name in enumerate(policy.clusters):
         if name not in known:
             yield _unknown(document, ("clusters", index), name, "cluster", known)
+    elsewhere = policy.test_restore.cluster if policy.test_restore else ""
+    if elsewhere and elsewhere not in known:
+        yield _unknown(document, ("testRestore", "cluster"), elsewhere, "cluster", known)
 
 
 def _unknown(

@@ -7,9 +7,9 @@ docs/policy.md and the error messages come from here. Nothing here reads a file 
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from lifeboat.policy.after import BackupSchedule
 from lifeboat.policy.copies import Copy, settled
@@ -24,17 +24,18 @@ from lifeboat.policy.fields import (
 from lifeboat.policy.hooks import Hooks, PodHooks
 from lifeboat.policy.images import ImageCheck
 from lifeboat.policy.places import ClusterEntry, ClustersFile, VaultEntry, VolumeReaderEntry
+from lifeboat.policy.proof import TestRestore
 from lifeboat.policy.quiet import Quiesce
+from lifeboat.policy.recovery import Recovery
 from lifeboat.policy.residency import Residency
+from lifeboat.policy.restore_hooks import RestoreHooks
 from lifeboat.policy.rules import Keep, Retention
 from lifeboat.policy.schedule import Schedule
 from lifeboat.policy.select import SYSTEM_NAMESPACES, KindSelect, NamespaceSelect, Select
 from lifeboat.policy.volumes import Volumes
 
 __all__ = [
-    "CHECKS",
     "SYSTEM_NAMESPACES",
-    "Check",
     "ClusterEntry",
     "ClustersFile",
     "Copy",
@@ -53,8 +54,6 @@ __all__ = [
     "Volumes",
 ]
 
-Check = Literal["workloadsReady", "objectsComplete", "volumeBytesEqual"]
-CHECKS: tuple[Check, ...] = ("workloadsReady", "objectsComplete", "volumeBytesEqual")
 
 _DERIVED = timedelta(0)  # stands for "no rpo written"; never a valid duration
 _SLACK = timedelta(hours=1)
@@ -83,35 +82,6 @@ class Objectives(Strict):
         " Test restores are measured against it. Default 1h.",
         examples=["15m"],
     )
-
-
-class TestRestore(Strict):
-    """Restores the newest good point into scratch namespaces, checks it, and tears it down."""
-
-    __test__ = False  # not a test case, whatever its name suggests to pytest
-
-    schedule: Schedule | None = Field(
-        default=None, description="When it runs by itself. Default none: only when triggered."
-    )
-    checks: tuple[Check, ...] = Field(
-        default=CHECKS,
-        min_length=1,
-        description="What must hold before the point counts as proven: workloadsReady (pods come"
-        " up), objectsComplete (every object of the point is there), volumeBytesEqual (volume bytes"
-        " equal the snapshot's; needs the cluster's volumeReader). Default all three.",
-        examples=[list(CHECKS)],
-    )
-    timeout: Duration = Field(
-        default=timedelta(minutes=15),
-        description="How long the restored workloads may take to become ready, a duration."
-        " Default 15m.",
-        examples=["15m"],
-    )
-
-    @field_validator("checks")
-    @classmethod
-    def _each_once(cls, checks: tuple[Check, ...]) -> tuple[Check, ...]:
-        return unique(checks)
 
 
 class Upkeep(Strict):
@@ -212,6 +182,11 @@ class Policy(Strict):
         " than most clients wait.",
         examples=["2m"],
     )
+    restore_hooks: RestoreHooks = Field(
+        default_factory=RestoreHooks,
+        description="What a restore does beside creating objects. Default: only what pods ask for"
+        " by Velero's annotations.",
+    )
     quiesce: Quiesce | None = Field(
         default=None,
         description="Other DAGs to wait for, or to pause, before the snapshots. Default none.",
@@ -225,6 +200,9 @@ class Policy(Strict):
     test_restore: TestRestore | None = Field(
         default=None,
         description="How points are proven. Default none: points of this policy are hopes.",
+    )
+    restore: Recovery = Field(
+        default_factory=Recovery, description="How points may be restored. Default: by anybody."
     )
     residency: Residency | None = Field(
         default=None,
@@ -254,8 +232,9 @@ class Policy(Strict):
 
     @property
     def may_freeze(self) -> bool:
-        """Whether anything can be stilled around the snapshots."""
-        return bool(self.hooks) or self.pod_hooks.enabled
+        """Whether anything can be stilled around the snapshots, or is captured while it is."""
+        captured = self.test_restore is not None and bool(self.test_restore.captured)
+        return bool(self.hooks) or self.pod_hooks.enabled or captured
 
     @property
     def dumps_at_once(self) -> int:

@@ -142,8 +142,11 @@ policy's file or in presets.yaml. Points carry the policy as it was after mergin
 
 
 def _resolve(schema: Schema, root: Schema) -> Schema:
-    """A property with its `$ref` followed and `null` dropped; its own words win."""
+    """A property with its `$ref` followed, `null` dropped, and the words that a section may be
+    instead; its own words win."""
     options = [option for option in schema.get("anyOf", []) if option.get("type") != "null"]
+    if any("properties" in option for option in options):
+        options = [option for option in options if option.get("type") != "string"]
     if len(options) == 1:
         schema = {**_resolve(options[0], root), **{k: v for k, v in schema.items() if k != "anyOf"}}
     if "$ref" in schema:

@@ -111,7 +111,14 @@ class Cluster(Protocol):
         """POST. Raises AlreadyExists."""
         ...
 
-    def replace(self, kind: Kind, namespace: str | None, name: str, body: Json) -> Json:
+    def make(self, kind: Kind, namespace: str | None, body: Json) -> None:
+        """`create` for who makes many: the answer is not read, and fields that the server does not
+        know are dropped by it without a word. Raises AlreadyExists."""
+        ...
+
+    def replace(
+        self, kind: Kind, namespace: str | None, name: str, body: Json, *, dry_run: bool = False
+    ) -> Json:
         """PUT. Raises Conflict when `body` carries an old resourceVersion."""
         ...
 
@@ -129,9 +136,9 @@ class Cluster(Protocol):
         """PATCH; `apply` is server-side apply as field manager `lifeboat`, forced."""
         ...
 
-    def log(self, namespace: str, pod: str, *, lines: int) -> str:
-        """The last lines of a pod's only container. Raises NotFound, Forbidden, and Invalid before
-        the container runs."""
+    def log(self, namespace: str, pod: str, *, lines: int, container: str = "") -> str:
+        """The last lines of a pod's container; of its only one, if none is named. Raises NotFound,
+        Forbidden, and Invalid before the container runs."""
         ...
 
     def delete(

@@ -7,8 +7,9 @@ Forbidden, Throttled, AirflowUnreachable.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 
 class Flows(Protocol):
@@ -23,6 +24,14 @@ class Flows(Protocol):
         a paused one the tasks that are under way, for its runs go no further."""
         ...
 
+    def trigger(self, dag: str, run: str, conf: Mapping[str, Any]) -> None:
+        """Start a run of this id; one that is there already is left as it is."""
+        ...
+
+    def state(self, dag: str, run: str) -> str:
+        """queued, running, success or failed. Raises NotFound for a run that is not there."""
+        ...
+
     def began_since(self, dag: str, moment: datetime) -> tuple[str, ...]:
         """Runs that started at this moment or later."""
         ...
@@ -35,6 +44,6 @@ class Flows(Protocol):
         """Have every interval run again whose run ended after `since`, or that has none, up to now;
         oldest first, one after the other. Returns the intervals' range.
 
-        Raises Invalid where nothing is scheduled that could run again or that much is under way
-        already."""
+        Raises Invalid where nothing is scheduled that could run again, AlreadyExists where that is
+        under way already."""
         ...

@@ -1,75 +1,90 @@
 """The checks of a test restore. Each says what it saw; one that cannot run did not pass (P4).
 
-To add one: a function here, its name in CHECKS and in the policy's model.
+Lifeboat's own are here; those that users write run in means.py. To add one of our own: a function
+here, its name in CHECKS and in the policy's model (policy/checks.py).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+
+import msgspec
 
 from lifeboat.clock import monotonic
-from lifeboat.errors import LifeboatError, NotFound
-from lifeboat.point.facts import CheckResult
+from lifeboat.errors import HookFailed, LifeboatError, NotFound, NotReady
+from lifeboat.point.facts import CheckResult, Evidence
+from lifeboat.policy.checks import BuiltIn, Check
+from lifeboat.proof.evidence import bounded, failing_pods, mask_of
+from lifeboat.proof.finding import Finding, Tested
+from lifeboat.proof.means import run_custom
 from lifeboat.restore.apply import cleaned_body, reader_of, target_of
-from lifeboat.restore.model import RestorePlan, VolumesResult
-from lifeboat.steps.context import Context
+from lifeboat.restore.model import RESTORED
+from lifeboat.restore.parts import items_of
 
 _NAMED = 5  # how many offenders a sentence names before it only counts
 
 
-@dataclass(frozen=True)
-class Tested:
-    """What a check may look at: the plan that was applied, the volumes' account, and what was not
-    ready when waiting ended."""
-
-    context: Context
-    plan: RestorePlan
-    volumes: VolumesResult
-    not_ready: tuple[str, ...]
+_Check = Callable[[Tested], Finding]
 
 
-_Finding = tuple[str, str]  # outcome, detail
-_Check = Callable[[Tested], _Finding]
+class Checked(msgspec.Struct, frozen=True):
+    """What all checks of a test restore found; stored, so that no task hands logs to another."""
+
+    results: tuple[CheckResult, ...]
+    evidence: tuple[Evidence, ...]
 
 
-def run_checks(names: Iterable[str], tested: Tested) -> tuple[CheckResult, ...]:
-    """Run the named checks in order; an error of a check is its result, not the end of the run."""
-    results = []
-    for name in names:
+def run_checks(checks: Sequence[Check], tested: Tested) -> Checked:
+    """Run the checks in order; an error of a check is its result, not the end of the run. Where one
+    did not pass, the failing pods are looked at."""
+    results, logs = [], []
+    for check in checks:
         began = monotonic()
-        try:
-            outcome, detail = CHECKS[name](tested)
-        except LifeboatError as error:
-            if error.retryable:
-                raise
-            outcome, detail = "impossible", error.message
+        found = _found(check, tested)
         seconds = monotonic() - began
-        results.append(CheckResult(name, outcome, detail, seconds))  # type: ignore[arg-type]
-    return tuple(results)
+        result = CheckResult(check.title, found.outcome, found.detail, seconds, found.figure)
+        results.append(result)
+        if found.outcome != "passed" and found.log:
+            logs.append(Evidence(f"what {check.title} said", found.log))
+    if all(c.builtin for c in checks) and all(r.outcome == "passed" for r in results):
+        return Checked(tuple(results), ())  # nothing that could quote a Secret
+    mask = mask_of(tested.context, tested.plan.request.point)
+    well = all(result.outcome == "passed" for result in results)
+    namespaces = [] if well else sorted(tested.namespaces.values())
+    pods = failing_pods(tested.context.cluster, namespaces)
+    masked = (msgspec.structs.replace(one, detail=mask(one.detail)) for one in results)
+    return Checked(tuple(masked), bounded([*logs, *pods], mask))
 
 
-def workloads_ready(tested: Tested) -> _Finding:
+def _found(check: Check, tested: Tested) -> Finding:
+    try:
+        if check.builtin is not None:
+            return CHECKS[check.builtin](tested)
+        return run_custom(check, tested)
+    except HookFailed as error:
+        return Finding("failed", error.message)
+    except LifeboatError as error:
+        if error.retryable and not isinstance(error, NotReady):
+            raise
+        return Finding("impossible", error.message)
+
+
+def workloads_ready(tested: Tested) -> Finding:
     """Every restored workload reported all its pods ready within the time allowed."""
     if tested.not_ready:
-        return "failed", _some("not ready", tested.not_ready)
+        return Finding("failed", _some("not ready", tested.not_ready))
     kinds = ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Pod")
-    workloads = [
-        item
-        for item in tested.plan.items
-        if item.kind.kind in kinds and item.action in ("create", "merge")
-    ]
-    return "passed", f"{len(workloads)} workloads ready"
+    restored = items_of(tested.context.vault, tested.plan, RESTORED)
+    workloads = sum(item.kind.kind in kinds for item in restored)
+    return Finding("passed", f"{workloads} workloads ready", workloads)
 
 
-def objects_complete(tested: Tested) -> _Finding:
+def objects_complete(tested: Tested) -> Finding:
     """Every object of the plan is there and holds everything the point holds of it."""
     cluster, plan = tested.context.cluster, tested.plan
     reader, target = reader_of(tested.context, plan), target_of(plan)
     missing, different, seen = [], [], 0
-    for item in plan.items:
-        if item.action not in ("create", "merge"):
-            continue
+    for item in items_of(tested.context.vault, plan, RESTORED):
         seen += 1
         wanted = cleaned_body(reader, item, target).body
         try:
@@ -82,14 +97,14 @@ def objects_complete(tested: Tested) -> _Finding:
             different.append(f"{item.title} at {where}")
     if missing or different:
         both = [*(f"{title} is missing" for title in missing), *different]
-        return "failed", _some("incomplete", both)
-    return "passed", f"{seen} objects there and equal"
+        return Finding("failed", _some("incomplete", both))
+    return Finding("passed", f"{seen} objects there and equal", seen)
 
 
-def volume_bytes_equal(tested: Tested) -> _Finding:
+def volume_bytes_equal(tested: Tested) -> Finding:
     """Every restored volume held the very bytes of the snapshot, before a workload touched it."""
     if not tested.plan.volumes:
-        return "passed", "the point holds no volumes"
+        return Finding("passed", "the point holds no volumes")
     failed, impossible = [], []
     for volume in tested.volumes.volumes:
         if volume.error:
@@ -99,10 +114,10 @@ def volume_bytes_equal(tested: Tested) -> _Finding:
         elif volume.captured_digest != volume.content_digest:
             failed.append(f"{volume.title}: the bytes differ from the snapshot's")
     if failed:
-        return "failed", _some("wrong", failed)
+        return Finding("failed", _some("wrong", failed))
     if impossible:
-        return "impossible", _some("cannot be read from outside a pod", impossible)
-    return "passed", f"{len(tested.volumes.volumes)} volumes equal to their snapshots"
+        return Finding("impossible", _some("cannot be read from outside a pod", impossible))
+    return Finding("passed", f"{len(tested.volumes.volumes)} volumes equal to their snapshots")
 
 
 def difference(wanted: object, live: object, path: str = "") -> str:
@@ -132,7 +147,7 @@ def _some(what: str, names: Iterable[str]) -> str:
     return f"{len(names)} {what}: {'; '.join(names[:_NAMED])}{more}"
 
 
-CHECKS: dict[str, _Check] = {
+CHECKS: dict[BuiltIn, _Check] = {
     "workloadsReady": workloads_ready,
     "objectsComplete": objects_complete,
     "volumeBytesEqual": volume_bytes_equal,

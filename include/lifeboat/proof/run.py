@@ -6,20 +6,28 @@ Airflow runs each phase as a task with tear_down as a teardown; `prove` runs the
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Literal
+
+import msgspec
+
 from lifeboat.clock import parse_rfc3339, rfc3339
 from lifeboat.errors import LifeboatError, NotProven
 from lifeboat.point import layout
-from lifeboat.point.facts import CheckResult, Phase, Verdict, record_verdict
+from lifeboat.point.facts import Phase, Verdict, recent_verdicts, record_verdict
 from lifeboat.point.images import read_images
 from lifeboat.point.manifest import open_contents, read_manifest
-from lifeboat.proof.checks import Tested, run_checks
+from lifeboat.policy.proof import TestRestore
+from lifeboat.proof.checks import Checked, run_checks
+from lifeboat.proof.finding import OpenFlows, Tested
 from lifeboat.proof.scratch import make_scratch, tear_down
+from lifeboat.proof.trend import trend
 from lifeboat.restore.model import (
     RestorePlan,
     RestoreReport,
     RestoreRequest,
     VolumesResult,
-    WaveResult,
+    Waited,
 )
 from lifeboat.restore.plan import plan_restore
 from lifeboat.restore.run import (
@@ -32,13 +40,26 @@ from lifeboat.restore.run import (
     restore_id,
     summary,
 )
-from lifeboat.restore.volumes import abandon_volumes
+from lifeboat.restore.volumes import abandon_volumes, planned_tickets
 from lifeboat.steps.check_images import check_images, describe, lost
 from lifeboat.steps.context import Context
 
+_COMPARED = 40
+"""Verdicts that are read to compare with: enough for ten that passed, in the same cluster."""
 
-def prove(context: Context, point: str, run: str, say: Say) -> Verdict:
+
+@dataclass(frozen=True)
+class Place:
+    """Where a test restore goes: another cluster by its name, and what that one does not serve of
+    what the point holds. Empty: the instance's own."""
+
+    cluster: str = ""
+    api: tuple[str, ...] = ()
+
+
+def prove(context: Context, point: str, run: str, say: Say, place: Place | None = None) -> Verdict:
     """All phases in one process. Raises NotProven when the verdict is not a pass."""
+    place = place or Place()
     instance = context.instance.id
     test = restore_id(instance, f"test {run}")
     started = rfc3339(context.clock())
@@ -50,10 +71,11 @@ def prove(context: Context, point: str, run: str, say: Say) -> Verdict:
             bring_volumes(context, plan, say)
             resources(context, plan, say)
             ready(context, plan, say, timeout_seconds(context))
-            results = check(context, plan)
-            verdict = judge(context, plan, started, results)
+            say("checking")
+            checked = check(context, plan)
+            verdict = judge(context, plan, started, checked, place)
         except LifeboatError as error:
-            verdict = record_failure(context, point, test, started, error)
+            verdict = record_failure(context, point, test, started, error, place)
     finally:
         say("tearing down the scratch namespaces")
         clean_up(context, test)
@@ -63,57 +85,82 @@ def prove(context: Context, point: str, run: str, say: Say) -> Verdict:
 
 def timeout_seconds(context: Context) -> float:
     """How long the policy allows the workloads to become ready."""
-    test_restore = context.instance.policy.test_restore
-    return test_restore.timeout.total_seconds() if test_restore else 900.0
+    return _wanted(context).timeout.total_seconds()
 
 
 def scratch_plan(context: Context, point: str, test: str) -> RestorePlan:
     """Make the scratch namespaces and plan the whole point into them."""
     manifest = read_manifest(context.vault, context.instance.id, point)
     mapping = make_scratch(context, manifest, test)
+    wanted = _wanted(context)
     request = RestoreRequest(
         instance=context.instance.id,
         point=point,
         mapping=mapping,
         cluster_scoped=False,
         scratch=True,
+        scale=wanted.scale,
+        node_selector=wanted.node_selector,
     )
     return plan_restore(context, request, test)
 
 
-def check(context: Context, plan: RestorePlan) -> tuple[CheckResult, ...]:
-    """Run the policy's checks on what the earlier phases left."""
+def check(context: Context, plan: RestorePlan, flows: OpenFlows | None = None) -> Checked:
+    """Run the policy's checks on what the earlier phases left; a second attempt returns what the
+    first one found. `flows` opens the Airflow whose DAGs are checks."""
+    done = stored_checks(context, plan)
+    if done is not None:
+        return done
     volumes = context.vault.find_document(_part(plan, "volumes"), VolumesResult)
-    waited = context.vault.find_document(_part(plan, "ready"), WaveResult)
-    late = [f"{o.title}" for o in waited.outcomes] if waited else ["nobody waited for them"]
-    tested = Tested(context, plan, volumes or VolumesResult((), (), 0.0), tuple(late))
-    test_restore = context.instance.policy.test_restore
-    names = test_restore.checks if test_restore else ("workloadsReady", "objectsComplete")
-    return run_checks(names, tested)
+    waited = context.vault.find_document(_part(plan, "ready"), Waited)
+    late = waited.not_ready if waited else ("nobody waited for them",)
+    brought = volumes or VolumesResult((), (), 0.0)
+    found = run_checks(_wanted(context).checks, Tested(context, plan, brought, late, flows))
+    return context.vault.settle_document(_part(plan, "checks"), found, Checked)
+
+
+def stored_checks(context: Context, plan: RestorePlan) -> Checked | None:
+    """What `check` found; None before it has run."""
+    return context.vault.find_document(_part(plan, "checks"), Checked)
 
 
 def judge(
-    context: Context, plan: RestorePlan, started: str, results: tuple[CheckResult, ...]
+    context: Context, plan: RestorePlan, started: str, checked: Checked, place: Place
 ) -> Verdict:
     """Write the verdict beside the point. Proven only when the restore had no failure and every
     check passed (P4)."""
     account = report(context, plan, started)
     ended = context.clock()
-    passed = bool(results) and all(result.outcome == "passed" for result in results)
+    outcome = _outcome(account, checked)
     verdict = Verdict(
         test=plan.restore,
         instance=plan.request.instance,
         point=plan.request.point,
         started=started,
         ended=rfc3339(ended),
-        proven=passed and account.ok,
+        proven=outcome == "passed",
         rto_seconds=(ended - parse_rfc3339(started)).total_seconds(),
-        phases=_phases(account, results),
-        checks=results,
+        phases=_phases(account, checked),
+        checks=checked.results,
         error="; ".join(account.failed),
         images_lost=_images_lost(context, plan),
+        outcome=outcome,
+        objective_seconds=context.instance.policy.objectives.rto.total_seconds(),
+        evidence=checked.evidence,
+        cluster=place.cluster,
+        api=place.api,
     )
-    return record_verdict(context.vault, verdict)
+    seen = trend(verdict, recent_verdicts(context.vault, verdict.instance, _COMPARED))
+    compared = msgspec.structs.replace(verdict, trend=str(seen), slower=seen.slower)
+    return record_verdict(context.vault, compared)
+
+
+def _outcome(account: RestoreReport, checked: Checked) -> Literal["passed", "partial", "failed"]:
+    """Partial: everything was restored and came up, and some check passed, but not every one."""
+    passed = [result.outcome == "passed" for result in checked.results]
+    if not account.ok or not any(passed):
+        return "failed"
+    return "passed" if all(passed) else "partial"
 
 
 def _images_lost(context: Context, plan: RestorePlan) -> tuple[str, ...]:
@@ -127,7 +174,7 @@ def _images_lost(context: Context, plan: RestorePlan) -> tuple[str, ...]:
 
 
 def record_failure(
-    context: Context, point: str, test: str, started: str, error: LifeboatError
+    context: Context, point: str, test: str, started: str, error: LifeboatError, place: Place
 ) -> Verdict:
     """A test restore that broke before its checks is a verdict too: not proven, with the reason."""
     ended = context.clock()
@@ -143,16 +190,21 @@ def record_failure(
         phases=(),
         checks=(),
         error=error.message,
+        outcome="failed",
+        objective_seconds=context.instance.policy.objectives.rto.total_seconds(),
+        cluster=place.cluster,
+        api=place.api,
     )
     return record_verdict(context.vault, verdict)
 
 
 def clean_up(context: Context, test: str) -> list[str]:
-    """Remove the scratch namespaces and the helpers of their volumes. Idempotent."""
-    key = layout.restore_part(context.instance.id, test, "volumes")
-    volumes = context.vault.find_document(key, VolumesResult)
-    if volumes is not None:
-        abandon_volumes(context, volumes.tickets)
+    """Remove the helpers of the volumes and the scratch namespaces, in this order: as long as a
+    namespace is there, reconcile finds the rest. Idempotent; by the plan, since a killed test
+    restore left no account of its volumes."""
+    plan = context.vault.find_document(layout.restore_plan(context.instance.id, test), RestorePlan)
+    if plan is not None:
+        abandon_volumes(context, planned_tickets(context, plan))
     return tear_down(context, test)
 
 
@@ -162,8 +214,9 @@ def ensure_proven(verdict: Verdict) -> None:
         return
     lines = [f"  {c.name}: {c.outcome}: {c.detail}" for c in verdict.checks]
     lines += [f"  {verdict.error}"] if verdict.error else []
+    partly = ", but partly" if verdict.outcome == "partial" else ""
     raise NotProven(
-        f"point {verdict.point} is not proven:\n" + "\n".join(lines),
+        f"point {verdict.point} is not proven{partly}:\n" + "\n".join(lines),
         hint="the point stays; mend the cause and run the test restore again",
     )
 
@@ -172,6 +225,10 @@ def _part(plan: RestorePlan, part: str) -> str:
     return layout.restore_part(plan.request.instance, plan.restore, part)
 
 
-def _phases(account: RestoreReport, results: tuple[CheckResult, ...]) -> tuple[Phase, ...]:
+def _wanted(context: Context) -> TestRestore:
+    return context.instance.policy.test_restore or TestRestore()
+
+
+def _phases(account: RestoreReport, checked: Checked) -> tuple[Phase, ...]:
     restored = tuple(phase for phase in account.phases if phase.name != "total")
-    return (*restored, Phase("checks", sum(result.seconds for result in results)))
+    return (*restored, Phase("checks", sum(one.seconds for one in checked.results)))

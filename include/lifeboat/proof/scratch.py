@@ -1,8 +1,8 @@
 """Scratch namespaces for a test restore: made harmless before anything runs in them, and always
 torn down.
 
-Each gets a deny-all network policy and a quota that forbids load balancers and node ports; all
-carry a label by which teardown finds them, also after a crash.
+All carry a label by which teardown and reconcile find them, also after a crash; fences.py says what
+stands around them.
 """
 
 from __future__ import annotations
@@ -15,17 +15,15 @@ from lifeboat.clock import poll_until, rfc3339
 from lifeboat.errors import AlreadyExists, LifeboatError, NotReady
 from lifeboat.point.contents import Contents
 from lifeboat.point.manifest import Manifest, open_contents
+from lifeboat.policy.proof import TestRestore
 from lifeboat.ports.cluster import Cluster, Json, Kind
 from lifeboat.ports.marks import RESTORED_FROM
+from lifeboat.proof.fences import fences
 from lifeboat.steps.context import Context
+from lifeboat.steps.left_tests import INSTANCE, MADE, NAMESPACE, TEST_LABEL
 
-TEST_LABEL = "lifeboat.dev/test-restore"
 _LONGEST_NAME = 63
 _TEARDOWN_SECONDS = 300.0
-
-_NAMESPACE = Kind("", "v1", "namespaces", "Namespace", namespaced=False)
-_QUOTA = Kind("", "v1", "resourcequotas", "ResourceQuota", namespaced=True)
-_POLICY = Kind("networking.k8s.io", "v1", "networkpolicies", "NetworkPolicy", namespaced=True)
 
 
 class _LabelsOnly(msgspec.Struct, frozen=True):
@@ -56,13 +54,14 @@ def make_scratch(context: Context, manifest: Manifest, test: str) -> dict[str, s
                 "annotations": {
                     "lifeboat.dev/source-namespace": source,
                     RESTORED_FROM: manifest.point,
-                    "lifeboat.dev/made": rfc3339(context.clock()),
+                    INSTANCE: manifest.instance,
+                    MADE: rfc3339(context.clock()),
                 },
             },
         }
-        _ensure(context.cluster, _NAMESPACE, None, body)
-        _ensure(context.cluster, _POLICY, name, _deny_all(name))
-        _ensure(context.cluster, _QUOTA, name, _quota(name))
+        _ensure(context.cluster, NAMESPACE, None, body)
+        for kind, fence in fences(context.instance.policy.test_restore or TestRestore(), test):
+            _ensure(context.cluster, kind, name, fence)
     return mapping
 
 
@@ -73,7 +72,7 @@ def tear_down(context: Context, test: str) -> list[str]:
     """
     found = scratch_of(context.cluster, test)
     for name in found:
-        context.cluster.delete(_NAMESPACE, None, name)
+        context.cluster.delete(NAMESPACE, None, name)
     left = poll_until(lambda: scratch_of(context.cluster, test), seconds=_TEARDOWN_SECONDS)
     if left:
         raise NotReady(
@@ -86,7 +85,7 @@ def tear_down(context: Context, test: str) -> list[str]:
 def scratch_of(cluster: Cluster, test: str) -> list[str]:
     """Names of the scratch namespaces of one test that exist."""
     decode = msgspec.json.Decoder(_LabelsOnly).decode
-    pages = cluster.list_pages(_NAMESPACE, label_selector=f"{TEST_LABEL}={test}")
+    pages = cluster.list_pages(NAMESPACE, label_selector=f"{TEST_LABEL}={test}")
     return sorted(decode(raw).metadata.name for page in pages for raw in page.items)
 
 
@@ -120,21 +119,3 @@ def _ensure(cluster: Cluster, kind: Kind, namespace: str | None, body: Json) -> 
     except LifeboatError as error:
         error.message = f"cannot prepare the scratch namespace: {error.message}"
         raise
-
-
-def _deny_all(namespace: str) -> Json:
-    return {
-        "apiVersion": "networking.k8s.io/v1",
-        "kind": "NetworkPolicy",
-        "metadata": {"name": "lifeboat-deny-all", "namespace": namespace},
-        "spec": {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]},
-    }
-
-
-def _quota(namespace: str) -> Json:
-    return {
-        "apiVersion": "v1",
-        "kind": "ResourceQuota",
-        "metadata": {"name": "lifeboat-scratch", "namespace": namespace},
-        "spec": {"hard": {"services.loadbalancers": "0", "services.nodeports": "0"}},
-    }

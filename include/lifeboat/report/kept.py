@@ -90,10 +90,15 @@ def kept_field(path: Path, before: Any, after: Any) -> bool:
     if path[0] != "metadata" or len(path) == 1:
         return False
     if path[1] == "annotations":
-        return len(path) == 3 and path[2] in _ANNOTATIONS
+        return len(path) == 3 and is_kept_annotation(str(path[2]))
     if path[1] == "finalizers":
         return all(_kept_finalizer(name) for name in _either(before, after))
     return path[1] in _METADATA
+
+
+def is_kept_annotation(name: str) -> bool:
+    """Whether a controller writes this annotation, or we do."""
+    return name in _ANNOTATIONS
 
 
 def made_in_every_namespace(key: Key) -> bool:

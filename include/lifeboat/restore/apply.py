@@ -1,34 +1,68 @@
-"""Applies one wave of a plan: creates first, many at once, and accounts for every object.
+"""Applies a plan wave by wave and part by part: many objects at once, every one accounted for.
 
-Idempotent: an object that this very restore created before counts as created. What the API server
-refuses is named with its reason and does not stop the others.
+What a part did is stored beside the plan when it is through, so a restarted restore goes on with
+the next one; inside a part, objects that this very restore put there are recognised. What the API
+server refuses is named with its reason and does not stop the others.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from threading import BoundedSemaphore
 
 import msgspec
 
 from lifeboat.clock import monotonic
-from lifeboat.errors import AlreadyExists, Forbidden, LifeboatError, NotFound
+from lifeboat.errors import LifeboatError, TransformFailed
 from lifeboat.point import layout
 from lifeboat.point.manifest import open_contents, read_manifest
-from lifeboat.ports.cluster import Cluster, Json
-from lifeboat.ports.marks import RESTORE
-from lifeboat.restore.model import Outcome, PlanItem, RestorePlan, WaveResult
+from lifeboat.policy.restore_hooks import RestoreHooks
+from lifeboat.ports.cluster import Json
+from lifeboat.restore.model import (
+    RESTORED,
+    Outcome,
+    PartResult,
+    PlanItem,
+    PlanPart,
+    RestorePlan,
+    RestoreRequest,
+    Result,
+)
+from lifeboat.restore.modes import EQUAL
+from lifeboat.restore.parts import read_part
+from lifeboat.restore.put import put, remove
+from lifeboat.restore.shape import shape
 from lifeboat.restore.transform import Cleaned, Target, clean
+from lifeboat.restore.transforms.transforms import Transforms
 from lifeboat.steps.context import Context
 from lifeboat.vault.packs import PackReader
 
-IN_FLIGHT = 16
+_SAY_SECONDS = 5.0
+_decode = msgspec.json.Decoder(Json).decode
+
+
+def aim(restore: str, request: RestoreRequest, hooks: Json) -> Target:
+    """Where the objects of a request go; `hooks` as in RestorePlan."""
+    return Target(
+        restore,
+        request.point,
+        request.mapping,
+        scratch=request.scratch,
+        scale=request.scale,
+        node_selector=request.node_selector,
+        claims_as=request.volumes_as,
+        hooks=RestoreHooks.model_validate(hooks),
+        transforms=Transforms(request.transforms),
+    )
 
 
 def target_of(plan: RestorePlan) -> Target:
     """Where the plan's objects go."""
-    request = plan.request
-    return Target(plan.restore, request.point, request.mapping, request.scratch)
+    return aim(plan.restore, plan.request, plan.hooks)
 
 
 def reader_of(context: Context, plan: RestorePlan) -> PackReader:
@@ -37,112 +71,145 @@ def reader_of(context: Context, plan: RestorePlan) -> PackReader:
     return open_contents(context.vault, manifest).reader()
 
 
-def apply_wave(context: Context, plan: RestorePlan, wave: int) -> WaveResult:
-    """Apply one wave; a second attempt returns what the first one did.
+def apply_wave(
+    context: Context, plan: RestorePlan, wave: int, progress: Callable[[int], None]
+) -> Counter[Result]:
+    """Apply one wave; what an earlier attempt did is not done again. `progress` is told, every few
+    seconds, how many objects of the wave are through.
 
-    Raises the first retryable error after the others are through, so that a retry goes on.
+    Raises the first retryable error after the others of its part are through, so that a retry goes
+    on.
     """
-    key = layout.restore_part(plan.request.instance, plan.restore, f"wave-{wave}")
-    done = context.vault.find_document(key, WaveResult)
-    if done is not None:
-        return done
-    started = monotonic()
-    with_volume = {(volume.namespace, volume.claim) for volume in plan.volumes}
-    items = [
-        item
-        for item in plan.items
-        if item.wave == wave
-        and not (item.kind.plural == "persistentvolumeclaims" and _key(item) in with_volume)
-    ]
-    outcomes, changes = _apply(context, plan, items)
-    result = WaveResult(wave, tuple(outcomes), tuple(changes), monotonic() - started)
-    return context.vault.settle_document(key, result, WaveResult)
+    parts = [part for part in plan.parts if part.wave == wave]
+    counts: Counter[Result] = Counter()
+    if not parts:
+        return counts
+    with _applying(context, plan, progress) as applier:
+        for part in parts:
+            result = find_result(context, plan, part) or applier.apply(part)
+            counts.update(result.counts)
+    return counts
+
+
+def find_result(context: Context, plan: RestorePlan, part: PlanPart) -> PartResult | None:
+    """What became of a part; None while it is not through."""
+    return context.vault.find_document(_result_key(plan, part), PartResult)
+
+
+def results_of(context: Context, plan: RestorePlan) -> Iterator[PartResult]:
+    """What became of the parts that are through, in order."""
+    for part in plan.parts:
+        result = find_result(context, plan, part)
+        if result is not None:
+            yield result
 
 
 def cleaned_body(reader: PackReader, item: PlanItem, target: Target) -> Cleaned:
-    """The object to create for an item, read from the vault."""
-    body: Json = msgspec.json.decode(reader.read(item.record, item.place))
+    """The object to create for an item, read from the vault. Raises TransformFailed."""
+    body: Json = _decode(reader.read(item.record, item.place))
     cleaned = clean(body, target)
+    body = shape(cleaned, item, target)
     if body["apiVersion"] != item.kind.api_version:
         cleaned.changes.append(f"version {body['apiVersion']} became {item.kind.api_version}")
         body["apiVersion"] = item.kind.api_version
     return cleaned
 
 
-def _key(item: PlanItem) -> tuple[str, str]:
-    return item.namespace, item.name
+def _result_key(plan: RestorePlan, part: PlanPart) -> str:
+    return layout.restore_result(plan.request.instance, plan.restore, part.digest)
 
 
-def _apply(
-    context: Context, plan: RestorePlan, items: Iterable[PlanItem]
-) -> tuple[list[Outcome], list[str]]:
-    outcomes: list[Outcome] = []
-    changes: list[str] = []
-    reader, where = reader_of(context, plan), target_of(plan)
-    retry: LifeboatError | None = None
-    with ThreadPoolExecutor(IN_FLIGHT) as pool:
-        futures = []
+@contextmanager
+def _applying(
+    context: Context, plan: RestorePlan, progress: Callable[[int], None]
+) -> Iterator[_Applier]:
+    with ThreadPoolExecutor(plan.request.in_flight, thread_name_prefix="apply") as pool:
+        with_volume = {(volume.namespace, volume.claim) for volume in plan.volumes}
+        reader, target = reader_of(context, plan), target_of(plan)
+        yield _Applier(context, plan, pool, reader, target, with_volume, progress)
+
+
+@dataclass
+class _Applier:
+    context: Context
+    plan: RestorePlan
+    pool: ThreadPoolExecutor
+    reader: PackReader
+    target: Target
+    with_volume: Collection[tuple[str, str]]
+    progress: Callable[[int], None]
+    through: int = 0
+    said: float = field(default_factory=monotonic)
+
+    def apply(self, part: PlanPart) -> PartResult:
+        """Apply one part and store what came of it."""
+        started = monotonic()
+        items = [i for i in read_part(self.context.vault, self.plan, part) if self._is_ours(i)]
+        changes: list[str] = []
+        outcomes = self._outcomes(items, changes)
+        counts = Counter(outcome.result for outcome in outcomes)
+        result = PartResult(
+            part.wave,
+            dict(sorted(counts.items())),
+            tuple(o for o in outcomes if o.detail or o.result not in ("created", "merged")),
+            tuple(changes),
+            monotonic() - started,
+        )
+        return self.context.vault.settle_document(_result_key(self.plan, part), result, PartResult)
+
+    def _is_ours(self, item: PlanItem) -> bool:
+        """Claims that get a volume are made with it (restore/volumes.py)."""
+        return item.action != "leave" and not (
+            item.kind.plural == "persistentvolumeclaims"
+            and (item.namespace, item.name) in self.with_volume
+        )
+
+    def _outcomes(self, items: Collection[PlanItem], changes: list[str]) -> list[Outcome]:
+        """Bodies are read and cleaned here, ahead of the requests but not far: they are large."""
+        ahead = BoundedSemaphore(2 * self.plan.request.in_flight)
+        waiting: list[Outcome | Future[Outcome]] = []
         for item in items:
-            if item.action in ("create", "merge"):
-                cleaned = cleaned_body(reader, item, where)
-                changes += [f"{item.title}: {change}" for change in cleaned.changes]
-                mode = plan.request.mode
-                futures.append(pool.submit(_put, context.cluster, item, cleaned.body, mode))
-            elif item.action == "skip":
-                outcomes.append(Outcome(item.title, "skipped", item.reason))
-        for future in futures:
-            try:
-                outcomes.append(future.result())
-            except LifeboatError as error:
-                retry = retry or error
+            if item.action == "skip":
+                result: Result = "unchanged" if item.reason == EQUAL else "skipped"
+                waiting.append(Outcome(item.title, result, item.reason))
+            elif item.action == "conflict":
+                waiting.append(Outcome(item.title, "failed", item.reason))
+            else:
+                ahead.acquire()
+                future = self._submit(item, changes)
+                future.add_done_callback(lambda _: ahead.release())
+                waiting.append(future)
+            self._count()
+        return _settled(waiting)
+
+    def _submit(self, item: PlanItem, changes: list[str]) -> Future[Outcome]:
+        cluster = self.context.cluster
+        if item.action not in RESTORED:
+            return self.pool.submit(remove, cluster, item)
+        try:
+            cleaned = cleaned_body(self.reader, item, self.target)
+        except TransformFailed as error:
+            future: Future[Outcome] = Future()
+            future.set_result(Outcome(item.title, "failed", error.message))
+            return future
+        changes += [f"{item.title}: {change}" for change in cleaned.changes]
+        return self.pool.submit(put, cluster, item, cleaned.body, self.plan.request.mode)
+
+    def _count(self) -> None:
+        self.through += 1
+        if monotonic() - self.said >= _SAY_SECONDS:
+            self.said = monotonic()
+            self.progress(self.through)
+
+
+def _settled(waiting: Collection[Outcome | Future[Outcome]]) -> list[Outcome]:
+    outcomes: list[Outcome] = []
+    retry: LifeboatError | None = None
+    for one in waiting:
+        try:
+            outcomes.append(one if isinstance(one, Outcome) else one.result())
+        except LifeboatError as error:
+            retry = retry or error
     if retry is not None:
         raise retry
-    return outcomes, changes
-
-
-def _put(target: Cluster, item: PlanItem, body: Json, mode: str) -> Outcome:
-    namespace = item.namespace if item.kind.namespaced else None
-    try:
-        if item.action == "merge":
-            return _merge(target, item, namespace, body)
-        target.create(item.kind, namespace, body)
-    except AlreadyExists:
-        return _exists_after_all(target, item, namespace, body, mode)
-    except LifeboatError as error:
-        return _refused(item, error)
-    return Outcome(item.title, "created")
-
-
-def _exists_after_all(
-    target: Cluster, item: PlanItem, namespace: str | None, body: Json, mode: str
-) -> Outcome:
-    """It was not there at planning: this restore's own earlier attempt made it, or a stranger."""
-    try:
-        live = target.get(item.kind, namespace, item.name)
-        annotations = live["metadata"].get("annotations", {})
-        if annotations.get(RESTORE) == body["metadata"]["annotations"][RESTORE]:
-            return Outcome(item.title, "created")
-        if namespace and (mode == "merge" or item.kind.group_kind == "ServiceAccount"):
-            return _merge(target, item, namespace, body)
-    except NotFound:
-        return Outcome(item.title, "failed", "it came and went while it was restored; try again")
-    except LifeboatError as error:
-        if isinstance(error, Forbidden) and mode == "skip":
-            return Outcome(item.title, "skipped", "exists; this credential may not look into it")
-        return _refused(item, error)
-    return Outcome(item.title, "skipped", "exists; it appeared after the plan was made")
-
-
-def _merge(target: Cluster, item: PlanItem, namespace: str | None, body: Json) -> Outcome:
-    """JSON merge patch (RFC 7396): the point's fields win, those only the live object has stay."""
-    before = target.get(item.kind, namespace, item.name)["metadata"].get("resourceVersion")
-    patch = {k: v for k, v in body.items() if k not in ("apiVersion", "kind")}
-    after = target.patch(item.kind, namespace, item.name, patch, patch_type="merge")
-    unchanged = before is not None and after["metadata"].get("resourceVersion") == before
-    return Outcome(item.title, "unchanged" if unchanged else "merged")
-
-
-def _refused(item: PlanItem, error: LifeboatError) -> Outcome:
-    if error.retryable:
-        raise error
-    return Outcome(item.title, "failed", error.message.splitlines()[0])
+    return outcomes

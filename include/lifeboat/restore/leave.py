@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -57,22 +57,36 @@ _NOT_IN_SCRATCH = {
     "Ingress.networking.k8s.io": "a test restore must not take the application's address",
     "ResourceQuota": "a test restore has its own quota",
 }
+_ACTS_OUTSIDE = {
+    "gateway.networking.k8s.io": "a test restore must not take the application's address",
+    "networking.istio.io": "a test restore must not take the application's address",
+    "route.openshift.io": "a test restore must not take the application's address",
+    "traefik.io": "a test restore must not take the application's address",
+    "projectcontour.io": "a test restore must not take the application's address",
+    "externaldns.k8s.io": "a test restore must not take the application's name",
+    "cert-manager.io": "a test restore must not ask for the application's certificates",
+    "acme.cert-manager.io": "a test restore must not ask for the application's certificates",
+    "argoproj.io": "a test restore must not deploy elsewhere",
+    "kustomize.toolkit.fluxcd.io": "a test restore must not deploy elsewhere",
+    "helm.toolkit.fluxcd.io": "a test restore must not deploy elsewhere",
+}
+"""By group: controllers outside the scratch namespace act on these for the whole world."""
 
 
-def why_left(
-    kind: Kind, seen: Seen, owners_in_point: Collection[tuple[str, str]], *, scratch: bool
-) -> str:
+def why_left(kind: Kind, seen: Seen, is_in_point: Callable[[Owner], bool], *, scratch: bool) -> str:
     """Empty when the object is to be restored, else the reason why not.
 
-    `owners_in_point` holds (kind, name) of everything in the same namespace that is restored.
+    `is_in_point` tells whether the point holds an owner, in the object's own namespace.
     """
     name = kind.group_kind
     if scratch and name in _NOT_IN_SCRATCH:
         return _NOT_IN_SCRATCH[name]
+    if scratch and kind.group in _ACTS_OUTSIDE:
+        return _ACTS_OUTSIDE[kind.group]
     if name in _MADE_BY_KUBERNETES:
         return _MADE_BY_KUBERNETES[name]
     for owner in seen.metadata.owner_references:
-        if owner.controller and (owner.kind, owner.name) in owners_in_point:
+        if owner.controller and is_in_point(owner):
             return f"made anew by its controller, {owner.kind} {owner.name}"
     return _made_anew(name, seen) or _finished(name, seen)
 

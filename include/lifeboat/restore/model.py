@@ -2,27 +2,44 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal, get_args
 
 import msgspec
 
 from lifeboat.point.facts import Phase
+from lifeboat.policy.recovery import Approval
 from lifeboat.ports.cluster import Kind
 from lifeboat.ports.disks import RestoreTicket, StoredSnapshot
+from lifeboat.restore.choice import Choice
+from lifeboat.restore.transforms.transforms import TransformText
+from lifeboat.vault.crypto import RECORD_ID_BYTES
 from lifeboat.vault.records import Place
 
-Mode = Literal["skip", "merge"]
-Action = Literal["create", "merge", "skip", "leave"]
+Mode = Literal["skip", "merge", "replace", "recreate", "fail"]
+Action = Literal["create", "merge", "replace", "recreate", "delete", "skip", "conflict", "leave"]
+ACTIONS: tuple[Action, ...] = get_args(Action)
+TO_APPLY: tuple[Action, ...] = ("create", "merge", "replace", "recreate", "delete")
+"""What changes the target; the other actions only say why nothing happens."""
+RESTORED: tuple[Action, ...] = ("create", "merge", "replace", "recreate")
+"""After these an object of the point is there."""
 
 
 class RestoreRequest(msgspec.Struct, frozen=True, kw_only=True):
     """What a person asked for.
 
     `namespaces` empty means every namespace of the point; `mapping` renames source namespaces;
-    `kinds` (as in a policy: `deployments`, `Deployment.apps`, …) empty means all. `mode` says what
-    happens to objects that exist: `skip` leaves them, `merge` updates what can be. `from_vault`:
-    volumes from their files in the vault, where there are any, even if there is a snapshot.
-    Cluster-scoped objects are only ever created, never changed.
+    `prefix` and `suffix` rename the others. `kinds` (as in a policy: `deployments`,
+    `Deployment.apps`, …) empty means all; `choice` picks objects out of what is left. `mode` says
+    what happens to objects that exist (restore/modes.py), `mode_of` of which kinds something else.
+    `prune` deletes what the point lacks; `scale_down` stops workloads while they are changed.
+    `volumes_as` is a template for new names of claims, which come alone then. `from_vault`: volumes
+    from their files in the vault, where there are any, even if there is a snapshot. `compare_all`:
+    what differs is told of objects that are left alone, too; `try_creates`: creates are tried by
+    dry run. Cluster-scoped objects are changed only where `mode_of` names their kind. `asked_by`:
+    who, where it is known; `approval`: whose word is wanted, beside what the policy asks for.
+    `in_flight`: requests that may be open at once. `transforms` are kept as they were written: what
+    is approved is what is applied, whatever becomes of the files. With `scratch`, `scale` is the
+    most replicas of a workload (None: as many as it had), `node_selector` pins its pods.
     """
 
     instance: str
@@ -35,11 +52,36 @@ class RestoreRequest(msgspec.Struct, frozen=True, kw_only=True):
     from_vault: bool = False
     cluster_scoped: bool = True
     scratch: bool = False
+    transforms: tuple[TransformText, ...] = ()
+    scale: int | None = None
+    node_selector: dict[str, str] = {}
     dry_run: bool = False
+    in_flight: int = 32
+    choice: Choice = Choice()
+    mode_of: dict[str, Mode] = {}
+    prefix: str = ""
+    suffix: str = ""
+    volumes_as: str = ""
+    prune: bool = False
+    scale_down: bool = False
+    compare_all: bool = False
+    try_creates: bool = False
+    approval: Approval = "none"
+    asked_by: str = ""
+
+
+NO_RECORD = "0" * (2 * RECORD_ID_BYTES)
+NOWHERE = Place("0" * 16, 0, 0, 0, 0)
+"""Record and place of an item that the point does not hold: one to delete."""
 
 
 class PlanItem(msgspec.Struct, frozen=True, kw_only=True):
-    """One object of the point and what is going to happen to it."""
+    """One object of the point and what is going to happen to it.
+
+    `fields` says what differs from the live object, for people; `live_version` is its state at
+    planning (restore/live.py), "" where there was none: a target that moved since is not guessed
+    at.
+    """
 
     wave: int
     kind: Kind
@@ -50,6 +92,8 @@ class PlanItem(msgspec.Struct, frozen=True, kw_only=True):
     place: Place
     action: Action
     reason: str = ""
+    fields: tuple[str, ...] = ()
+    live_version: str = ""
 
     @property
     def title(self) -> str:
@@ -66,40 +110,66 @@ class PlanVolume(msgspec.Struct, frozen=True):
     item: PlanItem
 
 
+class PlanPart(msgspec.Struct, frozen=True):
+    """Some objects of one wave, stored beside the plan under their digest (restore/parts.py)."""
+
+    wave: int
+    digest: str
+    actions: dict[Action, int]
+
+
 class RestorePlan(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything a restore is going to do, in order. `digest` is over all of it: exactly the plan
-    of this digest is applied."""
+    """Everything a restore is going to do, in order; its objects lie in parts, so that memory does
+    not grow with them. `digest` is over all of it: exactly the plan of this digest is applied.
+    `hooks` is the policy's `restoreHooks` as it was then."""
 
     restore: str
     created: str
     request: RestoreRequest
-    items: tuple[PlanItem, ...]
+    parts: tuple[PlanPart, ...]
     volumes: tuple[PlanVolume, ...]
     warnings: tuple[str, ...]
     digest: str = ""
+    hooks: dict[str, Any] = {}
 
-    def counts(self) -> dict[str, int]:
+    def counts(self) -> dict[Action, int]:
         """Objects by action, for a summary line."""
-        found = dict.fromkeys(("create", "merge", "skip", "leave"), 0)
-        for item in self.items:
-            found[item.action] += 1
+        found = dict.fromkeys(ACTIONS, 0)
+        for part in self.parts:
+            for action, number in part.actions.items():
+                found[action] += number
         return found
+
+
+Result = Literal["created", "merged", "replaced", "deleted", "unchanged", "skipped", "failed"]
 
 
 class Outcome(msgspec.Struct, frozen=True):
     """What happened to one object."""
 
     title: str
-    result: Literal["created", "merged", "unchanged", "skipped", "failed"]
+    result: Result
     detail: str = ""
 
 
-class WaveResult(msgspec.Struct, frozen=True):
-    """What one wave did; stored, so that a restarted restore goes on after it."""
+class PartResult(msgspec.Struct, frozen=True):
+    """What became of one part of the plan; stored, so that a restarted restore goes on after it.
+
+    `counts` has every object of the part that was acted on, `outcomes` those of which more is to be
+    said than that they were restored. `changes`: what was changed on the way, with its object.
+    """
 
     wave: int
+    counts: dict[Result, int]
     outcomes: tuple[Outcome, ...]
     changes: tuple[str, ...]
+    seconds: float
+
+
+class Waited(msgspec.Struct, frozen=True):
+    """How waiting for workloads ended: what was not ready, with the reason."""
+
+    not_ready: tuple[str, ...]
     seconds: float
 
 
@@ -122,9 +192,41 @@ class VolumesResult(msgspec.Struct, frozen=True):
     seconds: float
 
 
+class HookOutcome(msgspec.Struct, frozen=True):
+    """How one hook went: `trouble` says what failed, and is empty when all is well; it fails the
+    restore when `fails`, else it is a warning. `exit_code` None: there is none, or it is not
+    known."""
+
+    title: str
+    fails: bool
+    exit_code: int | None = None
+    seconds: float = 0.0
+    trouble: str = ""
+
+
+class HooksResult(msgspec.Struct, frozen=True):
+    """What came of all hooks; `notes` is what else has to be told of them."""
+
+    hooks: tuple[HookOutcome, ...]
+    notes: tuple[str, ...]
+    seconds: float
+
+    @property
+    def failed(self) -> list[str]:
+        """What fails the restore, a line each."""
+        return [f"hook {h.title}: {h.trouble}" for h in self.hooks if h.trouble and h.fails]
+
+    @property
+    def warnings(self) -> list[str]:
+        """What does not, but has to be told."""
+        told = [f"hook {h.title}: {h.trouble}" for h in self.hooks if h.trouble and not h.fails]
+        return [*told, *self.notes]
+
+
 class RestoreReport(msgspec.Struct, frozen=True, kw_only=True):
-    """The account of a restore (P6): every object is in one of the counts; every failure, change
-    and omission is named."""
+    """The account of a restore (P6): every object is in one of the counts, and `results` has all
+    of them; every failure, change and omission is named. Of many that say the same of a kind, some
+    are named and the others counted; each of them stands in the results of its part."""
 
     restore: str
     instance: str
@@ -143,3 +245,5 @@ class RestoreReport(msgspec.Struct, frozen=True, kw_only=True):
     warnings: tuple[str, ...]
     phases: tuple[Phase, ...]
     dry_run: bool = False
+    results: dict[Result, int] = {}
+    hooks: tuple[HookOutcome, ...] = ()

@@ -8,7 +8,9 @@ after the workloads, as Velero does (docs "Restore order").
 
 from __future__ import annotations
 
-DEFINITIONS, NAMESPACES, CLUSTER, VOLUMES, CONFIG, NETWORK, WORKLOADS, OTHERS, GATES = range(9)
+(
+    DEFINITIONS, NAMESPACES, CLUSTER, VOLUMES, CONFIG, NETWORK, WORKLOADS, OTHERS, GATES, REMOVALS,
+) = range(10)  # fmt: skip
 
 TITLES = {
     DEFINITIONS: "custom resource definitions",
@@ -20,6 +22,7 @@ TITLES = {
     WORKLOADS: "workloads",
     OTHERS: "everything else",
     GATES: "quotas, webhooks and API services",
+    REMOVALS: "objects that the point does not hold",
 }
 
 _WAVES = {

@@ -1,33 +1,50 @@
 """Plans a restore: every object of the selection, in waves, with what is going to happen to it.
 
-Reads the point and the names that exist in the target; changes nothing. The target is the context's
-cluster, which need not be the one the point was captured from.
+Reads the point and what exists in the target, and tries changes by dry run; changes nothing. The
+target is the context's cluster, which need not be the one the point was captured from. Objects are
+planned kind by kind and stored in parts (restore/parts.py), so that memory does not grow with them.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from itertools import islice
+from operator import attrgetter
+from typing import Any
 
 import msgspec
 
 from lifeboat.clock import rfc3339
-from lifeboat.errors import LifeboatError, UsageError
+from lifeboat.errors import UsageError
 from lifeboat.point import layout
-from lifeboat.point.contents import CLUSTER_SCOPE
+from lifeboat.point.contents import CLUSTER_SCOPE, Contents
 from lifeboat.point.manifest import Manifest, open_contents, read_manifest
-from lifeboat.policy.selection import kind_named
+from lifeboat.point.wanted import Wanted
 from lifeboat.ports.cluster import Kind
-from lifeboat.ports.disks import StoredSnapshot
+from lifeboat.restore.apply import aim, cleaned_body
+from lifeboat.restore.choice import CLAIM, NAMESPACE, Chooser
 from lifeboat.restore.leave import Seen, why_left
-from lifeboat.restore.model import Action, PlanItem, PlanVolume, RestorePlan, RestoreRequest
+from lifeboat.restore.live import LiveStates
+from lifeboat.restore.model import TO_APPLY, PlanItem, RestorePlan, RestoreRequest
 from lifeboat.restore.order import wave_of
+from lifeboat.restore.parts import PART_ITEMS, PartWriter
+from lifeboat.restore.removals import Removals
+from lifeboat.restore.renaming import mapped, named
+from lifeboat.restore.sources import Volumes
+from lifeboat.restore.tries import Tries
+from lifeboat.restore.warnings.look import look
+from lifeboat.restore.warnings.served import nearest
+from lifeboat.restore.warnings.tally import Tally
 from lifeboat.steps.context import Context
 from lifeboat.vault.packs import PackReader
 from lifeboat.vault.rows import Entry
 
-_NAMESPACE, _CLAIM = "Namespace", "PersistentVolumeClaim"
+_DEFINITION = "CustomResourceDefinition.apiextensions.k8s.io"
+
+_seen = msgspec.json.Decoder(Seen)
 
 
 class _Definition(msgspec.Struct, frozen=True):
@@ -45,15 +62,9 @@ class _Definition(msgspec.Struct, frozen=True):
     spec: Spec
 
 
-class _Named(msgspec.Struct, frozen=True):
-    class Meta(msgspec.Struct, frozen=True):
-        name: str
-
-    metadata: Meta
-
-
 def plan_restore(context: Context, request: RestoreRequest, restore: str) -> RestorePlan:
-    """The plan of this restore; a second attempt returns the stored one. A dry run stores nothing.
+    """The plan of this restore; a second attempt returns the stored one. That of a dry run is
+    stored like any other: it is what a person looks at before the same plan is applied.
 
     Raises UsageError for namespaces the point does not hold or mappings that collide.
     """
@@ -63,11 +74,7 @@ def plan_restore(context: Context, request: RestoreRequest, restore: str) -> Res
         return known
     manifest = read_manifest(context.vault, request.instance, request.point)
     contents = open_contents(context.vault, manifest)
-    trees = contents.by_namespace()
-    _check(request, tuple(name for name in trees if name != CLUSTER_SCOPE))
-    plan = _Planner(context, request, manifest, trees, contents.reader()).plan(restore)
-    if request.dry_run:
-        return plan
+    plan = _Planner(context, request, manifest, contents, restore).plan()
     return context.vault.settle_document(key, plan, RestorePlan)
 
 
@@ -83,10 +90,25 @@ def _check(request: RestoreRequest, have: tuple[str, ...]) -> None:
             f"point {request.point} holds no namespace {', '.join(unknown)}",
             hint=f"it holds {', '.join(have) or 'none'}",
         )
-    targets = [request.mapping.get(name, name) for name in request.namespaces or have]
-    twice = sorted({name for name in targets if targets.count(name) > 1})
-    if twice:
-        raise UsageError(f"two namespaces would be restored into {', '.join(twice)}")
+
+
+@dataclass
+class _Survey:
+    """What one look through the point's rows finds: its kinds, its namespaces, and which selected
+    objects there are that may own others; for a prune also which objects there are at all. Of each
+    only a hash is kept, for memory's sake: two of 64 bits that are equal by chance are less likely
+    than a broken disk."""
+
+    namespaces: set[str] = field(default_factory=set)
+    kinds: set[tuple[str, str]] = field(default_factory=set)
+    owners: set[int] = field(default_factory=set)
+    everything: set[int] = field(default_factory=set)
+
+    def holds(self, namespace: str, kind: str, name: str) -> bool:
+        return hash((namespace, kind, name)) in self.owners
+
+    def has(self, namespace: str, kind: str, name: str) -> bool:
+        return hash((namespace, kind, name)) in self.everything
 
 
 @dataclass
@@ -94,96 +116,183 @@ class _Planner:
     context: Context
     request: RestoreRequest
     manifest: Manifest
-    entries: dict[str, list[Entry]]
-    reader: PackReader
+    contents: Contents
+    restore: str
     warnings: list[str] = field(default_factory=list)
     kinds: dict[str, Kind] = field(default_factory=dict)
-    live: dict[tuple[str, str], frozenset[str]] = field(default_factory=dict)
+    survey: _Survey = field(default_factory=_Survey)
+    tally: Tally = field(default_factory=Tally)
+    chooser: Chooser = field(init=False)
+    reader: PackReader = field(init=False)
+    live: LiveStates = field(init=False)
+    volumes: Volumes = field(init=False)
 
-    def plan(self, restore: str) -> RestorePlan:
-        discovery = self.context.cluster.discover()
-        self.kinds = {kind.group_kind: kind for kind in discovery.kinds}
-        trees = list(self._trees())
-        self._learn_coming_kinds(trees)
-        items = [item for source, entries in trees for item in self._items(source, entries)]
-        items.sort(key=lambda item: (item.wave, item.place))
+    def plan(self) -> RestorePlan:
+        self.kinds = {kind.group_kind: kind for kind in self.context.cluster.discover().kinds}
+        self.chooser = Chooser(self.request.choice, self.request.kinds)
+        self.reader = self.contents.reader()
+        self._look_through()
+        _check(self.request, tuple(sorted(self.survey.namespaces)))
+        self._map()
+        self._learn_coming_kinds()
+        targets = self._targets()
+        self.live = LiveStates(self.context.cluster, self.kinds[NAMESPACE], targets.values())
+        self.volumes = Volumes(self.context, self.manifest, self.request)
+        writer = PartWriter(self.context.vault, self.request.instance, self.restore)
+        for item in self._items():
+            writer.add(item)
+        if self.request.prune:
+            for item in self._removals(targets):
+                writer.add(item)
         plan = RestorePlan(
-            restore=restore,
+            restore=self.restore,
             created=rfc3339(self.context.clock()),
             request=self.request,
-            items=tuple(items),
-            volumes=self._volumes(items),
-            warnings=tuple(self.warnings),
+            parts=writer.close(),
+            volumes=tuple(self.volumes.planned),
+            warnings=self._all_warnings(),
+            hooks=self.hooks,
         )
         return msgspec.structs.replace(plan, digest=digest(plan))
 
-    def _trees(self) -> Iterator[tuple[str, list[Entry]]]:
-        for namespace, entries in self.entries.items():
-            if namespace == CLUSTER_SCOPE:
-                yield namespace, [e for e in self._selected(entries) if self._in_scope(e)]
-            elif self._is_wanted(namespace):
-                yield namespace, self._selected(entries)
+    def _map(self) -> None:
+        wanted = sorted(filter(self._is_wanted, self.survey.namespaces))
+        asked = self.request
+        mapping = mapped(wanted, asked.mapping, asked.prefix, asked.suffix)
+        self.request = msgspec.structs.replace(asked, mapping=mapping)
 
-    def _is_wanted(self, namespace: str) -> bool:
-        return namespace in (self.request.namespaces or self.entries)
+    def _targets(self) -> dict[str, str]:
+        """Source namespaces and where they go."""
+        wanted = sorted(filter(self._is_wanted, self.survey.namespaces))
+        return {name: self.request.mapping.get(name, name) for name in wanted}
 
-    def _selected(self, entries: list[Entry]) -> list[Entry]:
-        if not self.request.kinds:
-            return entries
-        return [
-            entry
+    def _all_warnings(self) -> tuple[str, ...]:
+        """A test restore's own namespaces are nobody's business but its own."""
+        found = (*self.warnings, *self.volumes.warnings, *self.live.warnings)
+        if self.request.scratch:
+            return found
+        return (*found, *look(self.context.cluster, self.tally))
+
+    def _look_through(self) -> None:
+        for _, entry in self.contents.rows():
+            self.survey.kinds.add((entry.group_kind, entry.kind))
+            known = hash((entry.namespace, entry.kind, entry.name))
+            if self.request.prune:
+                self.survey.everything.add(known)
+            if self._is_selected(entry):
+                self.survey.owners.add(known)
+            if entry.namespace != CLUSTER_SCOPE:
+                self.survey.namespaces.add(entry.namespace)
+
+    def _learn_coming_kinds(self) -> None:
+        """Kinds whose definition is in this very plan are not discovered yet."""
+        for entry in self._entries(_DEFINITION):
+            content = self.reader.read(entry.record, entry.place)
+            spec = msgspec.json.decode(content, type=_Definition).spec
+            name = f"{spec.names.kind}.{spec.group}"
+            namespaced = spec.scope == "Namespaced"
+            coming = Kind(spec.group, "", spec.names.plural, spec.names.kind, namespaced)
+            self.kinds.setdefault(name, coming)
+
+    def _items(self) -> Iterator[PlanItem]:
+        """Wave by wave, kind by kind; neighbours in the vault follow each other."""
+        for name in sorted((k for k, _ in self.survey.kinds), key=lambda k: (wave_of(k), k)):
+            entries = self._entries(name)
+            kind = self.kinds.get(name)
+            if kind is None:
+                self._warn_unserved(name, entries)
+                continue
+            while chunk := list(islice(entries, PART_ITEMS)):
+                chunk.sort(key=attrgetter("place"))
+                yield from self._settled(chunk, kind)
+
+    @property
+    def hooks(self) -> dict[str, Any]:
+        """The policy's, as the plan keeps them."""
+        return self.context.instance.policy.restore_hooks.model_dump(mode="json", by_alias=True)
+
+    def _settled(self, chunk: list[Entry], kind: Kind) -> Iterator[PlanItem]:
+        """The items of some entries, tried against the cluster and counted."""
+        specs: deque[Any] = deque()
+
+        def planned() -> Iterator[tuple[PlanItem, bool]]:
+            for entry in chunk:
+                item, spec = self._plan_item(entry, kind)
+                specs.append(spec)
+                yield item, bool(item.live_version)
+
+        aimed = aim(self.restore, self.request, self.hooks)
+        tries = Tries(
+            self.context.cluster,
+            self.request,
+            lambda item: cleaned_body(self.reader, item, aimed).body,
+        )
+        for entry, tried in zip(chunk, tries.settle(planned()), strict=True):
+            item = self.volumes.settle(tried, entry.name)
+            if item.kind.version != entry.version and item.action in TO_APPLY:
+                self.tally.add_version(item.kind, entry.version)
+            self.tally.add(item, specs.popleft())
+            yield item
+
+    def _removals(self, targets: dict[str, str]) -> Iterator[PlanItem]:
+        there = {s: n for s, n in targets.items() if n in self.live.namespaces}
+        removals = Removals(self.context, self.request, self.manifest, self.survey.has)
+        for item in removals.items(self.kinds.values(), there):
+            self.tally.add(item, None)
+            yield item
+        self.warnings += removals.warnings
+
+    def _warn_unserved(self, name: str, entries: Iterator[Entry]) -> None:
+        self.warnings += [
+            f"{name} {entry.namespace}/{entry.name}: the target serves no such kind"
             for entry in entries
-            if entry.kind == _NAMESPACE
-            or any(self._is_named(text, entry) for text in self.request.kinds)
         ]
 
-    def _is_named(self, text: str, entry: Entry) -> bool:
+    def _entries(self, group_kind: str) -> Iterator[Entry]:
+        """The wanted entries of one kind, in ascending order of key."""
+        for entry in self.contents.select(Wanted(kinds=(group_kind,))):
+            if entry.group_kind == group_kind and self._is_selected(entry):
+                yield entry
+
+    def _is_selected(self, entry: Entry) -> bool:
+        if entry.namespace != CLUSTER_SCOPE:
+            wanted = self._is_wanted(entry.namespace)
+        elif entry.group_kind == NAMESPACE:
+            return self._is_wanted(entry.name)
+        else:
+            wanted = self.request.cluster_scoped
+        return wanted and self._is_chosen(entry)
+
+    def _is_chosen(self, entry: Entry) -> bool:
         kind = self.kinds.get(entry.group_kind)
         known = kind or Kind(entry.group, entry.version, entry.kind.lower() + "s", entry.kind, True)
-        return kind_named(text, known)
+        if not self.chooser.takes(known, entry.name):
+            return False
+        if not self.chooser.needs_labels:
+            return True
+        seen = _seen.decode(self.reader.read(entry.record, entry.place))
+        return self.chooser.takes_labels(known, seen.metadata.labels)
 
-    def _in_scope(self, entry: Entry) -> bool:
-        """Of the cluster scope a restore takes the wanted namespaces' own objects, and the rest
-        only when it restores cluster-scoped objects at all."""
-        if entry.group_kind == _NAMESPACE:
-            return self._is_wanted(entry.name)
-        return self.request.cluster_scoped
+    def _is_wanted(self, namespace: str) -> bool:
+        return not self.request.namespaces or namespace in self.request.namespaces
 
-    def _learn_coming_kinds(self, trees: Iterable[tuple[str, list[Entry]]]) -> None:
-        """Kinds whose definition is in this very plan are not discovered yet."""
-        for _, entries in trees:
-            for entry in entries:
-                if entry.kind != "CustomResourceDefinition":
-                    continue
-                content = self.reader.read(entry.record, entry.place)
-                spec = msgspec.json.decode(content, type=_Definition).spec
-                name = f"{spec.names.kind}.{spec.group}"
-                namespaced = spec.scope == "Namespaced"
-                coming = Kind(spec.group, "", spec.names.plural, spec.names.kind, namespaced)
-                self.kinds.setdefault(name, coming)
-
-    def _items(self, source: str, entries: list[Entry]) -> Iterator[PlanItem]:
-        owners = {(entry.kind, entry.name) for entry in entries}
-        for entry in sorted(entries, key=lambda e: e.place):
-            kind = self.kinds.get(entry.group_kind)
-            if kind is None:
-                self.warnings.append(
-                    f"{entry.group_kind} {source}/{entry.name}: the target serves no such kind"
-                )
-                continue
-            seen = msgspec.json.decode(self.reader.read(entry.record, entry.place), type=Seen)
-            reason = why_left(kind, seen, owners, scratch=self.request.scratch)
-            yield self._item(source, entry, kind, reason)
-
-    def _item(self, source: str, entry: Entry, kind: Kind, reason: str) -> PlanItem:
+    def _plan_item(self, entry: Entry, kind: Kind) -> tuple[PlanItem, Any]:
+        """The item before it is tried, and the object's spec."""
+        source = entry.namespace
         namespace = self.request.mapping.get(source, source)
         name = entry.name
-        if entry.group_kind == _NAMESPACE:
+        if entry.group_kind == NAMESPACE:
             name = self.request.mapping.get(name, name)
-        action: Action = "leave" if reason else "create"
-        if not reason and name in self._existing(kind, namespace):
-            action, reason = self._on_conflict(entry, source)
-        return PlanItem(
+        if entry.group_kind == CLAIM:
+            name = named(self.request.volumes_as, name)
+        seen = _seen.decode(self.reader.read(entry.record, entry.place))
+        reason = why_left(
+            kind,
+            seen,
+            lambda owner: self.survey.holds(source, owner.kind, owner.name),
+            scratch=self.request.scratch,
+        )
+        item = PlanItem(
             wave=wave_of(entry.group_kind),
             kind=_at_version(kind, entry.version),
             source_namespace=source,
@@ -191,87 +300,11 @@ class _Planner:
             name=name,
             record=entry.record,
             place=entry.place,
-            action=action,
+            action="leave" if reason else "create",
             reason=reason,
+            live_version="" if reason else self.live.state(kind, namespace, name),
         )
-
-    def _on_conflict(self, entry: Entry, source: str) -> tuple[Action, str]:
-        if source == CLUSTER_SCOPE:
-            return "skip", "exists; cluster-scoped objects are never changed"
-        if entry.group_kind == _CLAIM:
-            return "skip", "exists; the data of a live claim is left alone"
-        if entry.group_kind == "ServiceAccount" or self.request.mode == "merge":
-            return "merge", "exists"
-        return "skip", "exists"
-
-    def _existing(self, kind: Kind, namespace: str) -> frozenset[str]:
-        """Names of this kind that the target holds; empty where the namespace is not there."""
-        key = (kind.resource, namespace if kind.namespaced else "")
-        if key not in self.live:
-            self.live[key] = self._list_names(kind, namespace)
-        return self.live[key]
-
-    def _list_names(self, kind: Kind, namespace: str) -> frozenset[str]:
-        if not kind.version:
-            return frozenset()
-        namespaces = self.kinds[_NAMESPACE]
-        where = namespace if kind.namespaced else None
-        if where and where not in self._existing(namespaces, ""):
-            return frozenset()
-        decode = msgspec.json.Decoder(_Named).decode
-        try:
-            pages = self.context.cluster.list_pages(kind, namespace=where)
-            return frozenset(decode(raw).metadata.name for page in pages for raw in page.items)
-        except LifeboatError as error:
-            if error.retryable:
-                raise
-            self.warnings.append(f"{kind.resource} could not be listed: {error.message}")
-            return frozenset()
-
-    def _volumes(self, items: Iterable[PlanItem]) -> tuple[PlanVolume, ...]:
-        snapshots = choose_sources(self.context, self.manifest, self.request)
-        planned = []
-        for item in items:
-            if item.kind.group_kind != _CLAIM or item.action != "create":
-                continue
-            snapshot = snapshots.get((item.source_namespace, item.name))
-            if snapshot and self.request.volumes:
-                planned.append(PlanVolume(snapshot, item.namespace, item.name, item))
-            else:
-                why = (
-                    "volumes were not asked for" if snapshot else "the point has no snapshot of it"
-                )
-                self.warnings.append(f"claim {item.namespace}/{item.name} is made empty: {why}")
-        return tuple(planned)
-
-
-def choose_sources(
-    context: Context, manifest: Manifest, request: RestoreRequest
-) -> dict[tuple[str, str], StoredSnapshot]:
-    """What each claim of the point is made from, by namespace and name: its snapshot, or its files
-    in the vault where that was asked for or nothing in the target stands for the snapshot."""
-    sources = {(s.volume.namespace, s.volume.claim): s for s in manifest.volumes}
-    if not manifest.file_copies or not request.volumes:
-        return sources
-    marked = {(one.driver, one.handle) for one in context.disks.list_marked(manifest.instance)}
-    for copy in manifest.file_copies:
-        place = (copy.volume.namespace, copy.volume.claim)
-        snapshot = sources.get(place)
-        there = snapshot is not None and (snapshot.driver, snapshot.handle) in marked
-        if request.from_vault or not there:
-            sources[place] = StoredSnapshot(
-                kind="files",
-                volume=copy.volume,
-                name="",
-                handle=copy.id,
-                driver=copy.volume.driver,
-                size=copy.size,
-                created=copy.cut,
-                point=manifest.point,
-                instance=manifest.instance,
-                content_digest=copy.content_digest,
-            )
-    return sources
+        return item, seen.spec
 
 
 def digest(plan: RestorePlan) -> str:
@@ -281,7 +314,7 @@ def digest(plan: RestorePlan) -> str:
 
 
 def _at_version(kind: Kind, captured: str) -> Kind:
-    """The captured version when the target serves it, or is going to; else the one it prefers."""
-    if not kind.version or captured in kind.versions:
+    """The captured version when the target serves it, or is going to; else the nearest one."""
+    if not kind.version:
         return replace(kind, version=captured)
-    return kind
+    return replace(kind, version=nearest(captured, kind.versions or (kind.version,)))

@@ -1,4 +1,4 @@
-"""The phases of a restore, in order: prepare, volumes, resources, ready, report.
+"""The phases of a restore, in order: prepare, volumes, resources, hooks, ready, report.
 
 Airflow runs each as a task; `restore` runs them in one process. Every phase goes on where an
 earlier attempt of the same restore stopped.
@@ -8,22 +8,27 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
+from typing import TypeVar
 
 from lifeboat.clock import monotonic, parse_rfc3339, poll_until, rfc3339
 from lifeboat.errors import NotReady, RestoreIncomplete
 from lifeboat.point import layout
 from lifeboat.point.facts import Phase
-from lifeboat.restore import order
-from lifeboat.restore.apply import apply_wave
+from lifeboat.restore import hooks, order
+from lifeboat.restore.account import Account
+from lifeboat.restore.apply import apply_wave, results_of
+from lifeboat.restore.gate import ensure_may_run
 from lifeboat.restore.model import (
-    Outcome,
+    HooksResult,
     RestorePlan,
     RestoreReport,
     RestoreRequest,
     VolumesResult,
-    WaveResult,
+    Waited,
 )
+from lifeboat.restore.parts import items_of
 from lifeboat.restore.plan import plan_restore
+from lifeboat.restore.swap import resume, still
 from lifeboat.restore.volumes import (
     finish_volumes,
     patience,
@@ -34,12 +39,14 @@ from lifeboat.restore.volumes import (
 from lifeboat.restore.wait import not_active, not_established, not_ready
 from lifeboat.steps.context import Context
 
+_T = TypeVar("_T")
 Say = Callable[[str], None]
 """Told what happens, a line at a time, for people."""
 
 FIRST_WAVES = (order.DEFINITIONS, order.NAMESPACES, order.CLUSTER)
 LATER_WAVES = (
     order.VOLUMES, order.CONFIG, order.NETWORK, order.WORKLOADS, order.OTHERS, order.GATES,
+    order.REMOVALS,
 )  # fmt: skip
 VOLUME_SECONDS = 600.0
 READY_SECONDS = 600.0
@@ -58,9 +65,16 @@ def restore(context: Context, request: RestoreRequest, run: str, say: Say) -> Re
     say(summary(plan))
     if request.dry_run:
         return report(context, plan, started)
+    return apply_plan(context, plan, say, started)
+
+
+def apply_plan(context: Context, plan: RestorePlan, say: Say, started: str) -> RestoreReport:
+    """Exactly this plan, which `ensure_may_run` lets through. Raises RestoreIncomplete when
+    something failed."""
     prepare(context, plan, say)
     bring_volumes(context, plan, say)
     resources(context, plan, say)
+    after(context, plan, say)
     ready(context, plan, say)
     done = report(context, plan, started)
     ensure_restored(done)
@@ -69,23 +83,27 @@ def restore(context: Context, request: RestoreRequest, run: str, say: Say) -> Re
 
 def summary(plan: RestorePlan) -> str:
     """`create 31, merge 1, skip 0, leave 12 objects; 2 volumes`."""
-    counts = ", ".join(f"{action} {number}" for action, number in plan.counts().items())
+    usual = ("create", "merge", "skip", "leave")
+    counts = ", ".join(f"{a} {n}" for a, n in plan.counts().items() if n or a in usual)
     return f"plan {plan.restore}: {counts} objects; {len(plan.volumes)} volumes"
 
 
 def prepare(context: Context, plan: RestorePlan, say: Say) -> None:
-    """Definitions, namespaces and cluster-wide settings, each waited for."""
+    """Definitions, namespaces and cluster-wide settings, each waited for; nothing at all when the
+    plan may not run (gate.py)."""
+    ensure_may_run(context, plan)
     for wave in FIRST_WAVES:
         _wave(context, plan, wave, say)
         if wave == order.DEFINITIONS:
-            _settle(lambda: not_established(context.cluster, plan))
+            _settle(lambda: not_established(context, plan))
         if wave == order.NAMESPACES:
-            _settle(lambda: not_active(context.cluster, plan))
+            _settle(lambda: not_active(context, plan))
 
 
 def bring_volumes(context: Context, plan: RestorePlan, say: Say) -> VolumesResult:
     """Claims from snapshots, waited for until bound."""
     began = monotonic()
+    make_room(context, plan, say)
     tickets, failed = start_volumes(context, plan)
     seconds = patience(context, plan, VOLUME_SECONDS)
     poll_until(lambda: unbound(context, tickets), seconds=seconds)
@@ -100,6 +118,19 @@ def resources(context: Context, plan: RestorePlan, say: Say) -> None:
     """Everything else, wave by wave."""
     for wave in LATER_WAVES:
         _wave(context, plan, wave, say)
+    resume(context, plan, say)
+
+
+def make_room(context: Context, plan: RestorePlan, say: Say) -> None:
+    """Stop what stands in the way, and remove claims that are swapped."""
+    still(context, plan, items_of(context.vault, plan, ("merge", "replace", "skip")), say)
+
+
+def after(context: Context, plan: RestorePlan, say: Say) -> HooksResult:
+    """The hooks, once what they talk to is there or the policy's wait is over."""
+    limit = hooks.hooks_of(plan).wait.total_seconds()
+    poll_until(lambda: hooks.awaited(context, plan), seconds=limit)
+    return hooks.run_hooks(context, plan, say)
 
 
 def ready(
@@ -107,7 +138,7 @@ def ready(
 ) -> Sequence[str]:
     """Wait until every restored workload is ready; returns what is not when the time is up."""
     began = monotonic()
-    waiting = poll_until(lambda: not_ready(context.cluster, plan), seconds=seconds)
+    waiting = poll_until(lambda: not_ready(context, plan), seconds=seconds)
     say(f"workloads: {'all ready' if not waiting else f'{len(waiting)} not ready'}")
     record_ready(context, plan, waiting, monotonic() - began)
     return waiting
@@ -116,48 +147,58 @@ def ready(
 def record_ready(
     context: Context, plan: RestorePlan, waiting: Iterable[str], seconds: float
 ) -> None:
-    """Store the outcome of waiting as a last wave, for the report."""
-    outcomes = tuple(Outcome(title, "failed", "not ready in time") for title in waiting)
+    """Store the outcome of waiting, for the report."""
     key = layout.restore_part(plan.request.instance, plan.restore, "ready")
-    context.vault.settle_document(key, WaveResult(-1, outcomes, (), seconds), WaveResult)
+    context.vault.settle_document(key, Waited(tuple(waiting), seconds), Waited)
 
 
 def report(context: Context, plan: RestorePlan, started: str) -> RestoreReport:
     """The whole account, stored beside the plan; removes the helpers of bound volumes."""
-    waves = [_stored_wave(context, plan, str(f"wave-{wave}")) for wave in range(order.GATES + 1)]
-    last = _stored_wave(context, plan, "ready")
-    volumes = _stored_volumes(context, plan)
+    instance = plan.request.instance
+    account = Account()
+    for result in results_of(context, plan):
+        account.add(result)
+    last = _stored(context, plan, "ready", Waited)
+    volumes = _stored(context, plan, "volumes", VolumesResult)
     if volumes is not None:
         release_volumes(context, volumes)
-    ended = context.clock()
-    outcomes = [outcome for wave in (*waves, last) if wave for outcome in wave.outcomes]
-    failed = [f"{o.title}: {o.detail}" for o in outcomes if o.result == "failed"]
-    volume_outcomes = volumes.volumes if volumes else ()
-    failed += [f"volume {v.title}: {v.error}" for v in volume_outcomes if v.error]
-    results = [outcome.result for outcome in outcomes]
-    account = RestoreReport(
+    for title in last.not_ready if last else ():
+        account.fail(f"{title}: not ready in time")
+    brought = volumes.volumes if volumes else ()
+    for volume in brought:
+        if volume.error:
+            account.fail(f"volume {volume.title}: {volume.error}")
+    hooked = hooks.stored_hooks(context, plan)
+    for hook in hooked.failed if hooked else ():
+        account.fail(hook)
+    counts, ended = account.counts, context.clock()
+    told = RestoreReport(
         restore=plan.restore,
-        instance=plan.request.instance,
+        instance=instance,
         point=plan.request.point,
         started=started,
         ended=rfc3339(ended),
-        ok=not failed,
-        created=results.count("created") + sum(bool(v.handle) for v in volume_outcomes),
-        merged=results.count("merged"),
-        unchanged=results.count("unchanged"),
-        skipped=tuple(f"{o.title}: {o.detail}" for o in outcomes if o.result == "skipped"),
+        ok=not account.failed,
+        created=counts["created"] + sum(bool(v.handle) for v in brought),
+        merged=counts["merged"],
+        unchanged=counts["unchanged"],
+        skipped=account.skipped.lines(),
         left=plan.counts()["leave"],
-        failed=tuple(failed),
-        changes=tuple(change for wave in waves if wave for change in wave.changes),
-        volumes=volume_outcomes,
-        warnings=plan.warnings,
-        phases=_phases(waves, volumes, last, (ended - parse_rfc3339(started)).total_seconds()),
+        failed=tuple(account.failed),
+        changes=account.changes.lines(),
+        volumes=brought,
+        warnings=(*plan.warnings, *(hooked.warnings if hooked else ())),
+        hooks=hooked.hooks if hooked else (),
+        phases=_phases(
+            account.seconds, volumes, hooked, last, (ended - parse_rfc3339(started)).total_seconds()
+        ),
         dry_run=plan.request.dry_run,
+        results=dict(sorted(counts.items())),
     )
     if plan.request.dry_run:
-        return account
-    key = layout.restore_part(plan.request.instance, plan.restore, "report")
-    return context.vault.settle_document(key, account, RestoreReport)
+        return told
+    key = layout.restore_part(instance, plan.restore, "report")
+    return context.vault.settle_document(key, told, RestoreReport)
 
 
 def stored_report(context: Context, instance: str, restore: str) -> RestoreReport:
@@ -184,31 +225,31 @@ def _settle(look: Callable[[], Sequence[str]]) -> None:
 
 
 def _wave(context: Context, plan: RestorePlan, wave: int, say: Say) -> None:
-    result = apply_wave(context, plan, wave)
-    if result.outcomes:
-        made = sum(outcome.result != "failed" for outcome in result.outcomes)
-        say(f"{order.TITLES[wave]}: {made} of {len(result.outcomes)}")
+    of = sum(sum(part.actions.values()) for part in plan.parts if part.wave == wave)
+    title = order.TITLES[wave]
+    counts = apply_wave(context, plan, wave, lambda done: say(f"{title}: {done} of {of} so far"))
+    if counts:
+        made = counts.total() - counts["failed"]
+        say(f"{title}: {made} of {counts.total()}")
 
 
-def _stored_wave(context: Context, plan: RestorePlan, part: str) -> WaveResult | None:
+def _stored(context: Context, plan: RestorePlan, part: str, shape: type[_T]) -> _T | None:
     key = layout.restore_part(plan.request.instance, plan.restore, part)
-    return context.vault.find_document(key, WaveResult)
-
-
-def _stored_volumes(context: Context, plan: RestorePlan) -> VolumesResult | None:
-    key = layout.restore_part(plan.request.instance, plan.restore, "volumes")
-    return context.vault.find_document(key, VolumesResult)
+    return context.vault.find_document(key, shape)
 
 
 def _phases(
-    waves: Iterable[WaveResult | None],
+    resources: float,
     volumes: VolumesResult | None,
-    last: WaveResult | None,
+    hooked: HooksResult | None,
+    last: Waited | None,
     total: float,
 ) -> tuple[Phase, ...]:
-    phases = [Phase("resources", sum(wave.seconds for wave in waves if wave))]
+    phases = [Phase("resources", resources)]
     if volumes:
         phases.append(Phase("volumes", volumes.seconds))
+    if hooked and hooked.hooks:
+        phases.append(Phase("hooks", hooked.seconds))
     if last:
         phases.append(Phase("ready", last.seconds))
     phases.append(Phase("total", total))

@@ -9,8 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from lifeboat.policy.restore_hooks import RestoreHooks
 from lifeboat.ports import marks
 from lifeboat.ports.cluster import Json
+from lifeboat.restore.harmless import make_harmless
+from lifeboat.restore.renaming import named
+from lifeboat.restore.transforms.transforms import Transforms
 
 # Set by the API server, meaningless or refused on create (API conventions, "Metadata").
 _SERVER_SET = (
@@ -31,17 +35,25 @@ _JOB_LABELS = (
     "job-name",
     "batch.kubernetes.io/job-name",
 )
+_NO_HOOKS = RestoreHooks(annotations=False)
 _TOKEN_VOLUME = "kube-api-access-"  # noqa: S105 - a volume's name, not a token
 
 
 @dataclass(frozen=True)
 class Target:
-    """Where and how an object is put: `mapping` renames namespaces, `scratch` makes it harmless."""
+    """Where and how an object is put: `mapping` renames namespaces, `scratch` makes it harmless,
+    `claims_as` is a template for new names of claims, `hooks` add containers, and `transforms` are
+    what the user wants changed."""
 
     restore: str
     point: str
     mapping: Mapping[str, str]
     scratch: bool = False
+    scale: int | None = None
+    node_selector: Mapping[str, str] = field(default_factory=dict)
+    hooks: RestoreHooks = _NO_HOOKS
+    transforms: Transforms = field(default_factory=Transforms)
+    claims_as: str = ""
 
     def namespace(self, source: str) -> str:
         return self.mapping.get(source, source)
@@ -72,6 +84,8 @@ def clean(body: Json, target: Target) -> Cleaned:
     rule = _RULES.get(body["kind"])
     if rule is not None:
         rule(cleaned, target)
+    if target.scratch:
+        cleaned.changes += make_harmless(body, target.scale, target.node_selector)
     return cleaned
 
 
@@ -112,8 +126,9 @@ def _chosen_node_ports(body: Json) -> set[int]:
     return {port for port in ports if port and f'"nodePort":{port}' in applied.replace(" ", "")}
 
 
-def _claim(cleaned: Cleaned, _: Target) -> None:
+def _claim(cleaned: Cleaned, target: Target) -> None:
     spec, metadata = cleaned.body["spec"], cleaned.body["metadata"]
+    metadata["name"] = named(target.claims_as, metadata["name"])
     spec.pop("volumeName", None)
     spec.pop("dataSource", None)
     spec.pop("dataSourceRef", None)

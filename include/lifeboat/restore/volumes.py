@@ -18,8 +18,8 @@ def start_volumes(
     tickets, failed = [], []
     reader, target = reader_of(context, plan), target_of(plan)
     for volume in plan.volumes:
-        body = cleaned_body(reader, volume.item, target).body
         try:
+            body = cleaned_body(reader, volume.item, target).body
             tickets.append(
                 context.disks.start_restore(
                     volume.snapshot,
@@ -82,6 +82,19 @@ def release_volumes(context: Context, result: VolumesResult) -> None:
     for ticket in result.tickets:
         if context.disks.poll_restore(ticket).bound:
             context.disks.finish_restore(ticket)
+
+
+def planned_tickets(context: Context, plan: RestorePlan) -> tuple[RestoreTicket, ...]:
+    """The tickets of every planned volume, started or not."""
+    return tuple(
+        context.disks.restore_ticket(
+            volume.snapshot,
+            namespace=volume.namespace,
+            claim=volume.claim,
+            restore_id=plan.restore,
+        )
+        for volume in plan.volumes
+    )
 
 
 def abandon_volumes(context: Context, tickets: tuple[RestoreTicket, ...]) -> None:

@@ -5,43 +5,73 @@ Each function is one look and names what is not there yet, with the reason; none
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+
+import msgspec
 
 from lifeboat.errors import NotFound
-from lifeboat.ports.cluster import Cluster, Json
-from lifeboat.restore.model import RestorePlan
+from lifeboat.ports.cluster import Cluster, Json, Kind
+from lifeboat.restore.model import RESTORED, PlanItem, RestorePlan
+from lifeboat.restore.parts import items_of
+from lifeboat.steps.context import Context
 
 _Rule = Callable[[Json], str]
+# Up to so many objects of a kind are asked for one by one; more are listed.
+_FEW = 20
 
 
-def not_established(target: Cluster, plan: RestorePlan) -> list[str]:
+def not_established(context: Context, plan: RestorePlan) -> list[str]:
     """Definitions of this plan that the API server does not serve yet."""
-    return _look(target, plan, {"CustomResourceDefinition": _definition})
+    return _look(context, plan, {"CustomResourceDefinition": _definition})
 
 
-def not_active(target: Cluster, plan: RestorePlan) -> list[str]:
+def not_active(context: Context, plan: RestorePlan) -> list[str]:
     """Namespaces of this plan that are not Active (one of the same name may be ending)."""
-    return _look(target, plan, {"Namespace": _namespace})
+    return _look(context, plan, {"Namespace": _namespace})
 
 
-def not_ready(target: Cluster, plan: RestorePlan) -> list[str]:
+def not_ready(context: Context, plan: RestorePlan) -> list[str]:
     """Workloads and claims of this plan that are not ready or bound."""
-    return _look(target, plan, _READY)
+    return _look(context, plan, _READY)
 
 
-def _look(target: Cluster, plan: RestorePlan, rules: Mapping[str, _Rule]) -> list[str]:
+def _look(context: Context, plan: RestorePlan, rules: Mapping[str, _Rule]) -> list[str]:
+    by_kind: dict[Kind, list[PlanItem]] = {}
+    for item in items_of(context.vault, plan, RESTORED):
+        if item.kind.kind in rules:
+            by_kind.setdefault(item.kind, []).append(item)
     waiting = []
-    for item in plan.items:
-        rule = rules.get(item.kind.kind)
-        if rule is None or item.action not in ("create", "merge"):
-            continue
-        try:
-            reason = rule(target.get(item.kind, item.namespace or None, item.name))
-        except NotFound:
-            reason = "is not there"
-        if reason:
-            waiting.append(f"{item.title} {reason}")
+    for kind, items in by_kind.items():
+        rule = rules[kind.kind]
+        for item, live in _live(context.cluster, kind, items):
+            reason = "is not there" if live is None else rule(live)
+            if reason:
+                waiting.append(f"{item.title} {reason}")
     return waiting
+
+
+def _live(
+    cluster: Cluster, kind: Kind, items: list[PlanItem]
+) -> Iterator[tuple[PlanItem, Json | None]]:
+    """Each item with what the target holds of it."""
+    if len(items) <= _FEW:
+        for item in items:
+            try:
+                yield item, cluster.get(kind, item.namespace or None, item.name)
+            except NotFound:
+                yield item, None
+        return
+    by_space: dict[str, dict[str, PlanItem]] = {}
+    for item in items:
+        by_space.setdefault(item.namespace, {})[item.name] = item
+    for space, left in by_space.items():
+        for page in cluster.list_pages(kind, namespace=space or None):
+            for raw in page.items:
+                live: Json = msgspec.json.decode(raw)
+                item_of_it = left.pop(live["metadata"]["name"], None)
+                if item_of_it is not None:
+                    yield item_of_it, live
+        yield from ((item, None) for item in left.values())
 
 
 def _definition(live: Json) -> str:

@@ -15,6 +15,7 @@ from lifeboat.point.contents import TreeRef
 from lifeboat.point.manifest import LeftOut, Manifest, commit, open_contents, read_manifest
 from lifeboat.point.successor import next_tree
 from lifeboat.steps.context import Context
+from lifeboat.steps.figures import note_figures, untaken
 from lifeboat.steps.gather import gather
 from lifeboat.steps.hook_facts import freeze_facts
 from lifeboat.steps.locks import lock_blobs, lock_manifest
@@ -36,6 +37,7 @@ def commit_point(context: Context, scope: Scope) -> Manifest:
     existing = context.vault.find_document(layout.manifest(scope.instance, scope.point), Manifest)
     if existing is not None:
         lock_manifest(context, existing)
+        note_figures(context, scope)
         return existing
     if context.vault.store.stat(layout.tombstone(scope.instance, scope.point)) is not None:
         raise UsageError(f"point {scope.point} was removed on purpose; trigger a new run")
@@ -67,7 +69,7 @@ def commit_point(context: Context, scope: Scope) -> Manifest:
         volumes=volumes.snapshots,
         file_copies=tuple(one.copy for one in moved if one.copy) or msgspec.UNSET,
         left_out=left_out,
-        warnings=(*scope.warnings, *stilled.warnings, *disturbed),
+        warnings=(*scope.warnings, *stilled.warnings, *disturbed, *untaken(context, scope)),
         freeze=stilled.freeze,
         quiet=quiet,
         capture=_capture(parts, volumes),
@@ -81,6 +83,7 @@ def commit_point(context: Context, scope: Scope) -> Manifest:
     )
     made = commit(context.vault, lock_blobs(context, manifest, previous))
     lock_manifest(context, made)
+    note_figures(context, scope)
     return made
 
 

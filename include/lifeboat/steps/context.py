@@ -29,6 +29,11 @@ class Custody(Protocol):
     def vault(self) -> Vault: ...
 
     @property
+    def cluster(self) -> Cluster | None:
+        """None in a copy: no cluster is asked for there."""
+        ...
+
+    @property
     def disks(self) -> Disks | None:
         """None in a copy: the snapshots that its points name belong to the first vault."""
         ...
@@ -55,6 +60,7 @@ class AtCopy:
     instance: Instance
     vault: Vault
     clock: Clock
+    cluster: None = None
     disks: None = None
     movers: None = None
     repository: None = None

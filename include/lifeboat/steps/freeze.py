@@ -16,6 +16,7 @@ from lifeboat.clock import parse_rfc3339, pause, poll_until, rfc3339
 from lifeboat.errors import HookFailed, LifeboatError, NotReady
 from lifeboat.ports.disks import SnapshotTicket
 from lifeboat.steps.context import Context
+from lifeboat.steps.figures import capture_figures
 from lifeboat.steps.hook_plan import plan_freeze
 from lifeboat.steps.hook_pods import Alive
 from lifeboat.steps.hook_record import (
@@ -42,13 +43,20 @@ _BETWEEN_TRIES = 0.2
 
 
 def freeze(context: Context, scope: Scope) -> list[str]:
-    """Run the hooks one after the other; returns what was stilled.
+    """Run the hooks one after the other, then take what test restores are held against; returns
+    what was stilled.
 
     The caller thaws, also when this raises: HookFailed, NotReady, and what the ports raise. A
     pod's own hook that fails ends nothing: the point names it.
     """
     _thaw_point(context, scope.point)
     _thaw_what_others_left(context)
+    stilled = _still(context, scope)
+    capture_figures(context, scope)
+    return stilled
+
+
+def _still(context: Context, scope: Scope) -> list[str]:
     plan = plan_freeze(context.instance.policy, context.cluster, scope.namespaces)
     if not plan.actions:
         return []

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+from collections.abc import Callable
 from math import ceil
 
 from lifeboat.clock import monotonic, pause, poll_until
@@ -25,11 +26,22 @@ _KEPT_SECONDS = 3600
 """How long a finished Job stays when the run that made it died."""
 
 
-def run_job(cluster: Cluster, hook: Job, run: JobRun, asked_by: str, seconds: float) -> str:
+def _deaf(_name: str) -> None:
+    """Listens to nothing."""
+
+
+def run_job(
+    cluster: Cluster,
+    hook: Job,
+    run: JobRun,
+    asked_by: str,
+    seconds: float,
+    listen: Callable[[str], None] = _deaf,
+) -> str:
     """Make the Job, wait for its end and remove it; returns what is wrong, empty when it succeeded.
 
-    `asked_by` tells this run of the image from every other one. Raises what the cluster raises when
-    the Job cannot be made.
+    `asked_by` tells this run of the image from every other one; `listen` is told the Job's name
+    before it is removed. Raises what the cluster raises when the Job cannot be made.
     """
     name = _name(asked_by)
     body = _body(hook, run, name, asked_by, seconds)
@@ -37,6 +49,7 @@ def run_job(cluster: Cluster, hook: Job, run: JobRun, asked_by: str, seconds: fl
         cluster.create(JOB, hook.namespace, body)
     try:
         trouble = _wait(cluster, hook.namespace, name, seconds)
+        listen(name)
         remove_job(cluster, hook, asked_by)
     except LifeboatError as error:  # raised, it would mean that the image never ran
         return error.message

@@ -27,6 +27,12 @@ _POD = Kind("", "v1", "pods", "Pod", True, verbs=("create", "list"), short_names
 _DEFAULT_CONTAINER = "kubectl.kubernetes.io/default-container"
 
 
+class _Owner(msgspec.Struct, frozen=True):
+    kind: str
+    name: str
+    controller: bool = False
+
+
 class _Meta(msgspec.Struct, frozen=True, rename="camel"):
     name: str
     namespace: str
@@ -34,6 +40,7 @@ class _Meta(msgspec.Struct, frozen=True, rename="camel"):
     labels: dict[str, str] = {}
     annotations: dict[str, str] = {}
     deletion_timestamp: str = ""
+    owner_references: list[_Owner] = []
 
 
 class _Container(msgspec.Struct, frozen=True):
@@ -44,11 +51,17 @@ class _Spec(msgspec.Struct, frozen=True):
     containers: list[_Container] = []
 
 
+class _Condition(msgspec.Struct, frozen=True):
+    type: str
+    status: str
+
+
 class _Status(msgspec.Struct, frozen=True):
     phase: str = ""
+    conditions: list[_Condition] = []
 
 
-class _Pod(msgspec.Struct, frozen=True):
+class HookPod(msgspec.Struct, frozen=True):
     """The fields of a Pod that hooks look at."""
 
     metadata: _Meta
@@ -59,6 +72,18 @@ class _Pod(msgspec.Struct, frozen=True):
     def runs(self) -> bool:
         return self.status.phase == "Running" and not self.metadata.deletion_timestamp
 
+    @property
+    def is_ready(self) -> bool:
+        return self.runs and any(
+            one.type == "Ready" and one.status == "True" for one in self.status.conditions
+        )
+
+    @property
+    def controller(self) -> tuple[str, str] | None:
+        """Kind and name of what made it; None for a pod that somebody made by hand."""
+        found = (owner for owner in self.metadata.owner_references if owner.controller)
+        return next(((owner.kind, owner.name) for owner in found), None)
+
     def target(self, container: str) -> Target:
         meta = self.metadata
         first = self.spec.containers[0].name if self.spec.containers else ""
@@ -67,7 +92,7 @@ class _Pod(msgspec.Struct, frozen=True):
 
 def plan_exec(cluster: Cluster, hook: Exec) -> list[PodAction]:
     """The policy's commands, pod by pod. Raises HookFailed when no pod runs that it names."""
-    found = _list(cluster, hook.namespace, hook.labels)
+    found = list_pods(cluster, hook.namespace, hook.labels)
     running = sorted((pod for pod in found if pod.runs), key=lambda pod: pod.metadata.name)
     if not running:
         which = f"pods with labels {hook.labels}" if hook.labels else "pods"
@@ -136,12 +161,12 @@ class Alive:
 
     def _look(self, namespace: str) -> frozenset[str] | None:
         try:
-            return frozenset(pod.metadata.uid for pod in _list(self._cluster, namespace, ""))
+            return frozenset(pod.metadata.uid for pod in list_pods(self._cluster, namespace, ""))
         except LifeboatError:
             return None
 
 
-def _asked(pod: _Pod, pre: AnnotatedHook | None, post: AnnotatedHook | None) -> list[PodAction]:
+def _asked(pod: HookPod, pre: AnnotatedHook | None, post: AnnotatedHook | None) -> list[PodAction]:
     """One action where both phases are for one container, else one each."""
     before, after = ((_target(pod, one), _step(one)) for one in (pre, post))
     if before[0] and after[0] and before[0] != after[0]:
@@ -153,12 +178,17 @@ def _asked(pod: _Pod, pre: AnnotatedHook | None, post: AnnotatedHook | None) -> 
     return [PodAction(target, before[1], after[1], "pod")] if target else []
 
 
-def _target(pod: _Pod, hook: AnnotatedHook | None) -> Target | None:
+def _target(pod: HookPod, hook: AnnotatedHook | None) -> Target | None:
     return pod.target(hook.container) if hook else None
 
 
 def _step(hook: AnnotatedHook | None) -> Step | None:
-    return Step(hook.command, hook.seconds, hook.fails) if hook else None
+    return annotated_step(hook) if hook else None
+
+
+def annotated_step(hook: AnnotatedHook) -> Step:
+    """What a pod asks for, as it is run."""
+    return Step(hook.command, hook.seconds, hook.fails)
 
 
 def _command(command: Command | None) -> Step | None:
@@ -176,16 +206,17 @@ def _place(target: Target) -> tuple[str, str]:
     return target.namespace, target.pod
 
 
-def _list_all(cluster: Cluster, namespaces: Sequence[str]) -> Iterator[_Pod]:
+def _list_all(cluster: Cluster, namespaces: Sequence[str]) -> Iterator[HookPod]:
     if len(namespaces) <= FEW_NAMESPACES:
         for namespace in namespaces:
-            yield from _list(cluster, namespace, "")
+            yield from list_pods(cluster, namespace, "")
         return
     wanted = frozenset(namespaces)
-    yield from (pod for pod in _list(cluster, None, "") if pod.metadata.namespace in wanted)
+    yield from (pod for pod in list_pods(cluster, None, "") if pod.metadata.namespace in wanted)
 
 
-def _list(cluster: Cluster, namespace: str | None, labels: str) -> Iterator[_Pod]:
-    decode = msgspec.json.Decoder(_Pod).decode
+def list_pods(cluster: Cluster, namespace: str | None, labels: str) -> Iterator[HookPod]:
+    """The pods of a namespace, or of all, whose labels match; empty for any."""
+    decode = msgspec.json.Decoder(HookPod).decode
     for page in cluster.list_pages(_POD, namespace=namespace, label_selector=labels):
         yield from map(decode, page.items)

@@ -18,6 +18,7 @@ _GIVEN_UP = timedelta(days=1)
 
 class _Request(msgspec.Struct):
     point: str
+    dry_run: bool = False
 
 
 class _Plan(msgspec.Struct):
@@ -55,6 +56,6 @@ def _being_restored(context: Custody) -> set[str]:
             plan = vault.find_document(key, _Plan)
         except (Damaged, NewerFormat):
             continue  # then the restore cannot go on either
-        if plan is not None:
+        if plan is not None and not plan.request.dry_run:
             found.add(plan.request.point)
     return found

@@ -8,7 +8,7 @@ just wrote, and no single wrong listing or time costs anything.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 
 import msgspec
@@ -30,12 +30,17 @@ from lifeboat.ports.movers import Leftover
 from lifeboat.ports.store import BlobStat
 from lifeboat.steps.context import Custody
 from lifeboat.steps.in_use import open_scopes
+from lifeboat.steps.left_tests import left_tests
 from lifeboat.steps.scrub import DOCUMENTED
 from lifeboat.vault.packs import ROOT as PACKS
 from lifeboat.vault.packs import pack_key
 
 GRACE = timedelta(hours=24)
 _UNSEEN = "files of volumes in the vault"
+_LEFT = "under way, or killed before it was torn down"
+
+CleanTest = Callable[[str], object]
+"""Removes what a test restore left, by its id."""
 
 
 class Orphan(msgspec.Struct, frozen=True):
@@ -50,6 +55,7 @@ class Orphan(msgspec.Struct, frozen=True):
     snapshot: StoredSnapshot | None = None
     leftover: Leftover | None = None
     files: str = ""
+    test: str = ""
 
 
 class OrphanSeen(msgspec.Struct, frozen=True):
@@ -118,15 +124,19 @@ def reconcile(context: Custody, grace: timedelta = GRACE) -> Reconciliation:
         *_orphan_snapshots(context, manifests, marked or (), records),
         *_orphan_files(context, records),
         *_left_by_movers(context, records),
+        *_left_by_tests(context, records),
     ]
     settled = (*records.settled(), *_damage_that_went(context, stored))
     return Reconciliation(tuple(orphans), damaged, settled)
 
 
-def remove_orphans(context: Custody, found: Reconciliation) -> list[str]:
+def remove_orphans(
+    context: Custody, found: Reconciliation, clean_test: CleanTest | None = None
+) -> list[str]:
     """Put new orphans on record, delete the ripe ones with their records; returns what was removed.
 
-    Interrupted and repeated runs converge: a record is written once and goes after its orphan.
+    Without `clean_test`, what test restores left stays. Interrupted and repeated runs converge: a
+    record is written once and goes after its orphan.
     """
     vault, instance = context.vault, context.instance.id
     removed = []
@@ -136,27 +146,35 @@ def remove_orphans(context: Custody, found: Reconciliation) -> list[str]:
         if not orphan.ripe:
             if not orphan.since:
                 _record(context, key, orphan)
-            continue
-        if orphan.files:
+        elif orphan.files:
             ripe_files[key] = orphan
-            continue
-        if orphan.snapshot is not None:
-            assert context.disks is not None  # in a copy no snapshot is looked for
-            context.disks.delete_snapshot(orphan.snapshot)
-        elif orphan.leftover is not None:
-            assert context.movers is not None  # nor anything of movers
-            context.movers.remove(orphan.leftover)
-        else:
-            try:
-                vault.store.delete(orphan.key)
-            except Conflict:  # locked: not yet
-                continue
-        vault.store.delete(key)
-        removed.append(orphan.what)
+        elif _remove(context, orphan, clean_test):
+            vault.store.delete(key)
+            removed.append(orphan.what)
     removed += _forget(context, ripe_files)
     for key in found.settled:
         vault.store.delete(key)
     return removed
+
+
+def _remove(context: Custody, orphan: Orphan, clean_test: CleanTest | None) -> bool:
+    """Whether it is gone now."""
+    if orphan.test:
+        if clean_test is not None:
+            clean_test(orphan.test)
+        return clean_test is not None
+    if orphan.snapshot is not None:
+        assert context.disks is not None  # in a copy no snapshot is looked for
+        context.disks.delete_snapshot(orphan.snapshot)
+    elif orphan.leftover is not None:
+        assert context.movers is not None  # nor anything of movers
+        context.movers.remove(orphan.leftover)
+    else:
+        try:
+            context.vault.store.delete(orphan.key)
+        except Conflict:  # locked: not yet
+            return False
+    return True
 
 
 def _forget(context: Custody, ripe: dict[str, Orphan]) -> list[str]:
@@ -304,3 +322,14 @@ def _left_by_movers(context: Custody, records: _Records) -> Iterator[Orphan]:
         since, long_ago = records.seen(what)
         ripe = long_ago and records.old(parse_rfc3339(one.created))
         yield Orphan(what, f"left by a mover of point {one.point}", ripe, since, leftover=one)
+
+
+def _left_by_tests(context: Custody, records: _Records) -> Iterator[Orphan]:
+    """Scratch namespaces, with the volumes and helpers that hang on them."""
+    if context.cluster is None:
+        return
+    for one in left_tests(context.cluster, context.instance.id):
+        what = f"test restore {one.test} in {', '.join(one.namespaces)}"
+        since, long_ago = records.seen(what)
+        ripe = long_ago and (not one.made or records.old(parse_rfc3339(one.made)))
+        yield Orphan(what, _LEFT, ripe, since, test=one.test)

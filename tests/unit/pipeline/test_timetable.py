@@ -42,7 +42,7 @@ def registered(monkeypatch: pytest.MonkeyPatch) -> None:
 def scheduled(schedule: str) -> Any:
     """The scheduler's timetable of a policy's schedule."""
     instance = instance_of(POLICY.format(schedule=schedule))
-    return decode_timetable(encode_timetable(timetable(instance.policy.schedule, instance)))
+    return decode_timetable(encode_timetable(timetable(instance.policy.schedule, instance.id)))
 
 
 def following(timetable: Any, last: str = "", *, earliest: str = "", catchup: bool = False) -> str:

@@ -10,13 +10,14 @@ from lifeboat.clock import rfc3339
 from lifeboat.point.facts import CheckResult, readable_verdicts
 from lifeboat.point.manifest import Run
 from lifeboat.ports.registry import Answer, Found
-from lifeboat.proof.run import judge, scratch_plan
+from lifeboat.proof.checks import Checked
+from lifeboat.proof.run import Place, judge, scratch_plan
 from lifeboat.steps.backup import backup
 from tests.support.kinds import DEPLOYMENT, kind
 from tests.support.manifests import manifest
 from tests.support.world import World
 
-PASSED = (CheckResult("objectsComplete", "passed", "", 0.0),)
+PASSED = Checked((CheckResult("objectsComplete", "passed", "", 0.0),), ())
 
 
 @dataclass
@@ -45,10 +46,10 @@ def test_lost_images_are_in_the_verdict(found: Found, lost: tuple[str, ...]) -> 
     made = backup(context, Run("run", "cli"), lambda _: None)
     assert made is not None
     plan = scratch_plan(context, made.point, "test-1")
-    unasked = judge(replace(context, registries=None), plan, rfc3339(world.now), PASSED)
+    unasked = judge(replace(context, registries=None), plan, rfc3339(world.now), PASSED, Place())
     assert unasked.images_lost == ()
     plan = scratch_plan(context, made.point, "test-2")
-    verdict = judge(context, plan, rfc3339(world.now), PASSED)
+    verdict = judge(context, plan, rfc3339(world.now), PASSED, Place())
     assert verdict.images_lost == lost
     assert verdict.proven == unasked.proven
     stored = readable_verdicts(context.vault, "shop.local", made.point)

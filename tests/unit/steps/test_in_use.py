@@ -45,6 +45,6 @@ def test_a_dry_run_keeps_nothing_and_a_damaged_plan_neither() -> None:
     plan_restore(world.context(), dry, "restore-1")
     assert removable(world) == [first, second]
     plan_restore(world.context(), request(second), "restore-2")
-    [key] = [key for key in world.store.blobs if key.endswith("/plan")]
+    [key] = [key for key in world.store.blobs if key.endswith("restore-2/plan")]
     world.store.blobs[key] = world.store.blobs[key][:-1]
     assert removable(world) == [first, second]

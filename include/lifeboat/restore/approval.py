@@ -1,0 +1,94 @@
+"""Whose word a plan needs, and who gave it: a document beside the plan, written once.
+
+It holds the plan's digest: what is applied is what was seen. A plan that changed is another plan.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from lifeboat.clock import rfc3339
+from lifeboat.errors import NotApproved, UsageError
+from lifeboat.point import layout
+from lifeboat.policy.recovery import Approval, stricter
+from lifeboat.restore.model import RestorePlan, RestoreRequest
+from lifeboat.steps.context import Context
+
+_PART = "approval"
+
+
+class Approved(msgspec.Struct, frozen=True, kw_only=True):
+    """Who approved which plan, and when (RFC 3339). `how`: `airflow` or `terminal`."""
+
+    restore: str
+    digest: str
+    by: str
+    at: str
+    how: str
+
+
+def needed(context: Context, request: RestoreRequest) -> Approval:
+    """What the policy and the request ask for; a test restore harms nothing and needs nobody."""
+    if request.scratch:
+        return "none"
+    return stricter(context.instance.policy.restore.approval, request.approval)
+
+
+def approve(
+    context: Context, plan: RestorePlan, *, by: str, how: str, digest: str = ""
+) -> Approved:
+    """Record that `by` approved the plan. A second one is not recorded: the first word stands.
+
+    Raises UsageError for another digest, NotApproved when a second person must and `by` is not.
+    """
+    check_digest(plan, digest)
+    request = plan.request
+    if needed(context, request) == "second-person":
+        if not by or not request.asked_by:
+            missing = "who approves" if not by else "who asked for it"
+            raise NotApproved(
+                f"plan {plan.restore} needs a second person, and nobody knows {missing}",
+                hint="log in with an account of your own, and plan again",
+            )
+        if by == request.asked_by:
+            raise NotApproved(
+                f"plan {plan.restore} was asked for by {by}, who may not approve it alone",
+                hint="a second person must look at it",
+            )
+    said = Approved(
+        restore=plan.restore,
+        digest=plan.digest,
+        by=by,
+        at=rfc3339(context.clock()),
+        how=how,
+    )
+    return context.vault.settle_document(_key(plan), said, Approved)
+
+
+def approval_of(context: Context, plan: RestorePlan) -> Approved | None:
+    """Who approved this very plan; None when nobody did."""
+    said = context.vault.find_document(_key(plan), Approved)
+    return said if said and said.digest == plan.digest else None
+
+
+def ensure_approved(context: Context, plan: RestorePlan) -> None:
+    """Raises NotApproved when the plan needs somebody's word and does not have it."""
+    if needed(context, plan.request) != "none" and approval_of(context, plan) is None:
+        raise NotApproved(
+            f"plan {plan.restore} was not approved",
+            hint=f"look at it and approve it: lifeboat approve {plan.request.instance}"
+            f" {plan.restore} --digest {plan.digest}",
+        )
+
+
+def check_digest(plan: RestorePlan, digest: str) -> None:
+    """Raises UsageError when `digest` is given and is not the plan's."""
+    if digest and digest != plan.digest:
+        raise UsageError(
+            f"plan {plan.restore} has digest {plan.digest}, not {digest}",
+            hint="somebody looked at another plan; look at this one before it is applied",
+        )
+
+
+def _key(plan: RestorePlan) -> str:
+    return layout.restore_part(plan.request.instance, plan.restore, _PART)

@@ -1,0 +1,69 @@
+"""What a target holds under the names of a plan, one kind at a time: planning asks kind by kind."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import msgspec
+
+from lifeboat.errors import LifeboatError
+from lifeboat.ports.cluster import Cluster, Kind
+
+# Below so many namespaces a list each is less than one of the whole cluster.
+_FEW_NAMESPACES = 4
+
+
+class _Named(msgspec.Struct, frozen=True):
+    metadata: dict[str, Any]
+
+
+_decode = msgspec.json.Decoder(_Named).decode
+
+
+def state_of(metadata: dict[str, Any]) -> str:
+    """What changes when somebody changes the object, and not when a controller only writes status:
+    its uid and generation, or its resourceVersion where the kind counts no generations."""
+    counted = metadata.get("generation") or metadata.get("resourceVersion", "")
+    return f"{metadata.get('uid', '')}/{counted}"
+
+
+class LiveStates:
+    """The states of what is there already, of the kind that was asked for last. `warnings` says
+    what could not be listed; such a kind counts as absent, and the API server has the last word."""
+
+    def __init__(self, cluster: Cluster, namespace_kind: Kind, targets: Iterable[str]) -> None:
+        """`targets`: the namespaces that are restored into; those that are not there hold nothing
+        and are not asked."""
+        self._cluster = cluster
+        self.warnings: list[str] = []
+        self._kind = namespace_kind
+        self.namespaces: tuple[str, ...] = ()
+        self._states = self._look(namespace_kind)
+        wanted = set(targets)
+        self.namespaces = tuple(sorted(name for _, name in self._states if name in wanted))
+
+    def state(self, kind: Kind, namespace: str, name: str) -> str:
+        """The object's state, "" when there is none."""
+        if kind != self._kind:
+            self._kind, self._states = kind, self._look(kind)
+        return self._states.get((namespace if kind.namespaced else "", name), "")
+
+    def _look(self, kind: Kind) -> dict[tuple[str, str], str]:
+        if not kind.version or (kind.namespaced and not self.namespaces):
+            return {}
+        wide = not kind.namespaced or len(self.namespaces) > _FEW_NAMESPACES
+        try:
+            wheres = [None] if wide else self.namespaces
+            return {key: state for where in wheres for key, state in self._list(kind, where)}
+        except LifeboatError as error:
+            if error.retryable:
+                raise
+            self.warnings.append(f"{kind.resource} could not be listed: {error.message}")
+            return {}
+
+    def _list(self, kind: Kind, where: str | None) -> Iterator[tuple[tuple[str, str], str]]:
+        for page in self._cluster.list_pages(kind, namespace=where):
+            for raw in page.items:
+                metadata = _decode(raw).metadata
+                yield (metadata.get("namespace", ""), metadata["name"]), state_of(metadata)

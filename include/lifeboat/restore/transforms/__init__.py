@@ -1,0 +1,1 @@
+"""What a user wants changed of objects on their way back: rules with conditions, and maps."""

@@ -1,0 +1,155 @@
+"""What would really change: each object that exists is changed by dry run, many at once.
+
+The API server itself defaults, converts, admits and refuses, and then stores nothing, so a plan
+says what a restore would do and not what we think it would. An object costs one read and one dry
+run; one that would be made anew costs a second dry run.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+
+import msgspec
+
+from lifeboat.errors import AlreadyExists, LifeboatError, NotFound
+from lifeboat.ports.cluster import Cluster, Json
+from lifeboat.report.diff import diff, spell
+from lifeboat.report.secrets import hide, is_secret
+from lifeboat.restore.carry import carried, merge_body
+from lifeboat.restore.live import state_of
+from lifeboat.restore.model import Mode, PlanItem, RestoreRequest
+from lifeboat.restore.modes import Trial, decide, may_delete, mode_for, untried
+
+IN_FLIGHT = 32
+MOST_FIELDS = 40
+"""Differences that a plan holds of one object; the others are counted."""
+
+_AT_ONCE = 256  # bodies in memory
+_VALUE = re.compile(r"Invalid value: .*", re.DOTALL)
+
+Body = Callable[[PlanItem], Json]
+"""The object that an item stands for, as it would be created."""
+
+
+class Tries:
+    """Settles the actions of a plan's items against the live cluster, in their order."""
+
+    def __init__(self, cluster: Cluster, request: RestoreRequest, body: Body) -> None:
+        self._cluster, self._request, self._body = cluster, request, body
+
+    def settle(self, items: Iterable[tuple[PlanItem, bool]]) -> Iterator[PlanItem]:
+        """The items with action, reason, fields and the live version that was looked at; each comes
+        with whether it exists. Bodies are read in the caller's thread, a few hundred at a time.
+
+        Raises what is retryable.
+        """
+        todo = iter(items)
+        with ThreadPoolExecutor(IN_FLIGHT) as pool:
+            while some := list(islice(todo, _AT_ONCE)):
+                jobs = [pool.submit(self._try, *one, *self._needs(*one)) for one in some]
+                yield from (future.result() for future in jobs)
+
+    def _needs(self, item: PlanItem, exists: bool) -> tuple[Json | None, str]:
+        """The body, None where nothing is tried; and why the object is left as it is."""
+        if item.action == "leave":
+            return None, ""
+        if not exists:
+            return self._body(item) if self._request.try_creates else None, ""
+        why = untried(item.kind, item.name, self._mode(item), self._request.choice.claims)
+        return self._body(item) if self._request.compare_all or not why else None, why
+
+    def _mode(self, item: PlanItem) -> Mode | None:
+        return mode_for(item.kind, self._request.mode, self._request.mode_of)
+
+    def _try(self, item: PlanItem, exists: bool, body: Json | None, why: str) -> PlanItem:
+        if body is None:
+            return _left(item, why) if exists and why else item
+        return self._compare(item, body, why) if exists else self._try_create(item, body)
+
+    def _compare(self, item: PlanItem, body: Json, why: str) -> PlanItem:
+        mode = self._mode(item)
+        namespace = item.namespace if item.kind.namespaced else None
+        try:
+            live = self._cluster.get(item.kind, namespace, item.name)
+        except NotFound:
+            return item  # it went away just now
+        except LifeboatError as error:
+            reason = _why(error, body)
+            return _left(item, why) if why else _conflict(item, reason)
+        trial = self._trial(item, body, live, merging=mode == "merge" or bool(why))
+        keep = may_delete(item.kind, item.name, self._request.choice.claims)
+        if not (why or keep) and (mode == "recreate" or (mode == "replace" and trial.refused)):
+            trial = trial._replace(remake_refused=self._remake(item, namespace, body))
+        action, reason = ("skip", why) if why or mode is None else decide(mode, trial, keep)
+        return msgspec.structs.replace(
+            item,
+            action=action,
+            reason=reason,
+            fields=trial.fields,
+            live_version=state_of(live["metadata"]),
+        )
+
+    def _trial(self, item: PlanItem, body: Json, live: Json, *, merging: bool) -> Trial:
+        namespace = item.namespace if item.kind.namespaced else None
+        try:
+            if merging:
+                after = self._cluster.patch(
+                    item.kind, namespace, item.name, merge_body(body), dry_run=True
+                )
+            else:
+                after = self._cluster.replace(
+                    item.kind, namespace, item.name, carried(body, live), dry_run=True
+                )
+        except LifeboatError as error:
+            return Trial(refused=_why(error, body))
+        return Trial(spelled(live, after))
+
+    def _remake(self, item: PlanItem, namespace: str | None, body: Json) -> str:
+        """Why the object could not be made again; a create is validated before it is found to
+        exist (k8s.io/apiserver/pkg/registry/generic/registry/store.go, Create)."""
+        try:
+            self._cluster.create(item.kind, namespace, body, dry_run=True)
+        except AlreadyExists:
+            return ""
+        except LifeboatError as error:
+            return _why(error, body)
+        return ""
+
+    def _try_create(self, item: PlanItem, body: Json) -> PlanItem:
+        namespace = item.namespace if item.kind.namespaced else None
+        try:
+            self._cluster.create(item.kind, namespace, body, dry_run=True)
+        except (AlreadyExists, NotFound):  # appeared just now; or its namespace comes with it
+            return item
+        except LifeboatError as error:
+            return _conflict(item, _why(error, body))
+        return item
+
+
+def spelled(live: Json, after: Json) -> tuple[str, ...]:
+    """`spec.replicas: 2 → 3`, for each field but those that the server sets; never the values of
+    Secrets."""
+    fields = [field for field in diff(hide(live), hide(after)) if not field.by_server]
+    lines = [spell(field) for field in fields[:MOST_FIELDS]]
+    if len(fields) > MOST_FIELDS:
+        lines.append(f"and {len(fields) - MOST_FIELDS} more fields")
+    return tuple(lines)
+
+
+def _conflict(item: PlanItem, reason: str) -> PlanItem:
+    return msgspec.structs.replace(item, action="conflict", reason=reason)
+
+
+def _left(item: PlanItem, reason: str) -> PlanItem:
+    return msgspec.structs.replace(item, action="skip", reason=reason)
+
+
+def _why(error: LifeboatError, body: Json) -> str:
+    """The server's reason on one line. It may quote a value, which of a Secret is not told."""
+    if error.retryable:
+        raise error
+    reason = error.message.splitlines()[0]
+    return _VALUE.sub("invalid value", reason) if is_secret(body) else reason
