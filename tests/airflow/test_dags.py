@@ -276,7 +276,7 @@ def test_the_restore_form_offers_what_there_is(parsed: Parsed) -> None:
         "shop.west",
     ]
     assert dag["params"]["cluster"]["enum"] == ["same", "east", "west"]
-    assert dag["params"]["mode"]["enum"] == ["skip", "merge"]
+    assert dag["params"]["mode"]["enum"] == ["skip", "merge", "replace", "recreate", "fail"]
     assert dag["run_types"] == ["manual", "operator_triggered"]
     assert parsed.graph("restore")["plan"] == ["prepare", "ready", "resources", "volumes"]
 

@@ -27,6 +27,7 @@ pytestmark = [pytest.mark.airflow, pytest.mark.timeout(600)]
 OUTAGE = "outage.local"
 DAG = f"backup.{OUTAGE}"
 OLD = "old.local"
+DEAD = "dead.local"
 
 
 @pytest.fixture
@@ -117,16 +118,16 @@ def test_an_outage_backfilled_in_every_way_is_gaps_and_one_point(lifeboat: Lifeb
 
 def test_a_run_that_failed_is_backfilled_as_a_gap_with_its_cause(lifeboat: Lifeboat) -> None:
     """Claimed by the run of then, which died: as the scheduler would have made it."""
-    client, context = lifeboat.client, lifeboat.context("monthly.local")
-    dag, tick = "backup.monthly.local", datetime(2026, 3, 1, tzinfo=UTC)
+    client, context = lifeboat.client, lifeboat.context(DEAD)
+    dag, tick = f"backup.{DEAD}", datetime(2026, 3, 1, tzinfo=UTC)
     client.wait_for_dag(dag)
 
     run = Run(f"backfill__{tick.isoformat()}", "scheduled", "2026-03-01T00:00:00Z", dag)
     dead = enumerate_scope(context, run).point
     backfilled(lifeboat, dag, tick, tick + timedelta(days=1))
-    (gap,) = [gap for gap in read_gaps(context.vault, "monthly.local") if gap.tick[5:7] == "03"]
+    (gap,) = [gap for gap in read_gaps(context.vault, DEAD) if gap.tick[5:7] == "03"]
     assert gap.cause == FAILED_RUN
-    assert dead not in catalog.point_ids(context.vault, "monthly.local")
+    assert dead not in catalog.point_ids(context.vault, DEAD)
 
 
 def test_a_backfill_of_upkeep_works_on_the_point_of_then(lifeboat: Lifeboat) -> None:
@@ -178,7 +179,7 @@ def watching(lifeboat: Lifeboat) -> str:
 
 
 def test_other_dags_run_again_from_a_restored_point_on(connected: Lifeboat) -> None:
-    dag, client = "backup.monthly.local", connected.client
+    dag, client = "backup.again.local", connected.client
     client.wait_for_dag(dag)
     context = connected.context(OLD)
     captured = datetime.now(UTC) - timedelta(days=70)

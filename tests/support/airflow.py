@@ -127,6 +127,20 @@ schedule: {every: 31d, jitter: 6h}
 select: {namespaces: {include: [quiet]}}
 retention: {keep: {last: 50}}
 """,
+    # A run of long ago that died.
+    "dead": """\
+clusters: [local]
+schedule: {cron: "0 0 1 * *"}
+select: {namespaces: {include: [quiet]}}
+retention: {keep: {last: 50}}
+""",
+    # Runs that come again after a restore.
+    "again": """\
+clusters: [local]
+schedule: {cron: "0 0 1 * *"}
+select: {namespaces: {include: [quiet]}}
+retention: {keep: {last: 50}}
+""",
     # A point of long ago, to be looked at again.
     "old": """\
 clusters: [local]
