@@ -60,6 +60,15 @@ def restore_dags() -> Dags:
     return {RESTORE_DAG: restore_dag(instances, clusters)}
 
 
+def replay_dags() -> Dags:
+    """The one replay DAG, or none where nothing is protected."""
+    from lifeboat.pipeline.frame import REPLAY_DAG
+    from lifeboat.pipeline.replay_dag import replay_dag
+
+    instances = [instance.id for instance in load_include(include_folder()).instances]
+    return {REPLAY_DAG: replay_dag(instances)} if instances else {}
+
+
 def drills_dags() -> Dags:
     """The one drills DAG, or none where no policy asks for drills."""
     from lifeboat.pipeline.drills_dag import drills_dag

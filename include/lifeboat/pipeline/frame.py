@@ -25,6 +25,7 @@ from lifeboat.policy.instance import Instance
 from lifeboat.policy.schedule import Schedule
 
 RESTORE_DAG = "restore"
+REPLAY_DAG = "replay"
 DRILLS_DAG = "drills"
 
 BY_HAND: Any = ["manual", "operator_triggered"]

@@ -10,7 +10,6 @@ from airflow.sdk import DAG, Param, TriggerRule, task
 
 from lifeboat.pipeline import upkeep_tasks
 from lifeboat.pipeline.frame import (
-    BY_HAND_OR_SCHEDULE,
     documentation,
     tags,
     task_defaults,
@@ -40,7 +39,6 @@ def upkeep_dag(instance: Instance) -> DAG:
         schedule=timetable(upkeep.schedule, instance.id),
         catchup=False,
         max_active_runs=1,
-        allowed_run_types=BY_HAND_OR_SCHEDULE,
         dagrun_timeout=_LIMIT,
         is_paused_upon_creation=False,
         params={"share": share},

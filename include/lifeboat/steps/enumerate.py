@@ -37,15 +37,18 @@ from lifeboat.steps.sparse import sparse_packs
 _SHARD_OBJECTS = 20_000  # two or three seconds of work; the start of a task takes half of one
 
 
-def enumerate_scope(context: Context, run: Run) -> Scope:
-    """The scope of this run; a second attempt returns what the first one decided.
+def enumerate_scope(context: Context, run: Run, claimed_as: str = "") -> Scope:
+    """The scope of this run; a second attempt returns what the first one decided. `claimed_as` is
+    the name that its attempts agree under (Admission), by default the run's own.
 
     Raises ClusterUnreachable, Unauthorized, Forbidden (namespaces may not be listed).
     """
     instance = context.instance.id
     now = context.clock()
     claim = Claim(new_point_id(now), run, rfc3339(now))
-    claim = context.vault.settle_document(layout.claim(instance, run.run_id), claim, Claim)
+    claim = context.vault.settle_document(
+        layout.claim(instance, claimed_as or run.run_id), claim, Claim
+    )
     key = layout.scope(instance, claim.point)
     known = context.vault.find_document(key, Scope)
     if known is not None:
