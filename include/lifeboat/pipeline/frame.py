@@ -57,10 +57,13 @@ class EngineRetries(RetryPolicy):
         return RetryDecision.default()
 
 
-def task_defaults() -> dict[str, Any]:
-    """`default_args` of every DAG: two retries, 5 s and 10 s later."""
+def task_defaults(turn: int) -> dict[str, Any]:
+    """`default_args` of every DAG: two retries, 5 s and 10 s later; `turn` says who goes first
+    where slots are short (lifeboat.pipeline.turns)."""
     return {
         "owner": "lifeboat",
+        "priority_weight": turn,
+        "weight_rule": "absolute",
         "retries": 2,
         "retry_delay": timedelta(seconds=5),
         "retry_exponential_backoff": 2.0,

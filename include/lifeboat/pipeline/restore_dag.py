@@ -10,6 +10,7 @@ from airflow.sdk import DAG, Param, TriggerRule, task
 from lifeboat.pipeline import restore_tasks
 from lifeboat.pipeline.frame import BY_HAND, RESTORE_DAG, task_defaults
 from lifeboat.pipeline.opening import SAME_CLUSTER
+from lifeboat.pipeline.turns import RESTORE_TURN
 from lifeboat.restore.request import MODES
 
 _PHASES = ["prepare", "volumes", "resources", "ready"]
@@ -40,7 +41,7 @@ def restore_dag(instances: Sequence[str], clusters: Sequence[str]) -> DAG:
         params=_form(instances, clusters),
         tags=["lifeboat", "restore"],
         doc_md=_DOC,
-        default_args=task_defaults(),
+        default_args=task_defaults(RESTORE_TURN),
     ) as dag:
         planned: Any = task(task_id="plan")(restore_tasks.plan)(otherwise_skip=_PHASES)
         restore = planned[restore_tasks.RESTORE_KEY]

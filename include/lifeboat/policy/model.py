@@ -7,7 +7,7 @@ docs/policy.md and the error messages come from here. Nothing here reads a file 
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -140,6 +140,13 @@ class Policy(Strict):
     )
     schedule: BackupSchedule | None = Field(
         default=None, description="When backups run by themselves. Default none: only on demand."
+    )
+    criticality: Literal["low", "normal", "high", "critical"] = Field(
+        default="normal",
+        description="Whose backups go first when Airflow has more tasks than it may run: critical,"
+        " high, normal, low; among equals the shorter rpo. Restores go before all of them. Default"
+        " normal.",
+        examples=["high"],
     )
     objectives: Objectives = Field(
         default_factory=Objectives,
