@@ -26,6 +26,7 @@ from lifeboat.policy.schedule import Schedule
 
 RESTORE_DAG = "restore"
 DRILLS_DAG = "drills"
+WATCH_DAG = "watch"
 
 BY_HAND: Any = ["manual", "operator_triggered"]
 """`allowed_run_types` of a DAG that nothing but somebody's wish may start: no backfill."""

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from lifeboat.policy.fields import CRITICALITIES
 from lifeboat.policy.instance import Instance
 
 _YEAR = timedelta(days=366)
 _BAND = 10_000
 """Of one criticality; within it, how often the RPO fits into a year, up to every 53 minutes."""
-_CRITICALITIES = ("low", "normal", "high", "critical")
-_KIND = _BAND * len(_CRITICALITIES)
+_KIND = _BAND * len(CRITICALITIES)
 
 RESTORE_TURN = 3 * _KIND
 """Of a restore: no backup, however critical, is in front of it. Airflow keeps 32 bits of it."""
@@ -46,4 +46,4 @@ def _among_its_kind(instance: Instance) -> int:
     """1 to `_KIND` - 1."""
     policy = instance.policy
     urgency = max(1, min(_BAND - 1, int(_YEAR / policy.objectives.rpo)))
-    return _CRITICALITIES.index(policy.criticality) * _BAND + urgency
+    return CRITICALITIES.index(policy.criticality) * _BAND + urgency

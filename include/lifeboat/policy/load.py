@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from lifeboat.errors import PolicyError, Problem, UsageError
+from lifeboat.policy.alerts import AlertsFile
 from lifeboat.policy.azure_fit import azure_problems
 from lifeboat.policy.document import Document, parse_document
 from lifeboat.policy.fields import Strict, format_duration
@@ -25,6 +26,7 @@ from lifeboat.policy.problems import closest, problem_at, to_problems
 from lifeboat.policy.residency_fit import residency_problems
 from lifeboat.policy.steady import SNAPSHOT_GUARD, SNAPSHOT_LIMIT, steady_state, time_until
 
+ALERTS_FILE = "alerts.yaml"
 CLUSTERS_FILE = "clusters.yaml"
 POLICIES_FOLDER = "policies"
 
@@ -43,6 +45,12 @@ class Include:
 def load_clusters(include: Path) -> ClustersFile:
     """`<include>/clusters.yaml`. Raises PolicyError, also when the file is missing."""
     return validated(read_document(include / CLUSTERS_FILE), ClustersFile)
+
+
+def load_alerts(include: Path) -> AlertsFile:
+    """`<include>/alerts.yaml`; without the file nobody is told. Raises PolicyError."""
+    path = include / ALERTS_FILE
+    return validated(read_document(path), AlertsFile) if path.exists() else AlertsFile()
 
 
 def policy_files(include: Path) -> list[Path]:

@@ -7,13 +7,14 @@ docs/policy.md and the error messages come from here. Nothing here reads a file 
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, model_validator
 
 from lifeboat.policy.after import BackupSchedule
 from lifeboat.policy.copies import Copy, settled
 from lifeboat.policy.fields import (
+    Criticality,
     Duration,
     Name,
     Strict,
@@ -141,7 +142,7 @@ class Policy(Strict):
     schedule: BackupSchedule | None = Field(
         default=None, description="When backups run by themselves. Default none: only on demand."
     )
-    criticality: Literal["low", "normal", "high", "critical"] = Field(
+    criticality: Criticality = Field(
         default="normal",
         description="Whose backups go first when Airflow has more tasks than it may run: critical,"
         " high, normal, low; among equals the shorter rpo. Restores go before all of them. Default"
