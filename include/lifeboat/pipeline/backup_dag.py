@@ -44,7 +44,7 @@ def backup_dag(instance: Instance) -> DAG:
         is_paused_upon_creation=False,
         tags=tags(instance, "backup"),
         doc_md=documentation(instance),
-        default_args=task_defaults(backup_turn(instance)),
+        default_args=task_defaults(backup_turn(instance), instance.cluster.queue),
     ) as dag:
         _Graph(instance).build()
     return dag

@@ -58,10 +58,11 @@ class EngineRetries(RetryPolicy):
         return RetryDecision.default()
 
 
-def task_defaults(turn: int) -> dict[str, Any]:
+def task_defaults(turn: int, queue: str = "") -> dict[str, Any]:
     """`default_args` of every DAG: two retries, 5 s and 10 s later; `turn` says who goes first
-    where slots are short (lifeboat.pipeline.turns)."""
+    where slots are short (lifeboat.pipeline.turns), `queue` whose workers run it, if not all."""
     return {
+        **({"queue": queue} if queue else {}),
         "owner": "lifeboat",
         "priority_weight": turn,
         "weight_rule": "absolute",

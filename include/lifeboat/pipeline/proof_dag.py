@@ -58,7 +58,7 @@ def test_restore_dag(instance: Instance) -> DAG:
         params={"point": point},
         tags=tags(instance, "test-restore"),
         doc_md=documentation(instance),
-        default_args=task_defaults(proof_turn(instance)),
+        default_args=task_defaults(proof_turn(instance), instance.cluster.queue),
     ) as dag:
         _build(instance, test_restore.cluster or SAME_CLUSTER)
     return dag

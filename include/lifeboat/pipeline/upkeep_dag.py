@@ -47,7 +47,7 @@ def upkeep_dag(instance: Instance) -> DAG:
         params={"share": share},
         tags=tags(instance, "upkeep"),
         doc_md=documentation(instance),
-        default_args=task_defaults(upkeep_turn(instance)),
+        default_args=task_defaults(upkeep_turn(instance), instance.cluster.queue),
     ) as dag:
         reconciled: Any = task(task_id="reconcile")(upkeep_tasks.reconcile)(instance=instance.id)
         scrubbed: Any = task(task_id="scrub", trigger_rule=TriggerRule.ALL_DONE)(

@@ -27,7 +27,9 @@ class Email(Strict):
     """Messages by SMTP."""
 
     to: Annotated[tuple[str, ...], AfterValidator(unique)] = Field(
-        min_length=1, description="The addresses that get every message.", examples=[["ops@example.com"]]
+        min_length=1,
+        description="The addresses that get every message.",
+        examples=[["ops@example.com"]],
     )
     sender: str = Field(
         default="",
