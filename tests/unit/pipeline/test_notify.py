@@ -46,6 +46,7 @@ class Hook(BaseHTTPRequestHandler):
         length = int(self.headers["Content-Length"])
         server.seen.append((self.path, json.loads(self.rfile.read(length))))
         self.send_response(server.status)
+        self.send_header("Location", f"http://127.0.0.1:{server.server_port}/elsewhere")
         self.end_headers()
 
     @override
