@@ -100,7 +100,8 @@ def restore(endpoint: Endpoint, folder: Path, prefix: str) -> dict[str, float]:
 def plain(endpoint: Endpoint, folder: Path, prefix: str) -> dict[str, float]:
     """The same objects, from bytes at hand, by HTTP/1.1 requests of a client written in Rust."""
     context = _context(endpoint, folder)
-    spaces, rest = [], []
+    spaces: list[tuple[str, bytes]] = []
+    rest: list[tuple[str, bytes]] = []
     for path, body in _bodies(context, prefix):
         (spaces if path.endswith("/namespaces") else rest).append((path, body))
     assert endpoint.token is not None

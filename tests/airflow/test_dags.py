@@ -124,6 +124,7 @@ def test_every_instance_has_its_dags_and_nothing_else_is_there(parsed: Parsed) -
         "upkeep.plain.east",
         "upkeep.shop.east",
         "upkeep.shop.west",
+        "watch",
     ]
 
 

@@ -21,6 +21,7 @@ from lifeboat.cli import (
     fleet,
     holds,
     keys,
+    metrics,
     points,
     pools,
     proof,
@@ -59,6 +60,7 @@ app.command()(proof.coverage)
 app.command()(copy.copy)
 app.command()(holds.hold)
 app.command()(holds.release)
+app.command()(metrics.metrics)
 app.command()(pools.pools)
 app.command("copy-regions")(upkeep.copy_regions)
 app.command()(upkeep.prune)

@@ -9,6 +9,7 @@ from airflow.sdk import DAG, Param, task
 
 from lifeboat.pipeline import replay_tasks
 from lifeboat.pipeline.frame import BY_HAND, REPLAY_DAG, task_defaults
+from lifeboat.pipeline.turns import RESTORE_TURN
 from lifeboat.policy.after import After
 
 _DOC = """\
@@ -56,7 +57,8 @@ def replay_dag(instances: list[str]) -> DAG:
         tags=["lifeboat", "replay"],
         doc_md=_DOC,
         render_template_as_native_obj=True,
-        default_args={**task_defaults(), "retries": 0},  # a backfill asked for twice is refused
+        # A backfill that is asked for twice is refused.
+        default_args={**task_defaults(RESTORE_TURN), "retries": 0},
     ) as dag:
         task(task_id="replay")(replay_tasks.replay)(
             instance="{{ params.instance }}",

@@ -12,6 +12,7 @@ from airflow.sdk import DAG, TriggerRule, task
 from lifeboat.pipeline import restore_tasks
 from lifeboat.pipeline.frame import BY_HAND, RESTORE_DAG, task_defaults
 from lifeboat.pipeline.restore_form import form
+from lifeboat.pipeline.turns import RESTORE_TURN
 
 _APPROVE = restore_tasks.APPROVE_TASK
 _PHASES = [_APPROVE, "approved", "prepare", "volumes", "resources", "hooks", "ready"]
@@ -45,7 +46,7 @@ def restore_dag(instances: Sequence[str], clusters: Sequence[str]) -> DAG:
         params=form(instances, clusters),
         tags=["lifeboat", "restore"],
         doc_md=_DOC,
-        default_args=task_defaults(),
+        default_args=task_defaults(RESTORE_TURN),
     ) as dag:
         planned: Any = task(task_id="plan")(restore_tasks.plan)(otherwise_skip=_PHASES)
         restore = planned[restore_tasks.RESTORE_KEY]

@@ -16,6 +16,7 @@ from lifeboat.pipeline.frame import (
     timetable,
 )
 from lifeboat.pipeline.pools import disk_slots
+from lifeboat.pipeline.turns import upkeep_turn
 from lifeboat.policy.instance import Instance
 
 _LIMIT = timedelta(days=1)
@@ -44,7 +45,7 @@ def upkeep_dag(instance: Instance) -> DAG:
         params={"share": share},
         tags=tags(instance, "upkeep"),
         doc_md=documentation(instance),
-        default_args=task_defaults(),
+        default_args=task_defaults(upkeep_turn(instance), instance.cluster.queue),
     ) as dag:
         reconciled: Any = task(task_id="reconcile")(upkeep_tasks.reconcile)(instance=instance.id)
         scrubbed: Any = task(task_id="scrub", trigger_rule=TriggerRule.ALL_DONE)(
