@@ -101,7 +101,8 @@ def test_every_second_point_starts_a_test_restore_and_old_ticks_test_what_stood_
     assert "nothing was tested: no point stood at" in lifeboat.log(told, "report")
     states = {task.task: task.state for task in told.tasks}
     assert (states["scratch"], states["tear_down"]) == ("skipped", "skipped")
-    assert [v.point for v in read_verdicts(vault, instance)] == [second]
+    # After the first backfill of a DAG, Airflow also makes a run for its latest missed tick.
+    assert {v.point for v in read_verdicts(vault, instance)} == {second}
 
 
 def test_a_test_restore_that_breaks_is_a_verdict_too(lifeboat: Lifeboat) -> None:
