@@ -104,9 +104,8 @@ def _include(folder: Path, cluster: LocalCluster, instances: int) -> list[str]:
         metadata = {"name": name}
         cluster.api.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
     for name in many.split(", "):
-        for number in range(sharded.OBJECTS):
-            metadata = {"name": f"object-{number}", "namespace": name}
-            cluster.api.apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata})
+        for body in sharded.objects(name):
+            cluster.api.apply(body)
     return write_fleet(policies, instances, cluster.api)
 
 

@@ -1,21 +1,22 @@
-"""A folder with the one DAG file of the bench: the backup DAGs, with shards as small as the bar of
-64 mapped shards needs them. Real ones hold some 20,000 objects each."""
+"""What the bar of mapped shards needs: one instance whose shards are as small as can be, and a list
+of objects for each of them. Real shards hold some 20,000 objects each."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
-SHARDS = 64
+INSTANCE = "many.local"
 NAMESPACES = 8
-OBJECTS = 64
-"""ConfigMaps in each of the namespaces."""
 
 _FILE = '''\
-"""Backup DAGs with small shards (airflow)."""
+"""Backup DAGs, one of them with small shards (airflow)."""
+from airflow.sdk import get_parsing_context
 from lifeboat.pipeline.build import backup_dags
 from lifeboat.steps import enumerate as step
 
-step._SHARD_OBJECTS = {objects}
+if get_parsing_context().dag_id == "backup.{instance}":
+    step._SHARD_OBJECTS = 1
 globals().update(backup_dags())
 '''
 
@@ -23,6 +24,23 @@ globals().update(backup_dags())
 def dags_folder(folder: Path) -> Path:
     """Made of this file alone; Airflow's DAG folder for the run."""
     folder.mkdir(parents=True)
-    text = _FILE.format(objects=NAMESPACES * OBJECTS // SHARDS)
-    (folder / "sharded.py").write_text(text)
+    (folder / "sharded.py").write_text(_FILE.format(instance=INSTANCE))
     return folder
+
+
+def objects(namespace: str) -> list[dict[str, Any]]:
+    """One of each of six kinds, beside the two that every namespace has: a list is never split."""
+    kinds: dict[str, dict[str, Any]] = {
+        "v1/Secret": {"data": {}},
+        "v1/LimitRange": {"spec": {"limits": []}},
+        "v1/Service": {"spec": {"ports": [{"port": 80}]}},
+        "v1/PodTemplate": {"template": {"spec": {"containers": [{"name": "a", "image": "a"}]}}},
+        "rbac.authorization.k8s.io/v1/Role": {"rules": []},
+        "networking.k8s.io/v1/NetworkPolicy": {"spec": {"podSelector": {}}},
+    }
+    metadata = {"name": "one", "namespace": namespace}
+    made = []
+    for name, body in kinds.items():
+        version, _, kind = name.rpartition("/")
+        made.append({"apiVersion": version, "kind": kind, "metadata": metadata, **body})
+    return made
