@@ -34,7 +34,8 @@ up: $(RUN) ## Airflow with Lifeboat for your own cluster: KUBECONFIG=~/.kube/con
 control-plane: $(RUN) ## build the local Kubernetes control plane (minutes, once)
 	@$(PY) -m local build
 
-.PHONY: test lint fmt docs bench-main bench-vault bench-capture bench-airflow
+.PHONY: test lint fmt docs
+.PHONY: bench-airflow bench-capture bench-main bench-proof bench-restore bench-vault
 test: lint ## everything that is checked
 	@$(PY) -m pytest $(ARGS)
 
@@ -60,8 +61,14 @@ bench-vault: $(DEV) ## measure what points cost (half an hour), one line per bar
 bench-capture: $(DEV) ## measure listing, packing and snapshots beside Velero (half an hour)
 	@$(PY) -m bench.capture $(ARGS)
 
+bench-proof: $(DEV) ## measure test restores through Airflow, 20 in a row (a quarter of an hour)
+	@$(PY) -m bench.proofs $(ARGS)
+
 bench-airflow: $(DEV) ## measure Airflow's side, one line per bar (ARGS=--quick: parsing alone)
 	@$(PY) -m bench.airflow $(ARGS)
+
+bench-restore: $(DEV) ## measure restores beside the leanest client and Velero (half an hour)
+	@$(PY) -m bench.restore $(ARGS)
 
 .PHONY: venv venv-dev lock clean
 venv: $(RUN) ## the environment that Lifeboat runs in

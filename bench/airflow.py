@@ -1,6 +1,8 @@
 """`make bench-airflow`: what Airflow's side costs, a line a bar: name, figure, limit, ok or short.
 
-`--quick` measures only the reading of DAG files, which needs no running Airflow.
+`--quick` measures only the reading of DAG files, which needs no running Airflow. Everything else is
+real: a control plane, Airflow with Postgres and LocalExecutor, an encrypted vault. `--fleet 200` is
+the fleet day at its full size, of some hours; by default 30 instances in three rounds of 5 minutes.
 """
 
 from __future__ import annotations
@@ -9,23 +11,102 @@ import argparse
 import shutil
 import sys
 import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 
-from bench.bars import Bar
+from bench import sharded
+from bench.bars import Bar, told
+from bench.fleet_day import fleet_bars, write_fleet
+from bench.main import EMPTY_POLICY, through_airflow, to_stderr
 from bench.parsing import parsing_bars
+from local import sample_app
+from local.airflow_client import AirflowClient
+from local.airflow_settings import REPOSITORY
+from local.airflow_stack import AirflowStack
+from local.cluster import LocalCluster
+from local.demo import environment
+from local.errors import LocalClusterError
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Measure and print. Exit status 1 when a bar is short."""
     parser = argparse.ArgumentParser(prog="python -m bench.airflow", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="only the reading of DAG files")
-    parser.parse_args(arguments)
+    parser.add_argument("--runs", type=int, default=5, help="counted runs of each bar (default 5)")
+    parser.add_argument("--fleet", type=int, default=30, help="instances, 0 for none (default 30)")
+    parser.add_argument("--no-parse", action="store_true", help="without the reading of DAG files")
+    options = parser.parse_args(arguments)
     root = Path(tempfile.mkdtemp(prefix="lifeboat-bench-"))
     try:
-        bars: list[Bar] = parsing_bars(root / "parse")
+        bars: list[Bar] = [] if options.no_parse else parsing_bars(root / "parse")
+        if not options.quick:
+            bars += _real(root, options.runs, options.fleet)
+    except LocalClusterError as error:
+        print(f"bench: {error}", file=sys.stderr)
+        return 1
     finally:
         shutil.rmtree(root)
     return 0 if all(bar.ok for bar in bars) else 1
+
+
+def _real(root: Path, runs: int, instances: int) -> list[Bar]:
+    with ExitStack() as stack:
+        cluster = stack.enter_context(LocalCluster(root / "cluster", root / "kubeconfig"))
+        sample_app.deploy(cluster.api, cluster.csi_root)
+        fleet = _include(root / "include", cluster, instances)
+        env = {
+            **environment(root, cluster),
+            "LIFEBOAT_INCLUDE": str(root / "include"),
+            "AIRFLOW__CORE__DAGS_FOLDER": str(sharded.dags_folder(root / "dags")),
+        }
+        airflow = stack.enter_context(AirflowStack(root / "airflow", env=env, report=to_stderr))
+        client = airflow.client()
+        stack.callback(client.close)
+        bars = _run_bars(client, runs)
+        return bars + (fleet_bars(airflow, client, fleet) if fleet else [])
+
+
+def _run_bars(client: AirflowClient, runs: int) -> list[Bar]:
+    empty, last = through_airflow(client, "backup.empty.local", runs)
+    bars = [told(Bar("empty-namespace-trigger-to-success", empty, 12))]
+    bars.append(
+        told(Bar("tasks-of-an-empty-backup", _ran(client, last.dag_id, last.run_id), 9, "", 0))
+    )
+    for name in ("no-hooks", "pod-hooks"):
+        _, last = through_airflow(client, f"backup.{name}.local", 1)
+        ran = _ran(client, last.dag_id, last.run_id)
+        bars.append(told(Bar(f"tasks-with-volumes-{name}", ran, 9, "", 0)))
+    many, last = through_airflow(client, "backup.many.local", 1)
+    mapped = sum(1 for task in last.tasks if task.task == "dump")
+    each = (many - empty) / (mapped - 1)
+    return [*bars, told(Bar(f"mapped-shard-of-{mapped}", each, 0.4, "s", 2))]
+
+
+def _ran(client: AirflowClient, dag: str, run: str) -> int:
+    """Tasks that had a process, which is what costs; skipped ones have none."""
+    return sum(1 for task in client.task_instances(dag, run) if task.started and task.try_number)
+
+
+def _include(folder: Path, cluster: LocalCluster, instances: int) -> list[str]:
+    """Policies without schedules, and those of the fleet, whose instances are returned."""
+    policies = folder / "policies"
+    policies.mkdir(parents=True)
+    shutil.copy(REPOSITORY / "include" / "clusters.yaml", folder)
+    many = ", ".join(f"many-{number}" for number in range(sharded.NAMESPACES))
+    sample = "shop, shop-data"
+    spaces = {"empty": "empty", "no-hooks": sample, "pod-hooks": sample, "many": many}
+    for name, selected in spaces.items():
+        text = EMPTY_POLICY.replace("[empty]", f"[{selected}]")
+        if name != "pod-hooks":
+            text += "podHooks: {enabled: false}\n"
+        (policies / f"{name}.yaml").write_text(text)
+    for name in ("empty", *many.split(", ")):
+        metadata = {"name": name}
+        cluster.api.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
+    for name in many.split(", "):
+        for body in sharded.objects(name):
+            cluster.api.apply(body)
+    return write_fleet(policies, instances, cluster.api)
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ from local.cluster import LocalCluster
 from local.demo import environment
 from local.errors import LocalClusterError
 
-_EMPTY_POLICY = """\
+EMPTY_POLICY = """\
 clusters: [local]
 objectives: {rpo: 24h}
 select: {namespaces: {include: [empty]}}
@@ -62,11 +62,11 @@ def _measure(root: Path, runs: int, *, timeline: bool) -> list[Bar]:
         cluster.api.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
         env = {**environment(root, cluster), "LIFEBOAT_INCLUDE": str(_include(root))}
         bars.append(told(Bar("cli-backup-sample", _cli(env, runs), 3)))
-        airflow = stack.enter_context(AirflowStack(root / "airflow", env=env, report=_to_stderr))
+        airflow = stack.enter_context(AirflowStack(root / "airflow", env=env, report=to_stderr))
         client = airflow.client()
         stack.callback(client.close)
         for name, policy, limit in (("sample", "shop", 20), ("empty", "empty", 12)):
-            figures, last = _through_airflow(client, f"backup.{policy}.local", runs)
+            figures, last = through_airflow(client, f"backup.{policy}.local", runs)
             bars.append(told(Bar(f"point-through-airflow-{name}", figures, limit)))
             if timeline:
                 _show(last)
@@ -88,7 +88,7 @@ def _cli(env: dict[str, str], runs: int) -> float:
     return statistics.median(once() for _ in range(runs))
 
 
-def _through_airflow(client: AirflowClient, dag: str, runs: int) -> tuple[float, Run]:
+def through_airflow(client: AirflowClient, dag: str, runs: int) -> tuple[float, Run]:
     """From the trigger's answer on until the run is seen to have ended; and the last run."""
     client.wait_for_dag(dag)
     figures = []
@@ -108,7 +108,7 @@ def _show(run: Run) -> None:
             continue
         start = (datetime.fromisoformat(task.started) - began).total_seconds()
         end = (datetime.fromisoformat(task.ended) - began).total_seconds()
-        _to_stderr(f"  {start:6.2f} - {end:6.2f} s  {task.name} ({task.state})")
+        to_stderr(f"  {start:6.2f} - {end:6.2f} s  {task.name} ({task.state})")
 
 
 def _include(root: Path) -> Path:
@@ -116,13 +116,14 @@ def _include(root: Path) -> Path:
     folder = root / "include"
     (folder / "policies").mkdir(parents=True)
     shutil.copy(REPOSITORY / "include" / "clusters.yaml", folder)
-    shop = _EMPTY_POLICY.replace("[empty]", "[shop, shop-data]")
+    shop = EMPTY_POLICY.replace("[empty]", "[shop, shop-data]")
     (folder / "policies" / "shop.yaml").write_text(shop)
-    (folder / "policies" / "empty.yaml").write_text(_EMPTY_POLICY)
+    (folder / "policies" / "empty.yaml").write_text(EMPTY_POLICY)
     return folder
 
 
-def _to_stderr(line: str) -> None:
+def to_stderr(line: str) -> None:
+    """Beside the bars."""
     print(line, file=sys.stderr, flush=True)
 
 

@@ -58,6 +58,9 @@ class LocalCluster:
     `exec_here`: `exec` into any pod runs the command on this machine, as this user, in the folder
     `root`/exec. Whoever can reach the fake kubelet's loopback port can do that too, so it is off
     unless asked for. kwok turns a non-zero exit status into an error that names it.
+
+    `without`: built-in API versions that are not served, such as `autoscaling/v2`, as another minor
+    version of Kubernetes would not.
     """
 
     def __init__(
@@ -66,11 +69,13 @@ class LocalCluster:
         kubeconfig: Path,
         *,
         exec_here: bool = False,
+        without: tuple[str, ...] = (),
         report: Report = _quiet,
     ) -> None:
         self.root = root.absolute()
         self.kubeconfig = kubeconfig.absolute()
         self._exec_here = exec_here
+        self._without = without
         self._report = report
         self._places: Places | None = None
         self._api: KubeApi | None = None
@@ -142,7 +147,7 @@ class LocalCluster:
         sockets = Path(tempfile.mkdtemp(prefix="lb-"))
         self._places = Places(self.root, sockets, etcd, api, kubelet)
         self._allow_exec(self._places)
-        self._children = children(self._places, binaries, credentials)
+        self._children = children(self._places, binaries, credentials, self._without)
         try:
             self._bring_up(credentials, load_manifests(binaries.snapshot_crds.glob("*.yaml")))
         except BaseException:
@@ -243,11 +248,12 @@ def _healthy(url: str) -> bool:
 
 
 @contextlib.contextmanager
-def temporary_cluster() -> Iterator[LocalCluster]:
+def temporary_cluster(without: tuple[str, ...] = ()) -> Iterator[LocalCluster]:
     """A cluster in a new folder of its own that is removed afterwards; `exec` works in it."""
     folder = Path(tempfile.mkdtemp(prefix="lifeboat-cluster-"))
     try:
-        with LocalCluster(folder / "root", folder / "kubeconfig", exec_here=True) as cluster:
+        place = (folder / "root", folder / "kubeconfig")
+        with LocalCluster(*place, exec_here=True, without=without) as cluster:
             yield cluster
     finally:
         shutil.rmtree(folder)

@@ -53,18 +53,26 @@ class Places:
         return self.root / "credentials" / "system.kubeconfig"
 
 
-def children(places: Places, binaries: Binaries, credentials: Credentials) -> dict[str, Child]:
-    """Every part by name, in the order in which they are started."""
+def children(
+    places: Places, binaries: Binaries, credentials: Credentials, without: tuple[str, ...] = ()
+) -> dict[str, Child]:
+    """Every part by name, in the order in which they are started; `without` are API versions that
+    are not served."""
     kubeconfig = f"--kubeconfig={places.system_kubeconfig}"
     arguments = {
         "etcd": _etcd(places),
         "csidriver": [f"--endpoint=unix://{places.csi_socket}"],
-        "kube-apiserver": _api_server(places, credentials),
+        "kube-apiserver": _api_server(places, credentials, without),
         "kube-controller-manager": [kubeconfig, *_controller_manager(credentials)],
         "kube-scheduler": [kubeconfig, "--leader-elect=false", "--secure-port=0"],
         "kwok": [kubeconfig, *_kwok(places, binaries, credentials)],
-        "snapshot-controller": [kubeconfig, *_CLIENT_LIMITS, "--retry-interval-start=200ms"],
-        "csi-snapshotter": [kubeconfig, *_sidecar(places)],
+        "snapshot-controller": [
+            kubeconfig,
+            *_CLIENT_LIMITS,
+            "--retry-interval-start=200ms",
+            _GROUPS,
+        ],
+        "csi-snapshotter": [kubeconfig, *_sidecar(places), _GROUPS],
         "csi-provisioner": [kubeconfig, *_sidecar(places)],
     }
     return {
@@ -77,6 +85,8 @@ def children(places: Places, binaries: Binaries, credentials: Credentials) -> di
         for name, options in arguments.items()
     }
 
+
+_GROUPS = "--feature-gates=CSIVolumeGroupSnapshot=true"
 
 # The defaults (5 requests a second) would make tests wait for the client, not for the cluster.
 _CLIENT_LIMITS = ["--kube-api-qps=200", "--kube-api-burst=400"]
@@ -93,7 +103,8 @@ def _etcd(places: Places) -> list[str]:
     ]
 
 
-def _api_server(places: Places, credentials: Credentials) -> list[str]:
+def _api_server(places: Places, credentials: Credentials, without: tuple[str, ...]) -> list[str]:
+    refused = ",".join(f"{version}=false" for version in without)
     return [
         f"--etcd-servers={places.etcd_url}",
         "--bind-address=127.0.0.1",
@@ -110,6 +121,7 @@ def _api_server(places: Places, credentials: Credentials) -> list[str]:
         "--authorization-mode=RBAC",
         f"--token-auth-file={credentials.token_file}",
         "--kubelet-preferred-address-types=InternalIP",
+        *([f"--runtime-config={refused}"] if refused else []),
     ]
 
 

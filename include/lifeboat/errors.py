@@ -292,3 +292,9 @@ class AirflowUnreachable(Retryable):
     """Airflow's REST API answered 5xx, timed out or broke the connection."""
 
     exit_code = 57
+
+
+class NotDelivered(Retryable):
+    """A receiver of alerts took no message."""
+
+    exit_code = 58

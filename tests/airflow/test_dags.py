@@ -116,6 +116,7 @@ def test_every_instance_has_its_dags_and_nothing_else_is_there(parsed: Parsed) -
         "backup.plain.east",
         "backup.shop.east",
         "backup.shop.west",
+        "replay",
         "restore",
         "test_restore.shop.east",
         "test_restore.shop.west",
@@ -123,6 +124,7 @@ def test_every_instance_has_its_dags_and_nothing_else_is_there(parsed: Parsed) -
         "upkeep.plain.east",
         "upkeep.shop.east",
         "upkeep.shop.west",
+        "watch",
     ]
 
 
@@ -237,7 +239,8 @@ def test_files_go_to_the_vault_before_the_point_names_them(include: Callable[...
 
 def test_a_test_restore_is_torn_down_whatever_happens(parsed: Parsed) -> None:
     graph = parsed.graph("test_restore.shop.east")
-    order = ["choose", "scratch", "volumes", "resources", "ready", "checks", "verdict"]
+    order = ["choose", "scratch", "volumes", "resources", "hooks", "ready"]
+    order += ["checks", "verdict"]
     order += ["tear_down", "report"]
     assert sorted(graph) == sorted(order)
     for task, following in pairwise(order):
@@ -246,6 +249,27 @@ def test_a_test_restore_is_torn_down_whatever_happens(parsed: Parsed) -> None:
     tasks = parsed.dags["test_restore.shop.east"]["tasks"]
     assert tasks["tear_down"]["teardown"]
     assert tasks["verdict"]["rule"] == tasks["report"]["rule"] == "all_done"
+
+
+def test_points_and_drills_start_test_restores_where_the_policy_says(
+    include: Callable[..., Path],
+) -> None:
+    drilled = PLAIN + "testRestore: {everyPoints: 5, within: 30d, cluster: west}\n"
+    both = PLAIN + "testRestore: {everyPoints: 5, schedule: {cron: '0 5 * * *'}}\n"
+    found = parse_dags(include(shop=SHOP, drilled=drilled, both=both))
+    assert found.errors == {}
+    graph = found.graph("drills")
+    assert graph == {"due": ["prove"], "prove": []}
+    assert found.dags["drills"]["schedule"] == "0 5 * * *"
+    for name in ("drilled", "both"):
+        dag = found.dags[f"test_restore.{name}.east"]
+        assert dag["waits_for"] == [f"x-lifeboat://main/{name}.east"]
+        assert {"asset_triggered", "backfill"} <= set(dag["run_types"])
+    assert found.dags["test_restore.shop.east"]["waits_for"] == []
+    scratch = found.dags["test_restore.drilled.east"]["tasks"]["scratch"]
+    assert scratch["downstream"] == ["volumes"]
+    assert found.imported == []
+    assert "drills" not in parse_dags(include(drilled=PLAIN, both=PLAIN)).dags
 
 
 def test_upkeep_scrubs_whatever_was_found_and_prunes_only_a_sound_vault(parsed: Parsed) -> None:
@@ -261,7 +285,7 @@ def test_upkeep_scrubs_whatever_was_found_and_prunes_only_a_sound_vault(parsed: 
     assert (dag["schedule"], dag["timezone"], dag["catchup"]) == ("30 3 * * 0", "UTC", False)
     assert (dag["paused"], dag["max_active_runs"]) == (False, 1)
     assert dag["tags"] == ["cluster:east", "lifeboat", "policy:shop", "upkeep"]
-    assert dag["run_types"] == ["manual", "operator_triggered", "scheduled"]
+    assert dag["run_types"] == [], "also a backfill, over the points of then"
     share = dag["params"]["share"]
     assert (share["minimum"], share["maximum"], dag["defaults"]["share"]) == (1, 100, 25)
 
@@ -275,9 +299,20 @@ def test_the_restore_form_offers_what_there_is(parsed: Parsed) -> None:
         "shop.west",
     ]
     assert dag["params"]["cluster"]["enum"] == ["same", "east", "west"]
-    assert dag["params"]["mode"]["enum"] == ["skip", "merge"]
+    assert dag["params"]["mode"]["enum"] == ["skip", "merge", "replace", "recreate", "fail"]
+    assert dag["params"]["approval"]["enum"] == ["none", "required", "second-person"]
     assert dag["run_types"] == ["manual", "operator_triggered"]
-    assert parsed.graph("restore")["plan"] == ["prepare", "ready", "resources", "volumes"]
+    phases = ["approve", "approved", "hooks", "prepare", "ready", "resources", "volumes"]
+    assert parsed.graph("restore")["plan"] == phases
+
+
+def test_nothing_is_restored_before_the_approval_is_recorded(parsed: Parsed) -> None:
+    graph = parsed.graph("restore")
+    assert graph["approve"] == ["approved"]
+    assert graph["approved"] == ["prepare"]
+    tasks = parsed.dags["restore"]["tasks"]
+    assert tasks["approved"]["rule"] == "none_failed", "where nobody is asked, approve is skipped"
+    assert tasks["prepare"]["rule"] == "all_success"
 
 
 def test_when_and_how_often_runs_are_made(parsed: Parsed) -> None:
@@ -361,5 +396,5 @@ def test_a_tasks_start_builds_its_own_dag_from_its_own_policy(include: Callable[
 def test_fifty_policies_parse_in_seconds(include: Callable[..., Path]) -> None:
     """Airflow gives a file 30 s; generous, since other work may hold the processor."""
     found = parse_dags(include(**{f"p{n:02}": SHOP for n in range(50)}))
-    assert len(found.dags) == 301
+    assert len(found.dags) == 303
     assert found.seconds < 20

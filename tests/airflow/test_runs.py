@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -80,6 +81,28 @@ def test_a_test_restore_proves_the_point_and_leaves_nothing(lifeboat: Lifeboat) 
     assert {check.outcome for check in verdicts[0].checks} == {"passed"}
     assert f"point {point} is proven" in lifeboat.log(run, "verdict")
     assert scratch_namespaces(lifeboat) == []
+
+
+def test_every_second_point_starts_a_test_restore_and_old_ticks_test_what_stood_then(
+    lifeboat: Lifeboat,
+) -> None:
+    instance, dag = "tested.local", "test_restore.tested.local"
+    vault = lifeboat.context(instance).vault
+    lifeboat.client.wait_for_dag(dag)
+    lifeboat.back_up(instance)
+    second = lifeboat.back_up(instance)
+    wait_until(
+        "the second point is proven",
+        lambda: [v.point for v in read_verdicts(vault, instance) if v.proven] == [second],
+        240,
+    )
+    runs = backfilled(lifeboat, dag)
+    told = lifeboat.client.run(dag, runs[0]["dag_run_id"])
+    assert "nothing was tested: no point stood at" in lifeboat.log(told, "report")
+    states = {task.task: task.state for task in told.tasks}
+    assert (states["scratch"], states["tear_down"]) == ("skipped", "skipped")
+    # After the first backfill of a DAG, Airflow also makes a run for its latest missed tick.
+    assert {v.point for v in read_verdicts(vault, instance)} == {second}
 
 
 def test_a_test_restore_that_breaks_is_a_verdict_too(lifeboat: Lifeboat) -> None:
@@ -163,6 +186,20 @@ def test_a_freeze_ends_at_its_limit_and_the_point_names_what_was_not_cut(
     assert "shop-data/uploads was not cut when the freeze ended" in lifeboat.log(run, "report")
 
 
+def backfilled(lifeboat: Lifeboat, dag: str) -> list[dict[str, Any]]:
+    """The runs of three months, of a DAG with a monthly schedule."""
+    made = lifeboat.client.backfill(dag, "2026-05-15T00:00:00Z", "2026-08-15T00:00:00Z")
+    path = f"/api/v2/backfills/{made['id']}"
+    wait_until(
+        "the backfill is done",
+        lambda: bool(lifeboat.client.request("GET", path)["completed_at"]),
+        240,
+    )
+    runs = [r for r in lifeboat.client.runs(dag) if r["run_type"] == "backfill"]
+    assert [run["state"] for run in runs] == ["success"] * 3
+    return runs
+
+
 def ran_here(lifeboat: Lifeboat) -> set[str]:
     """What commands in pods have touched: kwok runs them on this machine."""
     return {path.name for path in (lifeboat.cluster.root / "exec").iterdir()}
@@ -207,15 +244,7 @@ def test_a_backfill_records_gaps_and_captures_at_most_one_point(lifeboat: Lifebo
     instance, dag = "monthly.local", "backup.monthly.local"
     lifeboat.client.wait_for_dag(dag)
     points = set(catalog.point_ids(lifeboat.context(instance).vault, instance))
-    made = lifeboat.client.backfill(dag, "2026-05-15T00:00:00Z", "2026-08-15T00:00:00Z")
-    path = f"/api/v2/backfills/{made['id']}"
-    wait_until(
-        "the backfill is done",
-        lambda: bool(lifeboat.client.request("GET", path)["completed_at"]),
-        240,
-    )
-    runs = [r for r in lifeboat.client.runs(dag) if r["run_type"] == "backfill"]
-    assert [run["state"] for run in runs] == ["success"] * 3
+    backfilled(lifeboat, dag)
     context = lifeboat.context(instance)
     ticks = sorted(gap.tick for gap in read_gaps(context.vault, instance))
     assert ticks == [f"2026-0{month}-01T00:00:00Z" for month in (6, 7, 8)]

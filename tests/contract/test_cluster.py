@@ -181,6 +181,12 @@ def test_what_is_not_there(api: Cluster, space: str) -> None:
     api.delete(CONFIG_MAP, space, "nothing")
 
 
+def test_what_is_to_stay_is_not_called_deprecated(api: Cluster) -> None:
+    assert api.deprecation(CONFIG_MAP) == ""
+    with pytest.raises(NotFound):
+        api.deprecation(Kind("horses.example", "v1", "unicorns", "Unicorn", namespaced=True))
+
+
 def test_a_kind_that_is_not_served_is_not_found(api: Cluster, space: str) -> None:
     unicorn = Kind("horses.example", "v1", "unicorns", "Unicorn", namespaced=True)
     with pytest.raises(NotFound):

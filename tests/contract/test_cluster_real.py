@@ -52,6 +52,11 @@ def test_the_preferred_version_comes_first(api: ClusterApi) -> None:
     assert kinds["configmaps"].short_names == ("cm",)
 
 
+def test_what_is_deprecated_is_said_in_the_servers_words(api: ClusterApi) -> None:
+    told = api.deprecation(kind("v1", "endpoints", "Endpoints"))
+    assert told.startswith("v1 Endpoints is deprecated in v1.33+")
+
+
 def test_old_and_new_discovery_agree(endpoint: Endpoint) -> None:
     class OldHttp(Http):
         """A client from before aggregated discovery."""

@@ -177,6 +177,7 @@ NOBODY_NEEDS = [
         ("lifeboat-reader", "lifeboat-quiesce", "lifeboat-job"),
         ("lifeboat-writer", "lifeboat-writer-merge", "lifeboat-test-restore"),
         ("lifeboat-writer", "lifeboat-writer-files"),
+        ("lifeboat-writer", "lifeboat-planner"),
     ],
 )
 def test_doors_that_no_role_opens(bind: Bind, roles: tuple[str, ...]) -> None:
@@ -295,6 +296,27 @@ def test_the_writer_reads_no_secret_and_changes_nothing_that_was_there(bind: Bin
         ("create", "persistentvolumes"),
     ]
     assert [f"{verb} {what}" for verb, what in refused if may(endpoint, verb, what)] == []
+
+
+def test_replacing_and_swapping_are_rights_of_their_own(bind: Bind) -> None:
+    replacing = [
+        f"{verb} {kind}"
+        for kind in ("configmaps", "secrets", "deployments.apps", "roles.rbac.authorization.k8s.io")
+        for verb in ("update", "delete")
+    ]
+    swapping = ["delete persistentvolumeclaims", "patch deployments.apps"]
+    never = ["delete namespaces", "delete serviceaccounts", "delete persistentvolumes"]
+    asked = [*replacing, *swapping, *never]
+
+    def allowed() -> list[str]:
+        return [right for right in asked if may(endpoint, *right.split(" "))]
+
+    endpoint = bind("lifeboat-writer")
+    assert allowed() == []
+    bind("lifeboat-writer-replace")
+    assert allowed() == replacing
+    bind("lifeboat-writer-swap")
+    assert allowed() == [*replacing, *swapping]
 
 
 def test_roles_mightier_than_the_writer_need_a_second_role(bind: Bind, namespace: str) -> None:

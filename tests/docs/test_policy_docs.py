@@ -28,7 +28,9 @@ def test_generated_files_are_fresh(tmp_path: Path) -> None:
         assert made.read_text() == (DOCS / made.name).read_text(), again
 
 
-@pytest.mark.parametrize("made", [schema.policy_schema(), schema.clusters_schema()])
+@pytest.mark.parametrize(
+    "made", [schema.policy_schema(), schema.clusters_schema(), schema.alerts_schema()]
+)
 def test_every_field_is_described_and_in_the_reference(made: dict[str, Any]) -> None:
     for part in (made, *made["$defs"].values()):
         assert part.get("description"), part["title"]

@@ -136,6 +136,54 @@ select: {namespaces: {include: [shop-data]}}
 retention: {keep: {last: 50}}
 quiesce: {dags: [no_such_dag]}
 """,
+    # Tested after every second point, and by ticks to backfill.
+    "tested": """\
+clusters: [local]
+objectives: {rpo: 24h}
+select: {namespaces: {include: [quiet]}}
+retention: {keep: {last: 50}}
+testRestore:
+  everyPoints: 2
+  schedule: {cron: "0 0 1 * *"}
+  timeout: 10s
+  checks: [objectsComplete]
+""",
+    # Ticks that Airflow has no timetable for, to backfill in every way.
+    "outage": """\
+clusters: [local]
+schedule: {every: 31d, jitter: 6h}
+select: {namespaces: {include: [quiet]}}
+retention: {keep: {last: 50}}
+""",
+    # A run of long ago that died.
+    "dead": """\
+clusters: [local]
+schedule: {cron: "0 0 1 * *"}
+select: {namespaces: {include: [quiet]}}
+retention: {keep: {last: 50}}
+""",
+    # Runs that come again after a restore.
+    "again": """\
+clusters: [local]
+schedule: {cron: "0 0 1 * *"}
+select: {namespaces: {include: [quiet]}}
+retention: {keep: {last: 50}}
+""",
+    # A point of long ago, to be looked at again.
+    "old": """\
+clusters: [local]
+objectives: {rpo: 7d}
+select: {namespaces: {include: [quiet]}}
+retention: {keep: {last: 50}}
+""",
+    # A point whenever another DAG has succeeded.
+    "follower": """\
+clusters: [local]
+schedule: {after: {dags: [backup.old.local], connection: time_airflow}}
+objectives: {rpo: 24h}
+select: {namespaces: {include: [quiet]}}
+retention: {keep: {last: 50}}
+""",
     # Ticks to backfill, and none of them while tests run.
     "monthly": """\
 clusters: [local]

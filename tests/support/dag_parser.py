@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -103,6 +104,7 @@ def _describe(dag: Any) -> dict[str, Any]:
         "periodic": DagSerialization.from_dict(serialized).timetable.periodic,
         "schedule": schedule.get("expression"),
         "timezone": schedule.get("timezone"),
+        "waits_for": sorted(set(re.findall(r'"uri": "([^"]+)"', json.dumps(schedule)))),
         "run_immediately": schedule.get("run_immediately"),
         "tags": sorted(dag.tags),
         "doc": dag.doc_md,
@@ -117,6 +119,8 @@ def _describe(dag: Any) -> dict[str, Any]:
         "limit": dag.dagrun_timeout.total_seconds() if dag.dagrun_timeout else None,
         "paused": dag.is_paused_upon_creation,
         "run_types": sorted(kind.value for kind in dag.allowed_run_types or ()),
+        "deadline": bool(dag.deadline),
+        "leaves": sorted(task.task_id for task in dag.leaves if not task.is_teardown),
         "file": Path(dag.fileloc).name,
         "version": SerializedDagModel.hash(serialized),  # type: ignore[no-untyped-call]
     }
@@ -129,6 +133,8 @@ def _describe_task(task: Any) -> dict[str, Any]:
         "mapped": type(task).__name__.endswith("MappedOperator"),
         "retries": task.retries,
         "teardown": task.is_teardown,
+        "time_limit": bool(getattr(task, "execution_timeout", None)),
+        "waits": callable(getattr(task, "resume", None)),
         "outlets": [asset.uri for asset in task.outlets],
     }
 

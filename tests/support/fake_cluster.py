@@ -80,7 +80,8 @@ def split(pages: Iterable[Page]) -> Iterator[FieldsPage]:
 
 @dataclass
 class FakeCluster:
-    """An API server's storage. `logs`: what pods say, by `namespace/name`. `reactions` maps
+    """An API server's storage. `logs`: what pods say, by `namespace/name`; `deprecated`:
+    warnings by `apps/v1 deployments`. `reactions` maps
     `Deployment.apps` to a function that may change an object as it is created (a controller's work,
     done at once). `rules`: what a review of the caller's rights says; it binds nothing."""
 
@@ -92,6 +93,7 @@ class FakeCluster:
     rules: list[Json] = field(default_factory=lambda: [EVERYTHING])
     calls: list[ClusterCall] = field(default_factory=list)
     server_version: str = "v1.36.3"
+    deprecated: dict[str, str] = field(default_factory=dict)
     _objects: dict[_Key, Json] = field(default_factory=dict)
     _faults: list[_Fault] = field(default_factory=list)
     _version: int = 0
@@ -238,6 +240,12 @@ class FakeCluster:
             return self._change(
                 kind, namespace, name, changed, keep_status=not subresource, dry_run=dry_run
             )
+
+    def deprecation(self, kind: Kind) -> str:
+        with self._lock:
+            self._enter("deprecation", kind.resource, "", "")
+            self._served(kind)
+            return self.deprecated.get(f"{kind.api_version} {kind.plural}", "")
 
     def log(self, namespace: str, pod: str, *, lines: int, container: str = "") -> str:
         with self._lock:

@@ -104,8 +104,12 @@ class FakeDisks:
             return f"snapshot class {snapshot_class} is not one of driver {driver}"
         return "" if driver == DRIVER else f"driver {driver or 'of no name'} is not a fake"
 
+    def why_not_together(self, volumes: Sequence[Volume]) -> str:
+        drivers = {volume.driver for volume in volumes}
+        return "" if drivers == {DRIVER} else f"drivers {sorted(drivers)} have no groups"
+
     def start_snapshot(
-        self, point: str, instance: str, volume: Volume, snapshot_class: str = ""
+        self, point: str, instance: str, volume: Volume, snapshot_class: str = "", group: str = ""
     ) -> SnapshotTicket:
         self.faults.enter("start_snapshot")
         if snapshot_class not in ("", CLASS):

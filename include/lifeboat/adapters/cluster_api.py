@@ -121,6 +121,9 @@ class ClusterApi:
     def get(self, kind: Kind, namespace: str | None, name: str) -> Json:
         return _decoded(_object, self._http.request("GET", _path(kind, namespace, name)))
 
+    def deprecation(self, kind: Kind) -> str:
+        return "; ".join(self._http.warnings(_path(kind, None) + _query(limit="1")))
+
     def create(
         self, kind: Kind, namespace: str | None, body: Json, *, dry_run: bool = False
     ) -> Json:

@@ -73,12 +73,17 @@ class DisksAzure:
             )
         return ""
 
+    def why_not_together(self, volumes: Sequence[Volume]) -> str:
+        """Compute's snapshots are of one disk each (its API reference, Snapshots)."""
+        return f"Azure cuts its {len(volumes)} managed disks one by one"
+
     def start_snapshot(
         self,
         point: str,
         instance: str,
         volume: Volume,
         snapshot_class: str = "",  # noqa: ARG002 - the port's
+        group: str = "",  # noqa: ARG002 - never asked for: see why_not_together
     ) -> SnapshotTicket:
         """Raises SnapshotFailed when the claim or its disk is not the one that was listed any more,
         or the disk has as many snapshots as Azure keeps; NotReady and Throttled for later."""

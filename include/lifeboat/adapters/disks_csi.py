@@ -16,6 +16,7 @@ import msgspec
 from lifeboat.adapters import claim_api
 from lifeboat.adapters import snapshot_api as api
 from lifeboat.adapters.snapshot_delete import delete_content, delete_helper, delete_snapshot
+from lifeboat.adapters.snapshot_groups import SnapshotGroups
 from lifeboat.clock import Clock, parse_rfc3339, utc_now
 from lifeboat.errors import LifeboatError, NotFound, SnapshotFailed, Unsupported
 from lifeboat.ports import marks
@@ -43,6 +44,7 @@ class DisksCsi:
         self._cluster = cluster
         self._wanted_class = snapshot_class
         self._clock = clock
+        self._groups = SnapshotGroups(cluster)
 
     def why_not(self, volume: Volume, snapshot_class: str = "") -> str:
         if not volume.driver or not volume.handle:
@@ -53,11 +55,16 @@ class DisksCsi:
             return error.message
         return ""
 
+    def why_not_together(self, volumes: Sequence[Volume]) -> str:
+        return self._groups.why_not(volumes)
+
     def start_snapshot(
-        self, point: str, instance: str, volume: Volume, snapshot_class: str = ""
+        self, point: str, instance: str, volume: Volume, snapshot_class: str = "", group: str = ""
     ) -> SnapshotTicket:
         """Two requests, unless an earlier attempt was here. Raises SnapshotFailed when the claim is
         not the one that was listed any more."""
+        if group:
+            return self._groups.start(point, instance, volume, group)
         chosen = self._class_for(volume.driver, snapshot_class)
         body = api.new_snapshot(point, instance, volume, chosen)
         name = body["metadata"]["name"]
@@ -77,6 +84,8 @@ class DisksCsi:
         return SnapshotTicket(point, instance, volume, name)
 
     def poll_snapshot(self, ticket: SnapshotTicket) -> SnapshotState:
+        if ticket.group:
+            return self._groups.poll(ticket)
         live = self._find(api.SNAPSHOT, ticket.volume.namespace, ticket.name)
         content = self._content_for(live, ticket.point, ticket.volume)
         if live is None and content is None:
@@ -97,6 +106,8 @@ class DisksCsi:
 
     def look_at_snapshots(self, tickets: Sequence[SnapshotTicket]) -> tuple[SnapshotState, ...]:
         """One list of a point's VolumeSnapshots; where some are gone, one of secured contents."""
+        if any(ticket.group for ticket in tickets):
+            return self._look_one_by_one(tickets)
         found: dict[tuple[str, str], Json] = {}
         for point in sorted({ticket.point for ticket in tickets}):
             for live in self._list(api.SNAPSHOT, f"{marks.MANAGED}=true,{api.POINT}={point}"):
@@ -108,7 +119,16 @@ class DisksCsi:
             self._glance(ticket, live, secured) for ticket, live in zip(tickets, lives, strict=True)
         )
 
+    def _look_one_by_one(self, tickets: Sequence[SnapshotTicket]) -> tuple[SnapshotState, ...]:
+        """Members of groups share what their group says; the others are looked at together."""
+        alone = [ticket for ticket in tickets if not ticket.group]
+        found = dict(zip(alone, self.look_at_snapshots(alone), strict=True)) if alone else {}
+        return tuple(found.get(ticket) or self._groups.poll(ticket) for ticket in tickets)
+
     def secure_snapshot(self, ticket: SnapshotTicket) -> None:
+        if ticket.group:
+            self._groups.secure(ticket)
+            return
         live = self._find(api.SNAPSHOT, ticket.volume.namespace, ticket.name)
         content = self._content_for(live, ticket.point, ticket.volume)
         if content is None:
@@ -122,6 +142,8 @@ class DisksCsi:
 
     def delete_snapshot(self, snapshot: StoredSnapshot) -> None:
         """Waits until the driver has deleted it. Raises NotReady, SnapshotFailed."""
+        if self._groups.delete(snapshot):
+            return
         live = self._find(api.SNAPSHOT, snapshot.volume.namespace, snapshot.name)
         if live is not None and not _is_of(live, snapshot.point, snapshot.volume):
             live = None
@@ -141,7 +163,7 @@ class DisksCsi:
             if (meta["namespace"], meta["name"]) not in seen:
                 content = self._find(api.CONTENT, None, api.bound_content(live))
                 stored.append(_stored(live, instance, content))
-        return tuple(stored)
+        return (*stored, *self._groups.leftovers(instance))
 
     def restore_ticket(
         self, snapshot: StoredSnapshot, *, namespace: str, claim: str, restore_id: str

@@ -37,10 +37,13 @@ class DisksFilled:
     def why_not(self, volume: Volume, snapshot_class: str = "") -> str:
         return self._disks.why_not(volume, snapshot_class)
 
+    def why_not_together(self, volumes: Sequence[Volume]) -> str:
+        return self._disks.why_not_together(volumes)
+
     def start_snapshot(
-        self, point: str, instance: str, volume: Volume, snapshot_class: str = ""
+        self, point: str, instance: str, volume: Volume, snapshot_class: str = "", group: str = ""
     ) -> SnapshotTicket:
-        return self._disks.start_snapshot(point, instance, volume, snapshot_class)
+        return self._disks.start_snapshot(point, instance, volume, snapshot_class, group)
 
     def poll_snapshot(self, ticket: SnapshotTicket) -> SnapshotState:
         return self._disks.poll_snapshot(ticket)

@@ -33,10 +33,16 @@ class DisksRouted:
     def why_not(self, volume: Volume, snapshot_class: str = "") -> str:
         return self._for(volume).why_not(volume, snapshot_class)
 
+    def why_not_together(self, volumes: Sequence[Volume]) -> str:
+        sides = {id(disks): disks for disks in map(self._for, volumes)}
+        if len(sides) > 1:
+            return "some are Azure's managed disks, and others are not"
+        return next(iter(sides.values())).why_not_together(volumes)
+
     def start_snapshot(
-        self, point: str, instance: str, volume: Volume, snapshot_class: str = ""
+        self, point: str, instance: str, volume: Volume, snapshot_class: str = "", group: str = ""
     ) -> SnapshotTicket:
-        return self._for(volume).start_snapshot(point, instance, volume, snapshot_class)
+        return self._for(volume).start_snapshot(point, instance, volume, snapshot_class, group)
 
     def poll_snapshot(self, ticket: SnapshotTicket) -> SnapshotState:
         return self._for(ticket.volume).poll_snapshot(ticket)

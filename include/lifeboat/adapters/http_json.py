@@ -6,6 +6,7 @@ Knows HTTP and Kubernetes' Status objects, nothing of kinds. Safe for several th
 from __future__ import annotations
 
 import random
+import re
 import socket
 import ssl
 import tempfile
@@ -88,6 +89,17 @@ class Http:
         content_type: str = "application/json",
         accept: str = "application/json",
     ) -> bytes:
+        return self._answer(method, path, body, content_type, accept).data
+
+    def warnings(self, path: str) -> list[str]:
+        """What the API server warns of when this is asked for (RFC 7234, 5.5: code 299)."""
+        answer = self._answer("GET", path, None, "", "application/json")
+        told = ", ".join(answer.headers.getlist("Warning"))
+        return _WARNING.findall(told)
+
+    def _answer(
+        self, method: str, path: str, body: bytes | None, content_type: str, accept: str
+    ) -> urllib3.BaseHTTPResponse:
         deadline = monotonic() + self._patience
         headers = {"Accept": accept, "User-Agent": "lifeboat"}
         if body is not None:
@@ -107,7 +119,9 @@ class Http:
                 wait = _SHORTEST_WAIT * 2**broken
             pause(wait * random.uniform(1.0, 1.3))  # noqa: S311 - jitter, not secrecy
 
-    def _once(self, method: str, path: str, body: bytes | None, headers: dict[str, str]) -> bytes:
+    def _once(
+        self, method: str, path: str, body: bytes | None, headers: dict[str, str]
+    ) -> urllib3.BaseHTTPResponse:
         url = self._endpoint.server + path
         try:
             # No variable holds the token: tracebacks that show locals must not show it.
@@ -126,13 +140,14 @@ class Http:
             ) from None
         if answer.status >= 300:
             raise refusal(self._endpoint, answer, f"{method} {path.partition('?')[0]}")
-        return answer.data
+        return answer
 
     def _credential(self) -> dict[str, str]:
         token = self._endpoint.token
         return {} if token is None else {"Authorization": f"Bearer {token()}"}
 
 
+_WARNING = re.compile(r'299 \S+ "((?:[^"\\]|\\.)*)"')
 _BY_STATUS: dict[int, type[LifeboatError]] = {403: Forbidden, 404: NotFound, 410: Expired}
 
 

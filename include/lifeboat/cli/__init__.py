@@ -21,10 +21,11 @@ from lifeboat.cli import (
     fleet,
     holds,
     keys,
+    metrics,
     points,
     pools,
     proof,
-    recovery,
+    restoring,
     setup,
     thaw,
     transforms,
@@ -50,7 +51,8 @@ app.command()(context.context)
 app.command()(context.owners)
 app.command()(context.images)
 app.command()(diff.diff)
-app.command()(recovery.restore)
+app.command()(restoring.restore)
+app.command()(restoring.approve)
 app.command()(proof.prove)
 app.command("test-restore", hidden=True)(proof.prove)  # its name before 1.1
 app.command()(proof.rehearse)
@@ -58,6 +60,7 @@ app.command()(proof.coverage)
 app.command()(copy.copy)
 app.command()(holds.hold)
 app.command()(holds.release)
+app.command()(metrics.metrics)
 app.command()(pools.pools)
 app.command("copy-regions")(upkeep.copy_regions)
 app.command()(upkeep.prune)

@@ -9,6 +9,7 @@ from airflow.sdk import DAG, Asset, TriggerRule, task
 from lifeboat.pipeline import backup_tasks, move_tasks, quiet_tasks
 from lifeboat.pipeline.frame import documentation, run_limit, tags, task_defaults, timetable
 from lifeboat.pipeline.pools import cluster_slots, disk_slots
+from lifeboat.pipeline.turns import backup_turn
 from lifeboat.policy.instance import Instance
 
 _SNAPSHOTS = ["snapshot", "settle"]
@@ -43,7 +44,7 @@ def backup_dag(instance: Instance) -> DAG:
         is_paused_upon_creation=False,
         tags=tags(instance, "backup"),
         doc_md=documentation(instance),
-        default_args=task_defaults(),
+        default_args=task_defaults(backup_turn(instance), instance.cluster.queue),
     ) as dag:
         _Graph(instance).build()
     return dag

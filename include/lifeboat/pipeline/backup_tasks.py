@@ -24,8 +24,8 @@ from lifeboat.pipeline.opening import (
     open_copies,
     open_instance,
     pull,
-    run_of,
     say,
+    this_run,
 )
 from lifeboat.pipeline.quiet_tasks import confirm_quiet
 from lifeboat.pipeline.triggers import Plain
@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 
 POINT_KEY = "point"
 GAP_KEY = "gap"
+RUN_KEY = "run"
+"""What kind of run it is (steps/admit.py), and in words: for the run's page."""
 VOLUMES_KEY = "volumes"
 _STARTED_KEY = "started"
 
@@ -57,14 +59,15 @@ def enumerate_point(instance: str, policy: str, otherwise_skip: list[str]) -> li
     ti = get_current_context()["ti"]
     with leaving_errors():
         opened = open_instance(instance)
-        run = run_of(get_current_context()["dag_run"])
+        run = this_run()
         admission = admit(opened, run)
         say(f"policy {policy}")
         say(admission.message)
+        ti.xcom_push(key=RUN_KEY, value={"run": admission.kind, "told": admission.message})
         if not admission.capture:
             ti.xcom_push(key=GAP_KEY, value=admission.message)
             raise DownstreamTasksSkipped(tasks=otherwise_skip)  # type: ignore[no-untyped-call]
-        scope = enumerate_scope(opened, run)
+        scope = enumerate_scope(opened, run, admission.claim)
     for warning in scope.warnings:
         say(f"warning: {warning}")
     say(f"point {scope.point}: {len(scope.namespaces)} namespaces, {len(scope.volumes)} volumes")
@@ -346,6 +349,9 @@ def report(instance: str) -> None:
         )
     opened = open_instance(instance)
     manifest = read_manifest(opened.vault, instance, committed["point"])
+    run = pull("enumerate", RUN_KEY)
+    if run:
+        say(run["told"])
     say(f"point {manifest.point} of {instance}, captured {manifest.captured_from}")
     say(f"{manifest.objects} objects ({manifest.new_objects} new), {manifest.new_bytes} bytes new")
     say(f"{len(manifest.volumes)} volumes: {', '.join(s.volume.title for s in manifest.volumes)}")

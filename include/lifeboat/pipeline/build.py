@@ -14,7 +14,7 @@ from airflow.sdk import DAG, get_parsing_context
 from lifeboat.errors import PolicyError
 from lifeboat.policy.folder import include_folder
 from lifeboat.policy.instance import Instance
-from lifeboat.policy.load import load_include, load_instance
+from lifeboat.policy.load import load_alerts, load_include, load_instance
 
 Dags = dict[str, DAG]
 """By DAG id; a file of dags/ puts them into its globals, where Airflow finds them."""
@@ -60,6 +60,15 @@ def restore_dags() -> Dags:
     return {RESTORE_DAG: restore_dag(instances, clusters)}
 
 
+def replay_dags() -> Dags:
+    """The one replay DAG, or none where nothing is protected."""
+    from lifeboat.pipeline.frame import REPLAY_DAG
+    from lifeboat.pipeline.replay_dag import replay_dag
+
+    instances = [instance.id for instance in load_include(include_folder()).instances]
+    return {REPLAY_DAG: replay_dag(instances)} if instances else {}
+
+
 def drills_dags() -> Dags:
     """The one drills DAG, or none where no policy asks for drills."""
     from lifeboat.pipeline.drills_dag import drills_dag
@@ -71,11 +80,23 @@ def drills_dags() -> Dags:
     return {}
 
 
+def watch_dags() -> Dags:
+    """The one watch DAG, whatever is protected: what cannot be read is a reason to watch."""
+    from lifeboat.pipeline.frame import WATCH_DAG
+    from lifeboat.pipeline.watch_dag import watch_dag
+
+    return {WATCH_DAG: watch_dag()}
+
+
 def lint() -> None:
     """Raises PolicyError with everything that is wrong in the include folder."""
-    problems = load_include(include_folder()).problems
+    problems = list(load_include(include_folder()).problems)
+    try:
+        load_alerts(include_folder())
+    except PolicyError as error:
+        problems += error.problems
     if problems:
-        raise PolicyError(list(problems))
+        raise PolicyError(problems)
 
 
 def _each(instances: Iterable[Instance], build: Callable[[Instance], DAG]) -> Dags:

@@ -8,6 +8,7 @@ from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOpe
 from airflow.sdk import DAG, Param, get_current_context, task
 
 from lifeboat.pipeline.frame import BY_HAND_OR_SCHEDULE, DRILLS_DAG, task_defaults, timetable
+from lifeboat.pipeline.turns import DRILLS_TURN
 from lifeboat.policy.schedule import Schedule
 
 _DAILY = Schedule(cron="0 5 * * *")
@@ -42,7 +43,7 @@ def drills_dag() -> DAG:
         params={"at_most": at_most},
         tags=["lifeboat", "test-restore"],
         doc_md=_DOC,
-        default_args=task_defaults(),
+        default_args=task_defaults(DRILLS_TURN),
     ) as dag:
         due: Any = task(task_id="due")(choose_due)()
         TriggerDagRunOperator.partial(

@@ -25,7 +25,9 @@ from lifeboat.policy.instance import Instance
 from lifeboat.policy.schedule import Schedule
 
 RESTORE_DAG = "restore"
+REPLAY_DAG = "replay"
 DRILLS_DAG = "drills"
+WATCH_DAG = "watch"
 
 BY_HAND: Any = ["manual", "operator_triggered"]
 """`allowed_run_types` of a DAG that nothing but somebody's wish may start: no backfill."""
@@ -57,10 +59,14 @@ class EngineRetries(RetryPolicy):
         return RetryDecision.default()
 
 
-def task_defaults() -> dict[str, Any]:
-    """`default_args` of every DAG: two retries, 5 s and 10 s later."""
+def task_defaults(turn: int, queue: str = "") -> dict[str, Any]:
+    """`default_args` of every DAG: two retries, 5 s and 10 s later; `turn` says who goes first
+    where slots are short (lifeboat.pipeline.turns), `queue` whose workers run it, if not all."""
     return {
+        **({"queue": queue} if queue else {}),
         "owner": "lifeboat",
+        "priority_weight": turn,
+        "weight_rule": "absolute",
         "retries": 2,
         "retry_delay": timedelta(seconds=5),
         "retry_exponential_backoff": 2.0,

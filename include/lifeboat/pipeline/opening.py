@@ -113,6 +113,11 @@ def run_of(dag_run: Any) -> Run:
     return Run(run_id=dag_run.run_id, trigger=trigger, scheduled_for=tick, dag=dag_run.dag_id)
 
 
+def this_run() -> Run:
+    """The run that this task is part of."""
+    return run_of(get_current_context()["dag_run"])
+
+
 @contextmanager
 def leaving_errors() -> Iterator[None]:
     """Leaves the message of an error for the run's last task. Messages hold no secrets (errors)."""

@@ -19,10 +19,11 @@ from lifeboat.pipeline.frame import (
 )
 from lifeboat.pipeline.opening import SAME_CLUSTER
 from lifeboat.pipeline.restore_dag import phases
+from lifeboat.pipeline.turns import proof_turn
 from lifeboat.policy.instance import Instance
 
 _SKIPPED = [
-    "scratch", "volumes", "resources", "ready", "checks", "verdict", "tear_down",
+    "scratch", "volumes", "resources", "hooks", "ready", "checks", "verdict", "tear_down",
 ]  # fmt: skip
 
 
@@ -57,7 +58,7 @@ def test_restore_dag(instance: Instance) -> DAG:
         params={"point": point},
         tags=tags(instance, "test-restore"),
         doc_md=documentation(instance),
-        default_args=task_defaults(),
+        default_args=task_defaults(proof_turn(instance), instance.cluster.queue),
     ) as dag:
         _build(instance, test_restore.cluster or SAME_CLUSTER)
     return dag

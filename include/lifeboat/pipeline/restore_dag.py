@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
-from airflow.sdk import DAG, Param, TriggerRule, task
+from airflow.providers.standard.operators.hitl import ApprovalOperator
+from airflow.sdk import DAG, TriggerRule, task
 
 from lifeboat.pipeline import restore_tasks
 from lifeboat.pipeline.frame import BY_HAND, RESTORE_DAG, task_defaults
-from lifeboat.pipeline.opening import SAME_CLUSTER
-from lifeboat.restore.request import MODES
+from lifeboat.pipeline.restore_form import form
+from lifeboat.pipeline.turns import RESTORE_TURN
 
-_PHASES = ["prepare", "volumes", "resources", "ready"]
+_APPROVE = restore_tasks.APPROVE_TASK
+_PHASES = [_APPROVE, "approved", "prepare", "volumes", "resources", "hooks", "ready"]
+_PATIENCE = timedelta(days=1)  # as long as a plan keeps its point from being pruned
 _INSTANCE = "{{ params.instance }}"
 _CLUSTER = "{{ params.cluster }}"
 
@@ -23,9 +27,11 @@ Brings back a recovery point, or part of one.
 2. Not sure? Switch **dry run** on: the log of `plan` shows what would happen, nothing is changed.
 3. `report` says what was restored. It fails, naming each thing, when something was not.
 
-A restore never deletes anything, and never writes into a volume that exists. A failed task can be
-cleared: the run goes on where it stopped. Without Airflow, `lifeboat restore` does the same from a
-terminal with nothing but the vault and its key.
+Nothing that exists is deleted unless the mode or `prune` says so, and then the plan names it; a
+claim with its data only when it is named. With an approval asked for, by the form or by the policy,
+the run waits at `approve` (Required Actions) and applies exactly the plan that was approved. A
+failed task can be cleared: the run goes on where it stopped. Without Airflow, `lifeboat restore`
+does the same from a terminal with nothing but the vault and its key.
 """
 
 
@@ -37,14 +43,16 @@ def restore_dag(instances: Sequence[str], clusters: Sequence[str]) -> DAG:
         schedule=None,
         allowed_run_types=BY_HAND,
         is_paused_upon_creation=False,
-        params=_form(instances, clusters),
+        params=form(instances, clusters),
         tags=["lifeboat", "restore"],
         doc_md=_DOC,
-        default_args=task_defaults(),
+        default_args=task_defaults(RESTORE_TURN),
     ) as dag:
         planned: Any = task(task_id="plan")(restore_tasks.plan)(otherwise_skip=_PHASES)
         restore = planned[restore_tasks.RESTORE_KEY]
+        approved = _approval(planned, restore)
         prepared = task(task_id="prepare")(restore_tasks.prepare)(_INSTANCE, _CLUSTER, restore)
+        approved >> prepared
         ready = phases(_INSTANCE, _CLUSTER, restore, prepared)
         told = task(task_id="report", trigger_rule=TriggerRule.NONE_FAILED)(restore_tasks.report)(
             _INSTANCE, _CLUSTER
@@ -53,114 +61,34 @@ def restore_dag(instances: Sequence[str], clusters: Sequence[str]) -> DAG:
     return dag
 
 
+def _approval(planned: Any, restore: Any) -> Any:
+    """approve >> approved: somebody's word where it is asked for, and its record in the vault.
+
+    `approve` has a retry of its own: an answer within a second of the question fails the task
+    (Airflow 3.3, apache/airflow#66374), and it only asks again. It has no execution time-out, which
+    the operator would take for the time that a person has.
+    """
+    approve = ApprovalOperator(
+        task_id=_APPROVE,
+        subject="Restore {{ params.instance }}: approve the plan?",
+        body="{{ ti.xcom_pull(task_ids='plan', key='" + restore_tasks.SHOWN_KEY + "') }}",
+        response_timeout=_PATIENCE,
+        execution_timeout=None,
+        retries=1,
+    )
+    approved: Any = task(task_id="approved", trigger_rule=TriggerRule.NONE_FAILED)(
+        restore_tasks.approved
+    )(_INSTANCE, _CLUSTER, restore)
+    planned >> approve >> approved
+    return approved
+
+
 def phases(instance: str, cluster: str, restore: Any, prepared: Any, *, proof: bool = False) -> Any:
-    """volumes >> resources >> ready, after `prepared`; returns `ready`."""
+    """volumes >> resources >> hooks >> ready, after `prepared`; returns `ready`."""
     where: dict[str, Any] = {"instance": instance, "target": cluster, "restore": restore}
     volumes = restore_tasks.VolumesOperator(task_id="volumes", **where)
     applied = task(task_id="resources")(restore_tasks.resources)(instance, cluster, restore)
+    hooked = restore_tasks.HooksOperator(task_id="hooks", **where)
     ready = restore_tasks.ReadyOperator(task_id="ready", proof=proof, **where)
-    prepared >> volumes >> applied >> ready
+    prepared >> volumes >> applied >> hooked >> ready
     return ready
-
-
-def _form(instances: Sequence[str], clusters: Sequence[str]) -> dict[str, Param]:
-    return {**_what(instances), **_how(clusters)}
-
-
-def _what(instances: Sequence[str]) -> dict[str, Param]:
-    section = "What to bring back"
-    return {
-        "instance": Param(
-            type="string",
-            enum=list(instances),
-            title="Instance",
-            description="The policy and the cluster whose point is restored.",
-            section=section,
-        ),
-        "point": Param(
-            "latest",
-            type="string",
-            title="Point",
-            description="`latest` is the newest complete one. `lifeboat points` lists the others.",
-            section=section,
-        ),
-        "before": Param(
-            None,
-            type=["null", "string"],
-            format="date-time",
-            title="Before",
-            description="The newest complete point captured before this time: when you know since"
-            " when things are broken. Leave `point` at `latest`.",
-            section=section,
-        ),
-        "namespaces": _lines(
-            "Namespaces", "One a line. Empty: every namespace of the point.", section
-        ),
-        "kinds": _lines(
-            "Kinds", "One a line, such as `configmaps` or `deployments.apps`. Empty: all.", section
-        ),
-        "volumes": Param(
-            True,
-            type="boolean",
-            title="Volumes",
-            description="Bring claims back with their data. Off: missing claims are made empty.",
-            section=section,
-        ),
-        "from_vault": Param(
-            False,
-            type="boolean",
-            title="Volumes from the vault",
-            description="Fill claims with the files that lie in the vault, even where a snapshot is"
-            " there; without it only where none is.",
-            section=section,
-        ),
-    }
-
-
-def _how(clusters: Sequence[str]) -> dict[str, Param]:
-    section = "Where and how"
-    return {
-        "mapping": _lines(
-            "Rename namespaces",
-            "One FROM=TO a line, such as `shop=shop-copy`: restores beside what is there.",
-            section,
-        ),
-        "mode": Param(
-            "skip",
-            type="string",
-            enum=list(MODES),
-            values_display={
-                "skip": "skip: leave objects that exist as they are",
-                "merge": "merge: update objects that exist to the point's state",
-            },
-            title="Objects that exist",
-            description="What is missing is made either way; volumes that exist are never touched.",
-            section=section,
-        ),
-        "cluster": Param(
-            SAME_CLUSTER,
-            type="string",
-            enum=[SAME_CLUSTER, *clusters],
-            title="Cluster",
-            description="`same` is the cluster that the point was captured from.",
-            section=section,
-        ),
-        "dry_run": Param(
-            False,
-            type="boolean",
-            title="Dry run",
-            description="Only plan: the log of `plan` shows what would happen.",
-            section=section,
-        ),
-    }
-
-
-def _lines(title: str, description: str, section: str) -> Param:
-    return Param(
-        [],
-        type=["null", "array"],
-        items={"type": "string"},
-        title=title,
-        description=description,
-        section=section,
-    )

@@ -24,7 +24,9 @@ def form(instances: Sequence[str], clusters: Sequence[str]) -> dict[str, Param]:
 
 def written(params: Mapping[str, Any], asked_by: str) -> Written:
     """The filled-in form, but for instance and point."""
+    from lifeboat.policy.folder import include_folder
     from lifeboat.restore.request import Written
+    from lifeboat.restore.transforms.transforms import read_transform
 
     def text(name: str) -> str:
         return str(params[name] or "").strip()
@@ -49,6 +51,9 @@ def written(params: Mapping[str, Any], asked_by: str) -> Written:
         scale_down=bool(params["scale_down"]),
         compare_all=bool(params["dry_run"]),
         dry_run=bool(params["dry_run"]),
+        transforms=[
+            read_transform(include_folder(), name) for name in _lines_of(params["transforms"])
+        ],
         approval=text("approval"),
         asked_by=asked_by,
     )
@@ -199,6 +204,12 @@ def _how() -> dict[str, Param]:
             title="Who approves the plan",
             description="The run waits under Required Actions until somebody has looked at it.",
             section=section,
+        ),
+        "transforms": _lines(
+            "Transforms",
+            "Names of files in include/transforms, one a line: what is changed on the way"
+            " (docs/transforms.md).",
+            section,
         ),
         "dry_run": _switch(
             "Dry run", "Only plan: the log of `plan` shows what would happen.", section

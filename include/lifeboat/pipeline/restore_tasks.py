@@ -1,5 +1,5 @@
-"""The tasks of a restore: plan, prepare, volumes, resources, ready, report. Those between plan and
-report are a test restore's too.
+"""The tasks of a restore: plan, approved, prepare, volumes, resources, hooks, ready, report. Those
+from prepare to ready are a test restore's too.
 
 The plan lies in the vault; tasks are told its id, and the account of each phase lies beside it, so
 that a cleared task goes on where it stopped.
@@ -9,49 +9,82 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
-from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import get_current_context
 from airflow.sdk.exceptions import DownstreamTasksSkipped
 from typing_extensions import override
 
-from lifeboat.errors import UsageError
+from lifeboat.errors import NotApproved, UsageError
 from lifeboat.pipeline.opening import leaving_errors, open_instance, pull, say
 from lifeboat.pipeline.triggers import Plain
 from lifeboat.pipeline.waiting import WaitingOperator
 
 if TYPE_CHECKING:
-    from lifeboat.restore.model import RestorePlan, RestoreReport, RestoreRequest
+    from lifeboat.restore.model import PlanItem, RestorePlan, RestoreReport, RestoreRequest
     from lifeboat.steps.context import Context
 
 RESTORE_KEY = "restore"
 SUMMARY_KEY = "summary"
+SHOWN_KEY = "shown"
+APPROVE_TASK = "approve"
+_YES = "Approve"
 _LATEST = "latest"
-_PLAN_LINES = 500
+_PLAN_OBJECTS = 100
 
 
 def plan(otherwise_skip: list[str]) -> None:
-    """Plans what the form asks for. A dry run ends here: `otherwise_skip` is skipped.
+    """Plans what the form asks for. A dry run ends here: `otherwise_skip` is skipped. Where nobody
+    has to approve, nobody is asked.
 
     Raises UsageError for what cannot be restored as asked.
     """
+    from lifeboat.restore.approval import needed
+    from lifeboat.restore.parts import items_of
     from lifeboat.restore.plan import plan_restore
+    from lifeboat.restore.present import lines, markdown
     from lifeboat.restore.run import restore_id, summary
 
     context = get_current_context()
-    params = dict(context["params"])
+    params, run = dict(context["params"]), context["dag_run"]
     instance = str(params["instance"])
     with leaving_errors():
         opened = open_instance(instance, params["cluster"])
-        request = _request(opened, params)
-        planned = plan_restore(opened, request, restore_id(instance, context["dag_run"].run_id))
-        for line in _describe_plan(opened, planned):
-            say(line)
-    context["ti"].xcom_push(key=SUMMARY_KEY, value=f"{summary(planned)}; digest {planned.digest}")
+        request = _request(opened, params, asked_by=run.triggering_user_name or "")
+        planned = plan_restore(opened, request, restore_id(instance, run.run_id))
+
+    def items() -> Iterator[PlanItem]:
+        return items_of(opened.vault, planned)
+
+    # Values stay out: logs and XCom are read by more people than the cluster's settings are.
+    for line in lines(planned, items, most=_PLAN_OBJECTS, detail="paths"):
+        say(line)
+    push = context["ti"].xcom_push
+    push(key=SUMMARY_KEY, value=f"{summary(planned)}; digest {planned.digest}")
+    say(f"point {planned.request.point}: {summary(planned)}")
     if request.dry_run:
         raise DownstreamTasksSkipped(tasks=otherwise_skip)  # type: ignore[no-untyped-call]
-    context["ti"].xcom_push(key=RESTORE_KEY, value=planned.restore)
+    push(key=RESTORE_KEY, value=planned.restore)
+    if needed(opened, planned.request) == "none":
+        raise DownstreamTasksSkipped(tasks=[APPROVE_TASK])  # type: ignore[no-untyped-call]
+    push(key=SHOWN_KEY, value=markdown(planned, items))
+
+
+def approved(instance: str, cluster: str, restore: str) -> str:
+    """Records in the vault who approved the plan; returns it. Raises NotApproved when whoever
+    answered may not."""
+    from lifeboat.restore.approval import approve, needed
+
+    with leaving_errors():
+        opened = open_instance(instance, cluster)
+        planned = _plan(opened, restore)
+        if needed(opened, planned.request) == "none":
+            return "nobody has to approve it"
+        answer = pull(APPROVE_TASK) or {}
+        person = (answer.get("responded_by_user") or {}).get("name") or ""
+        said = approve(opened, planned, by=person, how="airflow")
+    say(f"approved by {said.by} at {said.at}: plan {said.restore}, digest {said.digest}")
+    return said.by
 
 
 def prepare(instance: str, cluster: str, restore: str) -> None:
@@ -63,10 +96,9 @@ def prepare(instance: str, cluster: str, restore: str) -> None:
         run_prepare(opened, _plan(opened, restore), say)
 
 
-class VolumesOperator(WaitingOperator):
-    """Claims from snapshots, waited for until they are bound."""
+class RestoreOperator(WaitingOperator):
+    """Waits for something of one restore."""
 
-    look = "claims"
     template_fields = (*WaitingOperator.template_fields, "restore")
 
     def __init__(self, *, restore: Any, **kwargs: Any) -> None:
@@ -75,11 +107,24 @@ class VolumesOperator(WaitingOperator):
 
     @override
     def arguments(self, opened: Context) -> Plain:
+        return {"restore": self.restore}
+
+
+class VolumesOperator(RestoreOperator):
+    """Claims from snapshots, waited for until they are bound."""
+
+    look = "claims"
+
+    @override
+    def arguments(self, opened: Context) -> Plain:
         import msgspec
 
+        from lifeboat.restore.run import make_room
         from lifeboat.restore.volumes import start_volumes
 
-        tickets, failed = start_volumes(opened, _plan(opened, self.restore))
+        planned = _plan(opened, self.restore)
+        make_room(opened, planned, say)
+        tickets, failed = start_volumes(opened, planned)
         plain: Plain = msgspec.to_builtins({"tickets": tickets, "failed": failed})
         return plain
 
@@ -124,23 +169,38 @@ def resources(instance: str, cluster: str, restore: str) -> None:
         run_resources(opened, _plan(opened, restore), say)
 
 
-class ReadyOperator(WaitingOperator):
+class HooksOperator(RestoreOperator):
+    """Waits until what the hooks talk to is there, or the policy's wait is over, and runs them."""
+
+    look = "hooks"
+
+    @override
+    def limit(self, opened: Context) -> timedelta:
+        from lifeboat.restore.hooks import hooks_of
+
+        return hooks_of(_plan(opened, self.restore)).wait
+
+    @override
+    def finish(
+        self, opened: Context, arguments: Plain, waiting: list[str], seconds: float
+    ) -> dict[str, int]:
+        from lifeboat.restore.hooks import run_hooks
+
+        result = run_hooks(opened, _plan(opened, self.restore), say)
+        return {"hooks": len(result.hooks), "failed": len(result.failed)}
+
+
+class ReadyOperator(RestoreOperator):
     """Waits until every restored workload is ready, and records what is not when the time is up.
 
     `proof`: a test restore allows the time that the policy says.
     """
 
     look = "workloads"
-    template_fields = (*WaitingOperator.template_fields, "restore")
 
-    def __init__(self, *, restore: Any, proof: bool = False, **kwargs: Any) -> None:
+    def __init__(self, *, proof: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.restore = restore
         self.proof = proof
-
-    @override
-    def arguments(self, opened: Context) -> Plain:
-        return {"restore": self.restore}
 
     @override
     def limit(self, opened: Context) -> timedelta:
@@ -171,6 +231,9 @@ def report(instance: str, cluster: str) -> dict[str, Any]:
     if not restore:
         say(f"dry run, nothing was changed: {pull('plan', SUMMARY_KEY)}")
         return {"dry_run": True}
+    answer = pull(APPROVE_TASK)
+    if answer and answer.get("chosen_options") != [_YES]:
+        raise NotApproved(f"plan {restore} was rejected, and nothing was changed")
     with leaving_errors():
         opened = open_instance(instance, cluster)
         planned = _plan(opened, restore)
@@ -194,10 +257,10 @@ def _plan(opened: Context, restore: str) -> RestorePlan:
     return stored_plan(opened, opened.instance.id, restore)
 
 
-def _request(opened: Context, params: dict[str, Any]) -> RestoreRequest:
+def _request(opened: Context, params: dict[str, Any], asked_by: str) -> RestoreRequest:
+    from lifeboat.pipeline.restore_form import written
     from lifeboat.point import catalog
-    from lifeboat.restore.model import RestoreRequest
-    from lifeboat.restore.request import parse_mapping, parse_mode, parse_moment
+    from lifeboat.restore.request import parse_moment
 
     point, before = str(params["point"] or _LATEST).strip(), parse_moment(params["before"] or "")
     if before is not None and point != _LATEST:
@@ -205,41 +268,9 @@ def _request(opened: Context, params: dict[str, Any]) -> RestoreRequest:
             "both a point and a time were given",
             hint=f"leave `point` at {_LATEST}, or leave `before` empty",
         )
-    return RestoreRequest(
-        instance=opened.instance.id,
-        point=catalog.find(opened.vault, opened.instance.id, point, before).point,
-        namespaces=_words(params["namespaces"]),
-        mapping=parse_mapping(_words(params["mapping"])),
-        kinds=_words(params["kinds"]),
-        mode=parse_mode(params["mode"]),
-        volumes=bool(params["volumes"]),
-        from_vault=bool(params["from_vault"]),
-        dry_run=bool(params["dry_run"]),
-    )
-
-
-def _words(value: list[str] | None) -> tuple[str, ...]:
-    """The form's lines without blanks."""
-    return tuple(line.strip() for line in value or () if line.strip())
-
-
-def _describe_plan(opened: Context, planned: RestorePlan) -> Iterator[str]:
-    from lifeboat.restore.model import ACTIONS
-    from lifeboat.restore.parts import items_of
-    from lifeboat.restore.run import summary
-
-    shown = [action for action in ACTIONS if action != "leave"]
-    for item in islice(items_of(opened.vault, planned, shown), _PLAN_LINES):
-        yield f"{item.action} {item.title}" + (f" ({item.reason})" if item.reason else "")
-    counts = planned.counts()
-    more = sum(counts[action] for action in shown) - _PLAN_LINES
-    if more > 0:
-        yield f"and {more} more"
-    for volume in planned.volumes:
-        yield f"volume {volume.namespace}/{volume.claim} from {volume.snapshot.handle}"
-    for warning in planned.warnings:
-        yield f"warning: {warning}"
-    yield f"point {planned.request.point}: {summary(planned)}"
+    instance = opened.instance.id
+    chosen = catalog.find(opened.vault, instance, point, before).point
+    return written(params, asked_by).request(instance, chosen)
 
 
 def _describe_report(account: RestoreReport) -> Iterator[str]:

@@ -63,6 +63,14 @@ def workloads(context: Context, arguments: Plain) -> list[str]:
     return not_ready(context, plan)
 
 
+def hooks(context: Context, arguments: Plain) -> list[str]:
+    """What the hooks of the stored plan `restore` wait for."""
+    from lifeboat.restore.hooks import awaited
+    from lifeboat.restore.plan import stored_plan
+
+    return awaited(context, stored_plan(context, context.instance.id, arguments["restore"]))
+
+
 def frozen(context: Context, arguments: Plain) -> list[str]:
     """What stands still for the point `point`, until its time is over."""
     from lifeboat.steps.freeze import watched
@@ -109,6 +117,7 @@ LOOKS: dict[str, Callable[[Context, Plain], list[str]]] = {
     "snapshots": snapshots,
     "claims": claims,
     "workloads": workloads,
+    "hooks": hooks,
     "frozen": frozen,
     "region_copies": region_copies,
     "busy_dags": busy_dags,

@@ -10,13 +10,13 @@ from airflow.sdk import DAG, Param, TriggerRule, task
 
 from lifeboat.pipeline import upkeep_tasks
 from lifeboat.pipeline.frame import (
-    BY_HAND_OR_SCHEDULE,
     documentation,
     tags,
     task_defaults,
     timetable,
 )
 from lifeboat.pipeline.pools import disk_slots
+from lifeboat.pipeline.turns import upkeep_turn
 from lifeboat.policy.instance import Instance
 
 _LIMIT = timedelta(days=1)
@@ -40,13 +40,12 @@ def upkeep_dag(instance: Instance) -> DAG:
         schedule=timetable(upkeep.schedule, instance.id),
         catchup=False,
         max_active_runs=1,
-        allowed_run_types=BY_HAND_OR_SCHEDULE,
         dagrun_timeout=_LIMIT,
         is_paused_upon_creation=False,
         params={"share": share},
         tags=tags(instance, "upkeep"),
         doc_md=documentation(instance),
-        default_args=task_defaults(),
+        default_args=task_defaults(upkeep_turn(instance), instance.cluster.queue),
     ) as dag:
         reconciled: Any = task(task_id="reconcile")(upkeep_tasks.reconcile)(instance=instance.id)
         scrubbed: Any = task(task_id="scrub", trigger_rule=TriggerRule.ALL_DONE)(

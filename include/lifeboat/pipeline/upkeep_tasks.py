@@ -9,11 +9,19 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow.sdk import get_current_context
+from airflow.sdk.exceptions import AirflowSkipException
 from typing_extensions import override
 
 from lifeboat.errors import Damaged
-from lifeboat.pipeline.backup_tasks import look_at_regions, prune
-from lifeboat.pipeline.opening import complain, leaving_errors, open_copies, open_instance, say
+from lifeboat.pipeline import backup_tasks
+from lifeboat.pipeline.opening import (
+    complain,
+    leaving_errors,
+    open_copies,
+    open_instance,
+    say,
+)
+from lifeboat.pipeline.past_tasks import look_back, past_moment, scrub_past
 from lifeboat.pipeline.waiting import WaitingOperator
 
 if TYPE_CHECKING:
@@ -34,14 +42,21 @@ _CATCH_UP = timedelta(hours=20)  # within the day that a run of upkeep may take
 def reconcile(instance: str) -> dict[str, Any]:
     """Puts orphans on record and removes those that were long enough, in every place; brings back
     what a copy lost. Raises Damaged for points whose data is gone, once that is done."""
-    from lifeboat.proof.run import clean_up
+    from lifeboat.proof.run import clean_left, clean_up
     from lifeboat.steps.copy import bring_again
     from lifeboat.steps.reconcile import ensure_nothing_gone, gone_lines
     from lifeboat.steps.reconcile import reconcile as compare
 
     with leaving_errors():
         opened = open_instance(instance)
+        past = past_moment()
+        if past:
+            return look_back(opened, past)
         found, removed = _put_in_order(opened, partial(clean_up, opened))
+        wanted = opened.instance.policy.test_restore
+        if wanted is not None and wanted.cluster:
+            for name in clean_left(open_instance(instance, wanted.cluster)):
+                say(f"{wanted.cluster}: removed {name}, left by a test restore")
         looks = {opened.instance.vault.name: found}
         first, copies = open_copies(instance)
         for there in copies:
@@ -86,6 +101,9 @@ def scrub(instance: str, percent: str) -> dict[str, Any]:
 
     with leaving_errors():
         opened = open_instance(instance)
+        past = past_moment()
+        if past:
+            return scrub_past(opened, past)
         interval = opened.instance.policy.upkeep.schedule.gap.length.total_seconds()
         turn = turn_at(_tick().timestamp(), interval)
 
@@ -107,12 +125,25 @@ def scrub(instance: str, percent: str) -> dict[str, Any]:
     return {"points": first.points, "packs": first.packs, "bytes": first.bytes}
 
 
+def prune(instance: str) -> dict[str, Any]:
+    """Removes what the policy does not keep now; nothing for the past."""
+    if past_moment():
+        raise AirflowSkipException("what is to go is decided now, by the runs of today")
+    return backup_tasks.prune(instance)
+
+
 class CatchUpOperator(WaitingOperator):
     """Waits until every region that the policy names has its copies: a backup only looks once, and
     of each disk Azure copies one snapshot after the other. What is not there in time is no error:
     the next run goes on. Raises SnapshotFailed naming copies that failed."""
 
     look = "region_copies"
+
+    @override
+    def execute(self, context: Any) -> Any:
+        if past_moment():
+            raise AirflowSkipException("copies in regions are of now: the runs of today see to it")
+        return super().execute(context)
 
     @override
     def arguments(self, opened: Context) -> Plain:
@@ -126,7 +157,7 @@ class CatchUpOperator(WaitingOperator):
     def finish(
         self, opened: Context, arguments: Plain, waiting: list[str], seconds: float
     ) -> dict[str, Any]:
-        return look_at_regions(opened)
+        return backup_tasks.look_at_regions(opened)
 
 
 def _ensure_all(ensure: Callable[[T], None], looks: dict[str, T]) -> None:

@@ -96,12 +96,17 @@ class Release(msgspec.Struct, frozen=True):
 
 
 class Gap(msgspec.Struct, frozen=True):
-    """An interval without a point: the tick nobody captured, why, and what was done instead."""
+    """An interval without a point: the tick nobody captured, why, and what was done instead.
+
+    `seconds`: how long nothing was captured around the tick, from the point before it to the one
+    after it, or until this was recorded; since format 1.1, 0 where nobody reckoned it.
+    """
 
     tick: str
     recorded: str
     cause: str
     covered_by: str = ""
+    seconds: int = 0
 
 
 class Tombstone(msgspec.Struct, frozen=True):

@@ -21,6 +21,11 @@ def new_point_id(moment: datetime) -> str:
     return f"{stamp(moment)}-{moment.microsecond:05x}{secrets.token_hex(2)[:3]}"
 
 
+def moment_of(point: str) -> datetime:
+    """When the run that made a point began, to the second."""
+    return datetime.strptime(point.partition("-")[0], _STAMP).replace(tzinfo=UTC)
+
+
 def check_point_id(text: str) -> str:
     """Returns `text`; raises UsageError when it is not a point's id (it becomes part of a key)."""
     if not _FORM.fullmatch(text):

@@ -91,6 +91,16 @@ def note(instance: str, topic: str, point: str) -> str:
     return f"{notes(instance, topic)}{point}"
 
 
+def alerts(instance: str) -> str:
+    """Prefix of the notes on who was told what, oldest first for one receiver and concern."""
+    return f"{ROOT}{instance}/alerts/"
+
+
+def alert(instance: str, receiver: str, kind: str, moment: str, state: str) -> str:
+    """`state` is entered or left; `moment` sorts as text."""
+    return f"{alerts(instance)}{receiver}/{kind}/{moment}-{state}"
+
+
 def verdicts(instance: str) -> str:
     """Prefix of all verdicts of an instance; the next segment is the point."""
     return f"{ROOT}{instance}/verdicts/"

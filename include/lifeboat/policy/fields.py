@@ -144,6 +144,10 @@ Duration = Annotated[
 ]
 """A length of time, written like `4h30m`; whole seconds."""
 
+Criticality = Literal["low", "normal", "high", "critical"]
+CRITICALITIES: tuple[Criticality, ...] = ("low", "normal", "high", "critical")
+"""In rising order."""
+
 Count = Annotated[int, Field(strict=True)]
 Switch = Annotated[bool, Field(strict=True)]
 

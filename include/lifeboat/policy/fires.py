@@ -2,7 +2,7 @@
 
 The same reckoning as `schedule.largest_gap`, which is Airflow's: a time in the skipped hour fires
 an hour later, one in the repeated hour when it comes again, and twice when the cron names every
-hour.
+hour. Where clocks change by half an hour (Lord Howe Island) the two differ on those two days.
 """
 
 from __future__ import annotations

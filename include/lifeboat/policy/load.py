@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from lifeboat.errors import PolicyError, Problem, UsageError
+from lifeboat.policy.alerts import AlertsFile
 from lifeboat.policy.azure_fit import azure_problems
 from lifeboat.policy.document import Document, parse_document
 from lifeboat.policy.fields import Strict, format_duration
@@ -25,6 +26,7 @@ from lifeboat.policy.problems import closest, problem_at, to_problems
 from lifeboat.policy.residency_fit import residency_problems
 from lifeboat.policy.steady import SNAPSHOT_GUARD, SNAPSHOT_LIMIT, steady_state, time_until
 
+ALERTS_FILE = "alerts.yaml"
 CLUSTERS_FILE = "clusters.yaml"
 POLICIES_FOLDER = "policies"
 
@@ -43,6 +45,12 @@ class Include:
 def load_clusters(include: Path) -> ClustersFile:
     """`<include>/clusters.yaml`. Raises PolicyError, also when the file is missing."""
     return validated(read_document(include / CLUSTERS_FILE), ClustersFile)
+
+
+def load_alerts(include: Path) -> AlertsFile:
+    """`<include>/alerts.yaml`; without the file nobody is told. Raises PolicyError."""
+    path = include / ALERTS_FILE
+    return validated(read_document(path), AlertsFile) if path.exists() else AlertsFile()
 
 
 def policy_files(include: Path) -> list[Path]:
@@ -208,7 +216,7 @@ def _check_snapshots(document: Document, policy: Policy) -> None:
 
 
 def _placed(file: _PolicyFile, clusters: ClustersFile) -> tuple[Instance, ...]:
-    document, policy = file.document, file.policy
+    document, policy = file.document, _with_labelled(file, clusters)
     problems = [*_unknown_clusters(document, policy, clusters)]
     vault = clusters.vault(policy.vault)
     if vault is None:
@@ -230,6 +238,22 @@ def _placed(file: _PolicyFile, clusters: ClustersFile) -> tuple[Instance, ...]:
     return tuple(
         Instance(policy, entry, vault, document.text, digest, source, copies) for entry in entries
     )
+
+
+def _with_labelled(file: _PolicyFile, clusters: ClustersFile) -> Policy:
+    """The policy with the clusters that its labels select among those that it names. Raises
+    PolicyError where there are none at all: a policy that protects nothing is a mistake."""
+    policy = file.policy
+    if not policy.cluster_labels:
+        return policy
+    wanted = policy.cluster_labels.items()
+    labelled = [entry.name for entry in clusters.clusters if wanted <= entry.labels.items()]
+    found = [name for name in labelled if name not in policy.clusters]
+    if not found and not policy.clusters:
+        told = ", ".join(f"{name}: {value}" for name, value in policy.cluster_labels.items())
+        expected = f"labels that some cluster of {CLUSTERS_FILE} has"
+        raise PolicyError([problem_at(file.document, ("clusterLabels",), told, expected)])
+    return policy.model_copy(update={"clusters": (*policy.clusters, *found)})
 
 
 def _copy_places(policy: Policy, clusters: ClustersFile) -> Iterator[CopyPlace]:

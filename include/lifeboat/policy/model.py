@@ -14,6 +14,7 @@ from pydantic import AfterValidator, Field, model_validator
 from lifeboat.policy.after import BackupSchedule
 from lifeboat.policy.copies import Copy, settled
 from lifeboat.policy.fields import (
+    Criticality,
     Duration,
     Name,
     Strict,
@@ -129,9 +130,17 @@ class Policy(Strict):
         " itself wins, key by key; lists are not joined. Default empty: none.",
     )
     clusters: Annotated[tuple[str, ...], AfterValidator(unique)] = Field(
+        default=(),
         min_length=1,
-        description="The clusters to protect, by their names in clusters.yaml.",
+        description="The clusters to protect, by their names in clusters.yaml. Default none: those"
+        " of clusterLabels. One of the two is required.",
         examples=[["local"]],
+    )
+    cluster_labels: dict[str, str] = Field(
+        default_factory=dict,
+        description="Protect every cluster of clusters.yaml that has all these labels, besides"
+        " those of `clusters`: a new one is protected at the next parse. Default none.",
+        examples=[{"environment": "production"}],
     )
     vault: str = Field(
         default="main",
@@ -140,6 +149,13 @@ class Policy(Strict):
     )
     schedule: BackupSchedule | None = Field(
         default=None, description="When backups run by themselves. Default none: only on demand."
+    )
+    criticality: Criticality = Field(
+        default="normal",
+        description="Whose backups go first when Airflow has more tasks than it may run: critical,"
+        " high, normal, low; among equals the shorter rpo. Restores go before all of them. Default"
+        " normal.",
+        examples=["high"],
     )
     objectives: Objectives = Field(
         default_factory=Objectives,
@@ -241,6 +257,12 @@ class Policy(Strict):
         """How many shards may be dumped at once, so that all have no more requests open than the
         policy allows."""
         return self.requests_in_flight // self.requests_a_dump
+
+    @model_validator(mode="after")
+    def _some_clusters(self) -> Policy:
+        if not self.clusters and not self.cluster_labels:
+            raise refuse("clusters, clusterLabels or both", found="neither", at=("clusters",))
+        return self
 
     @model_validator(mode="after")
     def _objectives_fit_schedule(self) -> Policy:

@@ -54,7 +54,8 @@ class ClusterEntry(Strict):
     )
     labels: dict[str, str] = Field(
         default_factory=dict,
-        description="Free labels for people and reports, such as an owner. Default none.",
+        description="Free labels, by which policies (`clusterLabels`) and receivers of alerts"
+        " choose clusters, and people know them. Default none.",
         examples=[{"environment": "production"}],
     )
     kubeconfig: Kubeconfig | None = Field(
@@ -90,6 +91,14 @@ class ClusterEntry(Strict):
         " policies with `residency`, which refuse a cluster that does not say it. Default empty:"
         " what its azure section says, else not known.",
         examples=["westeurope"],
+    )
+    queue: str = Field(
+        default="",
+        pattern=r"^([A-Za-z0-9]([A-Za-z0-9_.-]{0,62}[A-Za-z0-9])?)?$",
+        description="The queue that the tasks of this cluster's backups, test restores and upkeep"
+        " go to, for workers in its network (docs/operations.md). Default empty: Airflow's"
+        " own.",
+        examples=["prod-westeurope"],
     )
     pool: Pool | None = Field(
         default=None,

@@ -22,7 +22,7 @@ from lifeboat.policy.model import Policy
 from lifeboat.policy.problems import closest, problem_at, to_problems
 
 PRESETS_FILE = "presets.yaml"
-_OWN = frozenset({"name", "description", "clusters", "preset"})
+_OWN = frozenset({"name", "description", "clusters", "cluster_labels", "preset"})
 _PLAIN = re.compile(r"(?!(?i:true|false|null|yes|no|on|off)$)[A-Za-z_]([A-Za-z0-9_ ./-]*[\w/])?")
 
 Preset = create_model(
@@ -42,7 +42,8 @@ class PresetsFile(Strict):
 
     presets: dict[Name, Preset] = Field(  # type: ignore[valid-type]
         description="Presets by name: 1 to 40 of a-z, 0-9 and -. Each holds sections of a policy"
-        " (all but name, description and clusters), which must be right by themselves.",
+        " (all but name, description, clusters and clusterLabels), which must be right by"
+        " themselves.",
     )
 
 

@@ -1,8 +1,8 @@
 """JSON Schemas and the reference page, made from the models and nowhere else.
 
-`python -m lifeboat.policy.schema docs/` writes policy.schema.json, clusters.schema.json,
-presets.schema.json and policy.md; tests/docs fails when they are stale. Writing them is the only
-I/O here.
+`python -m lifeboat.policy.schema docs/` writes policy.md and the schemas of policy files and of
+clusters.yaml, presets.yaml and alerts.yaml; tests/docs fails when they are stale. Writing them is
+the only I/O here.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Any
 
 from pydantic.json_schema import GenerateJsonSchema
 
+from lifeboat.policy.alerts import AlertsFile
 from lifeboat.policy.fields import Strict, format_duration
 from lifeboat.policy.model import ClustersFile, Policy
 from lifeboat.policy.presets import PresetsFile
@@ -51,6 +52,11 @@ def presets_schema() -> Schema:
     return _schema(PresetsFile, "Lifeboat presets")
 
 
+def alerts_schema() -> Schema:
+    """The JSON Schema of alerts.yaml."""
+    return _schema(AlertsFile, "Lifeboat alerts")
+
+
 def _schema(model: type[Strict], title: str) -> Schema:
     schema = model.model_json_schema(by_alias=True, schema_generator=_Generator)
     return {"$schema": _DIALECT, **schema, "title": title}
@@ -77,6 +83,11 @@ def reference() -> str:
             "",
             *_PRESETS,
             "",
+            "## The alerts file",
+            "",
+            "`include/alerts.yaml` says who is told of what: [alerts.md](alerts.md).",
+            "",
+            *_tables(alerts_schema()),
             "## What no point holds",
             "",
             *_never_table(),
@@ -278,9 +289,10 @@ def _example_value(schema: Schema) -> str:
 
 
 def main(folder: str) -> None:
-    """Writes the four files into `folder`."""
+    """Writes the five files into `folder`."""
     made = {
-        "policy": policy_schema(), "clusters": clusters_schema(), "presets": presets_schema()
+        "policy": policy_schema(), "clusters": clusters_schema(), "presets": presets_schema(),
+        "alerts": alerts_schema(),
     }  # fmt: skip
     for name, schema in made.items():
         text = json.dumps(schema, indent=2, ensure_ascii=False) + "\n"

@@ -19,6 +19,10 @@ from lifeboat.policy.fields import Duration, Strict, Switch, refuse, unique
 from lifeboat.policy.vault_tier import VaultTier
 from lifeboat.ports.quantity import parse_quantity
 
+# A label's key: a name, with or without a DNS prefix (kubernetes.io, "Labels and Selectors").
+_LABEL_KEY = (
+    r"^(([a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?)?$"
+)
 _CLASS = r"^([a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?)?$"
 _QUANTITY = re.compile(r"[0-9]+(\.[0-9]+)?([KMGTPE]i|[kMGTPE])?")
 
@@ -195,6 +199,15 @@ class Volumes(Strict):
         description="The VolumeSnapshotClass to use. Default empty: the default class of each"
         " volume's driver.",
         examples=["csi-azuredisk-snapshots"],
+    )
+    group_by: str = Field(
+        default="velero.io/volume-group",
+        pattern=_LABEL_KEY,
+        description="A label of claims. Those of a namespace that have the same value of it are cut"
+        " at one moment, by a VolumeGroupSnapshot, where their driver offers that and every one of"
+        " them is to be snapshotted; elsewhere one by one, with a warning. Default"
+        " velero.io/volume-group, as Velero has it. Empty turns it off.",
+        examples=["app.kubernetes.io/instance"],
     )
     timeout: Duration = Field(
         default=timedelta(minutes=10),

@@ -103,6 +103,10 @@ class Cluster(Protocol):
         """`list_pages` for who wants all of each object: a page is gone through only once."""
         ...
 
+    def deprecation(self, kind: Kind) -> str:
+        """What the API server warns of when this version is listed: empty while it is to stay."""
+        ...
+
     def get(self, kind: Kind, namespace: str | None, name: str) -> Json: ...
 
     def create(

@@ -45,7 +45,8 @@ class Volume:
 class SnapshotTicket:
     """A snapshot that was asked for: enough to poll it from anywhere. Holds no secret.
 
-    `asked` is RFC 3339, when the step asked for it: its time-out counts from there.
+    `asked` is RFC 3339, when the step asked for it: its time-out counts from there. `group`: what
+    is cut together with others, by the name of their group.
     """
 
     point: str
@@ -53,6 +54,7 @@ class SnapshotTicket:
     volume: Volume
     name: str
     asked: str = field(default="", compare=False)
+    group: str = ""
 
 
 @dataclass(frozen=True)
@@ -136,9 +138,18 @@ class Disks(Protocol):
         `snapshot_class` is the class asked for; empty leaves the choice to the adapter."""
         ...
 
+    def why_not_together(self, volumes: Sequence[Volume]) -> str:
+        """Empty when this adapter can cut these volumes of one namespace at one moment, else the
+        reason in a sentence."""
+        ...
+
     def start_snapshot(
-        self, point: str, instance: str, volume: Volume, snapshot_class: str = ""
-    ) -> SnapshotTicket: ...
+        self, point: str, instance: str, volume: Volume, snapshot_class: str = "", group: str = ""
+    ) -> SnapshotTicket:
+        """`group` is a label of claims, `key=value`: all claims of the namespace that have it are
+        cut at one moment, by whichever of them is asked for first. Only where `why_not_together`
+        says nothing, and with every one of those claims asked for."""
+        ...
 
     def poll_snapshot(self, ticket: SnapshotTicket) -> SnapshotState:
         """All that can be told of one snapshot."""

@@ -44,6 +44,6 @@ class Flows(Protocol):
         """Have every interval run again whose run ended after `since`, or that has none, up to now;
         oldest first, one after the other. Returns the intervals' range.
 
-        Raises Invalid where nothing is scheduled that could run again or that much is under way
-        already."""
+        Raises Invalid where nothing is scheduled that could run again, AlreadyExists where that is
+        under way already."""
         ...

@@ -18,6 +18,7 @@ from lifeboat.proof.evidence import bounded, failing_pods, mask_of
 from lifeboat.proof.finding import Finding, Tested
 from lifeboat.proof.means import run_custom
 from lifeboat.restore.apply import cleaned_body, reader_of, target_of
+from lifeboat.restore.hooks import stored_hooks
 from lifeboat.restore.model import RESTORED
 from lifeboat.restore.parts import items_of
 
@@ -70,7 +71,11 @@ def _found(check: Check, tested: Tested) -> Finding:
 
 
 def workloads_ready(tested: Tested) -> Finding:
-    """Every restored workload reported all its pods ready within the time allowed."""
+    """Every restored workload reported all its pods ready within the time allowed, and no hook
+    that has to succeed failed."""
+    hooked = stored_hooks(tested.context, tested.plan)
+    if hooked and hooked.failed:
+        return Finding("failed", _some("did not work", hooked.failed))
     if tested.not_ready:
         return Finding("failed", _some("not ready", tested.not_ready))
     kinds = ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Pod")

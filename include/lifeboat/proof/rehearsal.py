@@ -1,10 +1,11 @@
-"""What another cluster's API does not serve of what a point holds: the first question of an upgrade
-rehearsal. A test restore into that cluster answers the others.
+"""What another cluster's API does not serve of what a point holds, or not for long: the first
+question of an upgrade rehearsal. A test restore into that cluster answers the others.
 """
 
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 from lifeboat.point.manifest import open_contents, read_manifest
 from lifeboat.steps.context import Context
@@ -12,7 +13,7 @@ from lifeboat.steps.context import Context
 
 def missing_api(context: Context, point: str) -> tuple[str, ...]:
     """A sentence for each kind and version of the point that the context's cluster does not serve,
-    and for each API of it that does not answer."""
+    or calls deprecated, and for each API of it that does not answer."""
     manifest = read_manifest(context.vault, context.instance.id, point)
     contents = open_contents(context.vault, manifest)
     held = Counter((entry.group_kind, entry.version) for _, entry in contents.rows())
@@ -29,4 +30,6 @@ def missing_api(context: Context, point: str) -> tuple[str, ...]:
                 f"{what}: {discovery.server_version} does not serve this version; they are restored"
                 f" as {kind.version}"
             )
+        elif warning := context.cluster.deprecation(replace(kind, version=version)):
+            told.append(f"{what}: {warning}")
     return tuple(told)

@@ -1,5 +1,5 @@
-"""A test restore, phase by phase: scratch, plan, volumes, resources, ready, checks, verdict; and
-tear_down, always.
+"""A test restore, phase by phase: scratch, plan, volumes, resources, hooks, ready, checks, verdict;
+and tear_down, always.
 
 Airflow runs each phase as a task with tear_down as a teardown; `prove` runs them in one process.
 """
@@ -7,6 +7,7 @@ Airflow runs each phase as a task with tear_down as a teardown; `prove` runs the
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Literal
 
 import msgspec
@@ -32,6 +33,7 @@ from lifeboat.restore.model import (
 from lifeboat.restore.plan import plan_restore
 from lifeboat.restore.run import (
     Say,
+    after,
     bring_volumes,
     prepare,
     ready,
@@ -43,6 +45,8 @@ from lifeboat.restore.run import (
 from lifeboat.restore.volumes import abandon_volumes, planned_tickets
 from lifeboat.steps.check_images import check_images, describe, lost
 from lifeboat.steps.context import Context
+from lifeboat.steps.left_tests import left_tests
+from lifeboat.steps.reconcile import GRACE
 
 _COMPARED = 40
 """Verdicts that are read to compare with: enough for ten that passed, in the same cluster."""
@@ -70,6 +74,7 @@ def prove(context: Context, point: str, run: str, say: Say, place: Place | None 
             prepare(context, plan, say)
             bring_volumes(context, plan, say)
             resources(context, plan, say)
+            after(context, plan, say)
             ready(context, plan, say, timeout_seconds(context))
             say("checking")
             checked = check(context, plan)
@@ -206,6 +211,17 @@ def clean_up(context: Context, test: str) -> list[str]:
     if plan is not None:
         abandon_volumes(context, planned_tickets(context, plan))
     return tear_down(context, test)
+
+
+def clean_left(context: Context, grace: timedelta = GRACE) -> list[str]:
+    """Clean up after test restores of this instance that began longer ago than `grace` and left
+    something in this cluster; returns the namespaces that are gone. For a cluster other than the
+    instance's own, at which reconcile does not look."""
+    removed: list[str] = []
+    for one in left_tests(context.cluster, context.instance.id):
+        if one.made and context.clock() - parse_rfc3339(one.made) > grace:
+            removed += clean_up(context, one.test)
+    return removed
 
 
 def ensure_proven(verdict: Verdict) -> None:

@@ -4,7 +4,7 @@ objects: of many that say the same of a kind, some are named and the others coun
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from lifeboat.restore.model import PartResult, Result
 
@@ -58,8 +58,12 @@ class Account:
                 self.skipped.add(outcome.title, outcome.detail)
             elif outcome.result == "failed":
                 self.fail(f"{outcome.title}: {outcome.detail}")
-        for change in result.changes:
-            title, _, sentence = change.partition(": ")
+        self.change(result.changes)
+
+    def change(self, lines: Iterable[str]) -> None:
+        """What was changed on the way, each with its object."""
+        for line in lines:
+            title, _, sentence = line.partition(": ")
             self.changes.add(title, sentence)
 
     def fail(self, line: str) -> None:

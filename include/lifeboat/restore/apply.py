@@ -17,7 +17,7 @@ from threading import BoundedSemaphore
 import msgspec
 
 from lifeboat.clock import monotonic
-from lifeboat.errors import LifeboatError, TransformFailed
+from lifeboat.errors import LifeboatError
 from lifeboat.point import layout
 from lifeboat.point.manifest import open_contents, read_manifest
 from lifeboat.policy.restore_hooks import RestoreHooks
@@ -186,12 +186,7 @@ class _Applier:
         cluster = self.context.cluster
         if item.action not in RESTORED:
             return self.pool.submit(remove, cluster, item)
-        try:
-            cleaned = cleaned_body(self.reader, item, self.target)
-        except TransformFailed as error:
-            future: Future[Outcome] = Future()
-            future.set_result(Outcome(item.title, "failed", error.message))
-            return future
+        cleaned = cleaned_body(self.reader, item, self.target)
         changes += [f"{item.title}: {change}" for change in cleaned.changes]
         return self.pool.submit(put, cluster, item, cleaned.body, self.plan.request.mode)
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 import msgspec
 
 from lifeboat.clock import monotonic
-from lifeboat.errors import HookFailed
+from lifeboat.errors import HookFailed, LifeboatError
 from lifeboat.point import layout
 from lifeboat.point.pod_specs import POD_SPECS
 from lifeboat.policy.annotated import AnnotatedHook, hook_after_restore
@@ -67,7 +67,7 @@ def awaited(context: Context, plan: RestorePlan) -> list[str]:
     for hook in hooks.after:
         if hook.exec_:
             waiting += _not_running(context.cluster, hook.exec_, target)
-    for pod, asked in _annotated(context, plan, hooks):
+    for pod, asked in _annotated(context, plan, hooks, []):
         if not (pod.is_ready if asked.wants_ready else pod.runs):
             state = "ready" if asked.wants_ready else "running"
             waiting.append(f"pod {pod.metadata.namespace}/{pod.metadata.name} is not {state}")
@@ -127,7 +127,7 @@ def _planned(context: Context, plan: RestorePlan) -> _HookPlan:
     for hook in hooks.after:
         found += _of_policy(context.cluster, hook, target, notes)
     taken = {one.action.target.uid for one in found if isinstance(one.action, PodAction)}
-    for pod, asked in _annotated(context, plan, hooks):
+    for pod, asked in _annotated(context, plan, hooks, notes):
         where = f"pod {pod.metadata.namespace}/{pod.metadata.name}"
         notes += [f"{where}: {note}" for note in asked.notes]
         if pod.metadata.uid in taken:
@@ -187,23 +187,34 @@ def _not_running(cluster: Cluster, wanted: RestoreExec, target: Target) -> list[
 
 
 def _annotated(
-    context: Context, plan: RestorePlan, hooks: RestoreHooks
+    context: Context, plan: RestorePlan, hooks: RestoreHooks, notes: list[str]
 ) -> Iterator[tuple[HookPod, AnnotatedHook]]:
     """Pods that this restore brought, itself or by their controllers, and that ask for something;
-    by namespace and name. A pod that was there before is none of its business."""
+    by namespace and name. A pod that was there before is none of its business. Pods that may not be
+    looked at are noted."""
     if not hooks.annotations:
         return
     for namespace, brought in sorted(_brought(context.vault, plan).items()):
-        deployments: dict[str, _Who] | None = None
-        pods = list_pods(context.cluster, namespace, "")
-        for pod in sorted(pods, key=lambda pod: pod.metadata.name):
-            asked = hook_after_restore(pod.metadata.annotations)
-            if asked is None:
-                continue
-            if deployments is None:
-                deployments = _makers_of_replica_sets(context.cluster, namespace)
-            if brought.intersection(_makers(pod, deployments)):
-                yield pod, asked
+        try:
+            yield from _that_ask(context.cluster, namespace, brought)
+        except LifeboatError as error:
+            if error.retryable:
+                raise
+            notes.append(f"pods of {namespace} were not asked for hooks of theirs: {error.message}")
+
+
+def _that_ask(
+    cluster: Cluster, namespace: str, brought: set[_Who]
+) -> list[tuple[HookPod, AnnotatedHook]]:
+    found = []
+    for pod in sorted(list_pods(cluster, namespace, ""), key=lambda pod: pod.metadata.name):
+        asked = hook_after_restore(pod.metadata.annotations)
+        if asked:
+            found.append((pod, asked))
+    if not found:
+        return []
+    deployments = _makers_of_replica_sets(cluster, namespace)
+    return [one for one in found if brought.intersection(_makers(one[0], deployments))]
 
 
 def _brought(vault: Vault, plan: RestorePlan) -> dict[str, set[_Who]]:

@@ -59,18 +59,21 @@ _NOT_IN_SCRATCH = {
 }
 _ACTS_OUTSIDE = {
     "gateway.networking.k8s.io": "a test restore must not take the application's address",
-    "networking.istio.io": "a test restore must not take the application's address",
+    "Gateway.networking.istio.io": "a test restore must not take the application's address",
+    "VirtualService.networking.istio.io": "a test restore must not take the application's address",
     "route.openshift.io": "a test restore must not take the application's address",
     "traefik.io": "a test restore must not take the application's address",
     "projectcontour.io": "a test restore must not take the application's address",
     "externaldns.k8s.io": "a test restore must not take the application's name",
     "cert-manager.io": "a test restore must not ask for the application's certificates",
     "acme.cert-manager.io": "a test restore must not ask for the application's certificates",
-    "argoproj.io": "a test restore must not deploy elsewhere",
+    "Application.argoproj.io": "a test restore must not deploy elsewhere",
+    "ApplicationSet.argoproj.io": "a test restore must not deploy elsewhere",
     "kustomize.toolkit.fluxcd.io": "a test restore must not deploy elsewhere",
     "helm.toolkit.fluxcd.io": "a test restore must not deploy elsewhere",
 }
-"""By group: controllers outside the scratch namespace act on these for the whole world."""
+"""By group or kind: controllers outside the scratch namespace act on these for the whole world. Not
+what runs pods (Argo's Rollout): without it the proof would be of something else."""
 
 
 def why_left(kind: Kind, seen: Seen, is_in_point: Callable[[Owner], bool], *, scratch: bool) -> str:
@@ -81,8 +84,8 @@ def why_left(kind: Kind, seen: Seen, is_in_point: Callable[[Owner], bool], *, sc
     name = kind.group_kind
     if scratch and name in _NOT_IN_SCRATCH:
         return _NOT_IN_SCRATCH[name]
-    if scratch and kind.group in _ACTS_OUTSIDE:
-        return _ACTS_OUTSIDE[kind.group]
+    if scratch and (kind.group in _ACTS_OUTSIDE or name in _ACTS_OUTSIDE):
+        return _ACTS_OUTSIDE.get(kind.group) or _ACTS_OUTSIDE[name]
     if name in _MADE_BY_KUBERNETES:
         return _MADE_BY_KUBERNETES[name]
     for owner in seen.metadata.owner_references:

@@ -185,11 +185,13 @@ class VolumeOutcome(msgspec.Struct, frozen=True):
 
 
 class VolumesResult(msgspec.Struct, frozen=True):
-    """What came of all volumes; `tickets` are what is needed to poll them again."""
+    """What came of all volumes; `tickets` are what is needed to poll them again, `changes` what was
+    changed of their claims on the way, each with its claim."""
 
     volumes: tuple[VolumeOutcome, ...]
     tickets: tuple[RestoreTicket, ...]
     seconds: float
+    changes: tuple[str, ...] = ()
 
 
 class HookOutcome(msgspec.Struct, frozen=True):

@@ -18,7 +18,7 @@ from typing import Any
 import msgspec
 
 from lifeboat.clock import rfc3339
-from lifeboat.errors import UsageError
+from lifeboat.errors import TransformFailed, UsageError
 from lifeboat.point import layout
 from lifeboat.point.contents import CLUSTER_SCOPE, Contents
 from lifeboat.point.manifest import Manifest, open_contents, read_manifest
@@ -34,6 +34,7 @@ from lifeboat.restore.parts import PART_ITEMS, PartWriter
 from lifeboat.restore.removals import Removals
 from lifeboat.restore.renaming import mapped, named
 from lifeboat.restore.sources import Volumes
+from lifeboat.restore.transform import Target
 from lifeboat.restore.tries import Tries
 from lifeboat.restore.warnings.look import look
 from lifeboat.restore.warnings.served import nearest
@@ -219,7 +220,7 @@ class _Planner:
             for entry in chunk:
                 item, spec = self._plan_item(entry, kind)
                 specs.append(spec)
-                yield item, bool(item.live_version)
+                yield self._transformed(item, aimed), bool(item.live_version)
 
         aimed = aim(self.restore, self.request, self.hooks)
         tries = Tries(
@@ -233,6 +234,17 @@ class _Planner:
                 self.tally.add_version(item.kind, entry.version)
             self.tally.add(item, specs.popleft())
             yield item
+
+    def _transformed(self, item: PlanItem, aimed: Target) -> PlanItem:
+        """The item, or a conflict where a transform cannot be done: nothing half-changed is ever
+        put into a cluster."""
+        if not aimed.transforms or item.action == "leave":
+            return item
+        try:
+            cleaned_body(self.reader, item, aimed)
+        except TransformFailed as error:
+            return msgspec.structs.replace(item, action="conflict", reason=error.message)
+        return item
 
     def _removals(self, targets: dict[str, str]) -> Iterator[PlanItem]:
         there = {s: n for s, n in targets.items() if n in self.live.namespaces}

@@ -13,6 +13,7 @@ from lifeboat.policy.recovery import APPROVALS, Approval
 from lifeboat.restore.choice import Choice, Chooser, parse_part
 from lifeboat.restore.model import Mode, RestoreRequest
 from lifeboat.restore.renaming import check_template
+from lifeboat.restore.transforms.transforms import TransformText
 
 MODES: tuple[Mode, ...] = get_args(Mode)
 _CLAIMS = "persistentvolumeclaims"
@@ -43,6 +44,7 @@ class Written:
     compare_all: bool = False
     try_creates: bool = False
     dry_run: bool = False
+    transforms: Sequence[TransformText] = ()
     approval: str = "none"
     asked_by: str = field(default="")
 
@@ -73,6 +75,7 @@ class Written:
             compare_all=self.compare_all,
             try_creates=self.try_creates,
             dry_run=self.dry_run,
+            transforms=tuple(self.transforms),
             approval=parse_approval(self.approval),
             asked_by=self.asked_by,
         )

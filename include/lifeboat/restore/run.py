@@ -28,6 +28,7 @@ from lifeboat.restore.model import (
 )
 from lifeboat.restore.parts import items_of
 from lifeboat.restore.plan import plan_restore
+from lifeboat.restore.reclaim import keep_reclaim_policies
 from lifeboat.restore.swap import resume, still
 from lifeboat.restore.volumes import (
     finish_volumes,
@@ -160,11 +161,14 @@ def report(context: Context, plan: RestorePlan, started: str) -> RestoreReport:
         account.add(result)
     last = _stored(context, plan, "ready", Waited)
     volumes = _stored(context, plan, "volumes", VolumesResult)
-    if volumes is not None:
-        release_volumes(context, volumes)
     for title in last.not_ready if last else ():
         account.fail(f"{title}: not ready in time")
     brought = volumes.volumes if volumes else ()
+    account.change(volumes.changes if volumes else ())
+    reclaimed = keep_reclaim_policies(context, plan, volumes)
+    account.change(reclaimed.changes)
+    if volumes is not None:
+        release_volumes(context, volumes)
     for volume in brought:
         if volume.error:
             account.fail(f"volume {volume.title}: {volume.error}")
@@ -187,7 +191,7 @@ def report(context: Context, plan: RestorePlan, started: str) -> RestoreReport:
         failed=tuple(account.failed),
         changes=account.changes.lines(),
         volumes=brought,
-        warnings=(*plan.warnings, *(hooked.warnings if hooked else ())),
+        warnings=(*plan.warnings, *reclaimed.warnings, *(hooked.warnings if hooked else ())),
         hooks=hooked.hooks if hooked else (),
         phases=_phases(
             account.seconds, volumes, hooked, last, (ended - parse_rfc3339(started)).total_seconds()

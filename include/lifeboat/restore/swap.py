@@ -15,6 +15,7 @@ from lifeboat.errors import HookFailed, NotFound, NotReady
 from lifeboat.point import layout
 from lifeboat.policy.hooks import Scale
 from lifeboat.ports.cluster import Cluster, Json, Kind
+from lifeboat.ports.marks import RESTORE
 from lifeboat.restore.model import PlanItem, RestorePlan
 from lifeboat.restore.warnings.tally import pod_spec
 from lifeboat.steps.context import Context
@@ -73,12 +74,32 @@ def still(context: Context, plan: RestorePlan, items: Iterable[PlanItem], say: S
 
 
 def resume(context: Context, plan: RestorePlan, say: Say) -> None:
-    """Bring back what `still` stopped."""
+    """Bring back what `still` stopped; what this restore changed meanwhile has as many replicas as
+    in the point."""
     key = layout.restore_part(plan.request.instance, plan.restore, _PART)
     record = context.vault.find_document(key, Stilled)
     for action in record.actions if record else ():
+        if _was_restored(context.cluster, plan, action):
+            say(f"{action.title} has the replicas of the point")
+            continue
         told = start(context.cluster, action, holder_of(plan))
         say(told or f"{action.title} runs again")
+
+
+def _was_restored(cluster: Cluster, plan: RestorePlan, action: ScaleAction) -> bool:
+    """Whether the plan's own change of the workload went through; its mark is taken off then."""
+    kind = next(one for one in _SCALABLE if one.kind.lower() == action.kind)
+    try:
+        live = cluster.get(kind, action.namespace, action.name)
+    except NotFound:
+        return False
+    annotations = live["metadata"].get("annotations") or {}
+    if annotations.get(RESTORE) != plan.restore:
+        return False
+    if held_by(live, plan.restore):
+        unmarked = {"metadata": {"annotations": {REPLICAS_ANNOTATION: None}}}
+        cluster.patch(kind, action.namespace, action.name, unmarked)
+    return True
 
 
 def users(cluster: Cluster, namespace: str, claims: Collection[str]) -> Iterator[str]:
@@ -133,7 +154,6 @@ def _add(
 
 def _remove(cluster: Cluster, plan: RestorePlan, namespace: str, claim: str) -> None:
     """Delete the old claim, and wait until it is gone; the one that this restore made stays."""
-    from lifeboat.ports.marks import RESTORE
 
     def is_there() -> list[str]:
         try:

@@ -54,7 +54,7 @@ class Tries:
 
     def _needs(self, item: PlanItem, exists: bool) -> tuple[Json | None, str]:
         """The body, None where nothing is tried; and why the object is left as it is."""
-        if item.action == "leave":
+        if item.action in ("leave", "conflict"):
             return None, ""
         if not exists:
             return self._body(item) if self._request.try_creates else None, ""

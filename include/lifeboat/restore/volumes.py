@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from lifeboat.errors import AlreadyExists, LifeboatError
 from lifeboat.point import layout
 from lifeboat.policy.vault_tier import VaultTier
@@ -18,8 +20,8 @@ def start_volumes(
     tickets, failed = [], []
     reader, target = reader_of(context, plan), target_of(plan)
     for volume in plan.volumes:
+        body = cleaned_body(reader, volume.item, target).body
         try:
-            body = cleaned_body(reader, volume.item, target).body
             tickets.append(
                 context.disks.start_restore(
                     volume.snapshot,
@@ -73,8 +75,16 @@ def finish_volumes(
     for ticket in tickets:
         if ticket.snapshot.kind == "files":  # full or not: its credential must go
             context.disks.finish_restore(ticket)
-    result = VolumesResult(tuple(outcomes), tuple(tickets), seconds)
+    changes = tuple(_changes(context, plan))
+    result = VolumesResult(tuple(outcomes), tuple(tickets), seconds, changes)
     return context.vault.settle_document(key, result, VolumesResult)
+
+
+def _changes(context: Context, plan: RestorePlan) -> Iterator[str]:
+    reader, target = reader_of(context, plan), target_of(plan)
+    for volume in plan.volumes:
+        for change in cleaned_body(reader, volume.item, target).changes:
+            yield f"{volume.item.title}: {change}"
 
 
 def release_volumes(context: Context, result: VolumesResult) -> None:

@@ -2,40 +2,63 @@
 
 A backfilled interval cannot be captured any more: it is recorded as the gap it is. The first
 backfilled run that finds the newest point older than the objective captures one catch-up point,
-now; the others are covered by it.
+now; the others are covered by it. It does not matter whether Airflow had a run of that interval:
+one that failed then is as much a gap as one that never was.
 """
 
 from __future__ import annotations
+
+from typing import Literal
 
 import msgspec
 
 from lifeboat.clock import parse_rfc3339, rfc3339
 from lifeboat.errors import UsageError
 from lifeboat.point import catalog, layout
-from lifeboat.point.facts import Gap, record_gap
-from lifeboat.point.ident import stamp
 from lifeboat.point.manifest import Manifest, Run
+from lifeboat.steps import gaps
 from lifeboat.steps.context import Context
 from lifeboat.steps.scope import Claim
 
+Kind = Literal["capture", "continued", "catch-up", "gap", "covered", "captured then"]
+
 
 class Admission(msgspec.Struct, frozen=True):
-    """`capture` says whether to go on; `message` is what the run's page tells."""
+    """`capture` says whether to go on; `message` and `kind` are what the run's page tells, `claim`
+    under which name the run's attempts agree on a point."""
 
     capture: bool
     message: str
+    kind: Kind
+    claim: str = ""
 
 
 def admit(context: Context, run: Run) -> Admission:
     """Raises UsageError when this very run's point was removed on purpose since."""
     instance = context.instance.id
     claim = context.vault.find_document(layout.claim(instance, run.run_id), Claim)
-    if claim is not None:
+    # A backfill may run an old run anew, under its old id: it does not go on with what that began.
+    if claim is not None and (run.trigger != "backfill" or claim.run.trigger == "backfill"):
         return _continue(context, claim)
-    if run.trigger != "backfill":
-        return Admission(True, f"capturing {instance} now")
-    newest = catalog.newest(context.vault, instance)
-    told = f"interval {run.scheduled_for} is a gap: it cannot be captured any more"
+    if run.trigger == "backfill":
+        return _backfilled(context, run, began=claim is not None)
+    told = f"capturing {instance} now"
+    missed = gaps.record_missed(context, run) if run.trigger == "scheduled" else 0
+    if missed:
+        told += f"; {missed} missed intervals before it are recorded as gaps"
+    return Admission(True, told, "capture", run.run_id)
+
+
+def _backfilled(context: Context, run: Run, *, began: bool) -> Admission:
+    tick = parse_rfc3339(run.scheduled_for)
+    captured = gaps.captured_in(context, tick)
+    if captured:
+        told = f"interval {run.scheduled_for} was captured then: {captured}; nothing is to do"
+        return Admission(False, told, "captured then")
+    newest = catalog.newest(context.vault, context.instance.id)
+    over = not gaps.is_open(context, tick)
+    state = "is a gap: it cannot be captured any more" if over else "is not over"
+    told = f"interval {run.scheduled_for} {state}"
     covered, capture = "", False
     if newest is not None and _age(context, newest.captured_to) <= _objective(context):
         covered = newest.point
@@ -45,10 +68,10 @@ def admit(context: Context, run: Run) -> Admission:
         capture = turn.run.run_id == run.run_id or _age(context, turn.made) > _objective(context)
         told += "; capturing one catch-up point now" if capture else ""
         told += "" if capture else f"; run {turn.run.run_id} captures the catch-up point"
-    tick = parse_rfc3339(run.scheduled_for)
-    gap = Gap(run.scheduled_for, rfc3339(context.clock()), "backfilled after the fact", covered)
-    record_gap(context.vault, instance, stamp(tick), gap)
-    return Admission(capture, told)
+    if over:
+        gaps.record(context, tick, gaps.FAILED_RUN if began else gaps.NO_RUN, covered)
+    claim = f"{run.run_id} after {newest.point if newest else 'nothing'}" if began else run.run_id
+    return Admission(capture, told, "catch-up" if capture else "gap" if over else "covered", claim)
 
 
 def _turn(context: Context, run: Run, newest: Manifest | None) -> Claim:
@@ -66,7 +89,8 @@ def _continue(context: Context, claim: Claim) -> Admission:
             f"this run made point {claim.point}, which was removed since",
             hint="trigger a new run to make a new point",
         )
-    return Admission(True, f"continuing point {claim.point} of this run")
+    told = f"continuing point {claim.point} of this run"
+    return Admission(True, told, "continued", claim.run.run_id)
 
 
 def _age(context: Context, moment: str) -> float:

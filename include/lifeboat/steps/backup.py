@@ -31,7 +31,7 @@ def backup(context: Context, run: Run, say: Say) -> Manifest | None:
     say(admission.message)
     if not admission.capture:
         return None
-    scope = enumerate_scope(context, run)
+    scope = enumerate_scope(context, run, admission.claim)
     say(f"point {scope.point}: {len(scope.namespaces)} namespaces, {len(scope.volumes)} volumes")
     for shard in scope.shards:
         part = dump_shard(context, scope, shard.id)

@@ -19,9 +19,16 @@ from lifeboat.policy.select import Select
 from lifeboat.policy.selection import KindSelection, NamespaceSelection, kind_excluded
 from lifeboat.ports.cluster import Cluster, Discovery
 from lifeboat.ports.parallel import each
-from lifeboat.steps.claims import FEW_NAMESPACES, find_volumes, list_claims
+from lifeboat.steps.claims import (
+    FEW_NAMESPACES,
+    Claims,
+    FoundVolumes,
+    find_volumes,
+    list_claims,
+)
 from lifeboat.steps.context import Context
 from lifeboat.steps.footing import find_footing
+from lifeboat.steps.groups import Groups, find_groups
 from lifeboat.steps.related import followed_kinds
 from lifeboat.steps.scope import Claim, Listing, Scope, Shard
 from lifeboat.steps.sight import Sight, count, look
@@ -30,15 +37,18 @@ from lifeboat.steps.sparse import sparse_packs
 _SHARD_OBJECTS = 20_000  # two or three seconds of work; the start of a task takes half of one
 
 
-def enumerate_scope(context: Context, run: Run) -> Scope:
-    """The scope of this run; a second attempt returns what the first one decided.
+def enumerate_scope(context: Context, run: Run, claimed_as: str = "") -> Scope:
+    """The scope of this run; a second attempt returns what the first one decided. `claimed_as` is
+    the name that its attempts agree under (Admission), by default the run's own.
 
     Raises ClusterUnreachable, Unauthorized, Forbidden (namespaces may not be listed).
     """
     instance = context.instance.id
     now = context.clock()
     claim = Claim(new_point_id(now), run, rfc3339(now))
-    claim = context.vault.settle_document(layout.claim(instance, run.run_id), claim, Claim)
+    claim = context.vault.settle_document(
+        layout.claim(instance, claimed_as or run.run_id), claim, Claim
+    )
     key = layout.scope(instance, claim.point)
     known = context.vault.find_document(key, Scope)
     if known is not None:
@@ -55,6 +65,7 @@ def decide_scope(context: Context, claim: Claim) -> Scope:
     there = list_claims(context.cluster, kinds, names)
     found = find_volumes(there, context.disks, policy, names)
     previous = find_footing(context.vault, context.instance.id)
+    groups = _groups(context, there, found)
     return Scope(
         point=claim.point,
         instance=context.instance.id,
@@ -73,12 +84,29 @@ def decide_scope(context: Context, claim: Claim) -> Scope:
             *_opted_out(sight.namespaces),
             *found.left_out,
         ),
-        warnings=(*_blackout(context), *sight.warnings, *previous.warnings),
+        warnings=(
+            *_blackout(context),
+            *sight.warnings,
+            *previous.warnings,
+            *groups.warnings,
+        ),
         sparse=tuple(sorted({*previous.sparse, *sparse_packs(context, previous.point)})),
         needed=followed_kinds(policy.select, sight.discovery.kinds),
         snapshot_classes=found.snapshot_classes,
         moves=found.moves,
+        groups=groups.labels,
     )
+
+
+def _groups(context: Context, there: Claims, found: FoundVolumes) -> Groups:
+    titles = {volume.title for volume in found.volumes}
+    skipped = (
+        (claim.metadata.namespace, claim.metadata.name, claim.metadata.labels)
+        for claim in there.claims
+        if claim.title not in titles
+    )
+    key = context.instance.policy.volumes.group_by
+    return find_groups(key, found.volumes, skipped, found.snapshot_classes, context.disks)
 
 
 def _blackout(context: Context) -> Iterable[str]:

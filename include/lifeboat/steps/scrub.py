@@ -8,7 +8,7 @@ never stops at the first damage.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 
 import msgspec
@@ -121,12 +121,15 @@ def turn_at(seconds: float, interval: float) -> int:
     return int(seconds // interval)
 
 
-def scrub(vault: Vault, instance: str, share: Sample, say: Say) -> Scrubbed:
-    """Read and verify; reads only. Raises what the store raises when it does not answer."""
+def scrub(
+    vault: Vault, instance: str, share: Sample, say: Say, points: Iterable[str] | None = None
+) -> Scrubbed:
+    """Read and verify all points, or these; reads only. Raises what the store raises when it does
+    not answer."""
     account = _Account(instance)
     for key, reason in check_opening(vault.store):
         account.blob(key, reason)
-    manifests, unreadable = catalog.readable(vault, instance)
+    manifests, unreadable = catalog.readable(vault, instance, points)
     for point, reason in unreadable.items():
         account.blob(layout.manifest(instance, point), reason, (point,), "its manifest")
     _documents(vault, manifests, account)

@@ -83,8 +83,10 @@ def ensure_started(started: Started) -> None:
 
 
 def _start(context: Context, scope: Scope, title: str) -> SnapshotTicket:
-    asked = scope.snapshot_classes.get(title, "")
-    ticket = context.disks.start_snapshot(scope.point, scope.instance, volume(scope, title), asked)
+    asked, group = scope.snapshot_classes.get(title, ""), scope.groups.get(title, "")
+    ticket = context.disks.start_snapshot(
+        scope.point, scope.instance, volume(scope, title), asked, group
+    )
     return replace(ticket, asked=rfc3339(context.clock()))
 
 

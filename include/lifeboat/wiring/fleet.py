@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from lifeboat.clock import Clock, utc_now
 from lifeboat.errors import LifeboatError
+from lifeboat.policy.instance import Instance
 from lifeboat.policy.load import load_include
 from lifeboat.policy.model import VaultEntry
+from lifeboat.report.concerns import Sight, look
 from lifeboat.report.fleet import read_status, unreadable
 from lifeboat.report.objectives import InstanceStatus
 from lifeboat.vault.vault import Vault
@@ -25,21 +28,41 @@ class Fleet:
 
     def instances(self) -> tuple[InstanceStatus, ...]:
         """Reads every vault once, opened once; one that fails is a row that says so."""
+        return tuple(
+            unreadable(instance, vault)
+            if isinstance(vault, LifeboatError)
+            else read_status(vault, instance, self._clock())
+            for instance, vault in self._places()
+        )
+
+    def sights(self, *, read_only: bool = True) -> Iterator[tuple[Sight, Vault | None]]:
+        """Every instance as the watch and the metrics see it, with its vault if that could be
+        read."""
+        for instance, vault in self._places(read_only=read_only):
+            try:
+                if isinstance(vault, LifeboatError):
+                    raise vault
+                sight = look(vault, instance, self._clock())
+            except LifeboatError as error:
+                sight = Sight(instance, unreadable(instance, error))
+            if sight.status.state == "unreadable" or isinstance(vault, LifeboatError):
+                yield sight, None
+            else:
+                yield sight, vault
+
+    def _places(
+        self, *, read_only: bool = True
+    ) -> Iterator[tuple[Instance, Vault | LifeboatError]]:
+        """Every instance with its vault, or why that cannot be opened."""
         opened: dict[str, Vault | LifeboatError] = {}
-        rows = []
         for instance in load_include(self._include).instances:
             if instance.vault.name not in opened:
-                opened[instance.vault.name] = self._open(instance.vault)
-            vault = opened[instance.vault.name]
-            if isinstance(vault, LifeboatError):
-                rows.append(unreadable(instance, vault))
-            else:
-                rows.append(read_status(vault, instance, self._clock()))
-        return tuple(rows)
+                opened[instance.vault.name] = self._open(instance.vault, read_only)
+            yield instance, opened[instance.vault.name]
 
-    def _open(self, entry: VaultEntry) -> Vault | LifeboatError:
+    def _open(self, entry: VaultEntry, read_only: bool) -> Vault | LifeboatError:
         try:
-            return unlock(entry, self._connections, read_only=True)
+            return unlock(entry, self._connections, read_only=read_only)
         except LifeboatError as error:
             return error
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from unittest.mock import Mock
-
 import pytest
 from airflow.sdk.exceptions import AirflowFailException
 
@@ -13,6 +11,7 @@ from lifeboat.pipeline import backup_tasks, opening, upkeep_tasks
 from lifeboat.point.liveness import needed_by
 from lifeboat.point.manifest import read_manifest
 from tests.support.copies import INSTANCE, Pair, assert_whole
+from tests.support.task_run import run_context
 from tests.support.vaults import stocked
 from tests.unit.cli.test_copy import Places, copied, places
 
@@ -82,7 +81,7 @@ def kept(monkeypatch: pytest.MonkeyPatch) -> Pair:
     monkeypatch.setattr(upkeep_tasks, "open_instance", lambda _: pair.world.context())
     monkeypatch.setattr(upkeep_tasks, "open_copies", lambda _: (vault, [pair.there()]))
     monkeypatch.setattr(upkeep_tasks, "_tick", lambda: pair.world.now)
-    monkeypatch.setattr(opening, "get_current_context", lambda: {"ti": Mock()})
+    monkeypatch.setattr(opening, "get_current_context", run_context)
     return pair
 
 

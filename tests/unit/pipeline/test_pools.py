@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
-
-import pytest
 
 from lifeboat.pipeline.backup_dag import backup_dag
+from lifeboat.pipeline.proof_dag import test_restore_dag
+from lifeboat.pipeline.restore_dag import restore_dag
 from lifeboat.pipeline.upkeep_dag import upkeep_dag
 from lifeboat.policy.azure import AzureEntry
 from lifeboat.policy.instance import Instance
@@ -66,10 +65,7 @@ def test_disks_of_azure_have_a_pool_of_their_own() -> None:
     assert pools(instance(azure=AZURE))["snapshot"] == (CLUSTER, 4)
 
 
-@pytest.mark.parametrize(("hours", "weight"), [(1, 8784), (24, 366), (24 * 3000, 1)])
-def test_the_shorter_objective_goes_first(hours: int, weight: int) -> None:
-    found = instance()
-    objectives = found.policy.objectives.model_copy(update={"rpo": timedelta(hours=hours)})
-    policy = found.policy.model_copy(update={"objectives": objectives})
-    task = backup_dag(replace(found, policy=policy)).get_task("dump")
-    assert task.priority_weight == weight
+def test_restores_and_test_restores_never_wait_for_a_slot_that_backups_have() -> None:
+    found = instance(f"{POLICY}testRestore: {{schedule: {{cron: 0 4 * * 0}}}}\n", azure=AZURE)
+    both = [restore_dag([found.id], ["local"]), test_restore_dag(found)]
+    assert {task.pool for dag in both for task in dag.tasks} == {"default_pool"}

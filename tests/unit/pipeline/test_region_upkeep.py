@@ -3,10 +3,11 @@ at every look."""
 
 from __future__ import annotations
 
-from unittest.mock import Mock
+from datetime import UTC, datetime
+from functools import partial
 
 import pytest
-from airflow.sdk.exceptions import TaskDeferred
+from airflow.sdk.exceptions import AirflowSkipException, TaskDeferred
 
 from lifeboat.clock import rfc3339, utc_now
 from lifeboat.errors import SnapshotFailed
@@ -14,6 +15,7 @@ from lifeboat.pipeline import opening, triggers, waiting
 from lifeboat.pipeline.triggers import LookTrigger
 from lifeboat.pipeline.upkeep_tasks import CatchUpOperator
 from tests.contract.test_azure_engine import Engine, engine
+from tests.support.task_run import run_context
 
 __all__ = ["engine"]
 
@@ -24,7 +26,7 @@ def catch_up(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> CatchUpOperator
     for module in (waiting, triggers):
         monkeypatch.setattr(module, "open_instance", lambda *_: engine.context())
     monkeypatch.setattr(waiting, "PATIENCE_SECONDS", 0.0)
-    monkeypatch.setattr(opening, "get_current_context", lambda: {"ti": Mock()})
+    monkeypatch.setattr(opening, "get_current_context", run_context)
     return CatchUpOperator(task_id="copy_regions", instance="shop.aks")
 
 
@@ -58,3 +60,13 @@ def test_a_copy_that_failed_fails_the_task(engine: Engine, catch_up: CatchUpOper
     del engine.azure.arm.estate.snapshots[made.volumes[0].handle.lower()]
     with pytest.raises(SnapshotFailed, match="copies that failed"):
         catch_up.resume({}, None, began=rfc3339(utc_now()))
+
+
+def test_a_backfilled_run_leaves_it_to_the_runs_of_today(
+    engine: Engine, catch_up: CatchUpOperator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine.back_up(1)
+    past = partial(run_context, "backfill", datetime(2026, 5, 1, tzinfo=UTC))
+    monkeypatch.setattr(opening, "get_current_context", past)
+    with pytest.raises(AirflowSkipException, match="of now"):
+        catch_up.execute({})

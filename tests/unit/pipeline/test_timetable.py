@@ -13,6 +13,7 @@ from airflow import plugins_manager
 from airflow.serialization.decoders import decode_timetable
 from airflow.serialization.encoders import encode_timetable
 from airflow.timetables.base import DataInterval, TimeRestriction
+from airflow.timetables.trigger import CronTriggerTimetable
 
 from bench.instances import instance_of
 from lifeboat.pipeline.frame import timetable
@@ -168,3 +169,32 @@ def test_a_form_that_was_not_serialized_by_this_version_is_refused(registered: N
     with pytest.raises(ValueError, match="one of cron"):
         PolicyTimetable.deserialize({"schedule": {}, "offset": 0})
     assert PolicyTimetable(Schedule(every=timedelta(hours=1))).summary == "every 1h"
+
+
+@pytest.mark.parametrize("zone", ["Europe/Berlin", "America/New_York", "Australia/Sydney"])
+@pytest.mark.parametrize(
+    "cron", ["0 * * * *", "30 2 * * *", "*/20 1-3 * * *", "15 */2 * * *", "0 1,2,3 * * SUN"]
+)
+def test_ticks_are_those_of_airflows_own_timetable(cron: str, zone: str) -> None:
+    """Over both changes of the clocks of a year, a backfill's way from tick to tick."""
+    schedule = Schedule(cron=cron, timezone=zone)
+    theirs = CronTriggerTimetable(cron, timezone=zone)
+    ours = PolicyTimetable(schedule)
+    for begin in (
+        "2026-03-06",
+        "2026-03-27",
+        "2026-04-03",
+        "2026-10-02",
+        "2026-10-23",
+        "2026-10-30",
+    ):
+        restriction = TimeRestriction(pendulum.instance(at(begin)), None, catchup=True)
+        last, until = None, at(begin) + timedelta(days=4)
+        while last is None or last.end < until:
+            asked = {"last_automated_data_interval": last, "restriction": restriction}
+            expected = theirs.next_dagrun_info(**asked)
+            found = ours.next_dagrun_info(**asked)
+            assert expected is not None
+            assert found is not None
+            assert found.run_after == expected.run_after, (begin, last)
+            last = expected.data_interval

@@ -9,7 +9,7 @@ import pytest
 
 from lifeboat.errors import NotProven
 from lifeboat.ports.cluster import Json
-from lifeboat.proof.run import clean_up, scratch_plan
+from lifeboat.proof.run import clean_left, clean_up, scratch_plan
 from lifeboat.restore.harmless import make_harmless
 from lifeboat.restore.leave import Meta, Seen, why_left
 from lifeboat.restore.run import bring_volumes, prepare
@@ -134,6 +134,17 @@ def test_what_acts_outside_is_left_out_of_scratch_only(group: str, plural: str, 
     assert why_left(one, seen, (), scratch=False) == ""
 
 
+@pytest.mark.parametrize(
+    ("group", "plural", "name"),
+    [
+        ("argoproj.io/v1alpha1", "rollouts", "Rollout"),
+        ("networking.istio.io/v1", "destinationrules", "DestinationRule"),
+    ],
+)
+def test_what_the_application_is_made_of_is_restored(group: str, plural: str, name: str) -> None:
+    assert why_left(kind(group, plural, name), Seen(Meta("web", "shop")), (), scratch=True) == ""
+
+
 def test_workloads_are_scaled_and_still_complete() -> None:
     world = ProofWorld(
         "testRestore: {timeout: 5s, checks: [objectsComplete], scale: 1, nodeSelector: {a: b}}\n"
@@ -181,6 +192,15 @@ def test_what_a_killed_test_restore_left_is_found_after_a_day_and_removed() -> N
     assert orphans() == []
     assert set(world.cluster.objects(CONTENT)) == before
     assert space not in world.cluster.objects(NAMESPACE)
+
+
+def test_in_another_cluster_it_is_removed_a_day_later_without_a_record() -> None:
+    world = ProofWorld()
+    space = scratch(world)
+    assert clean_left(world.context()) == []
+    world.tick(hours=25)
+    assert clean_left(world.context()) == [space]
+    assert left_tests(world.cluster, "shop.local") == []
 
 
 def test_a_test_restore_of_another_instance_is_nobody_elses_orphan() -> None:

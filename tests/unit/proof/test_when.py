@@ -99,6 +99,19 @@ def test_every_instance_is_proven_in_time_and_no_day_has_more_than_its_share(
     assert worst <= 1.0
 
 
+def test_a_fleet_that_was_proven_in_one_day_spreads_over_the_calendar() -> None:
+    drills = {name: Drill(name, one.within, NOW) for name, one in fleet(60, 30).items()}
+    a_day = []
+    for day in range(1, 31):
+        now = NOW + timedelta(days=day)
+        chosen = due_today(drills.values(), now, 60)
+        a_day.append(len(chosen))
+        for name in chosen:
+            drills[name] = Drill(name, drills[name].within, now)
+    assert sum(a_day) >= 60
+    assert max(a_day) <= 60 / 4
+
+
 def test_who_used_up_most_of_its_time_comes_first() -> None:
     day = timedelta(days=1)
     drills = [

@@ -7,8 +7,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from lifeboat.errors import RestoreIncomplete
-from lifeboat.ports.cluster import Json
+from lifeboat.errors import Forbidden, RestoreIncomplete
+from lifeboat.ports.cluster import Json, Kind
 from lifeboat.restore.hooks import awaited
 from lifeboat.restore.model import RestoreReport, RestoreRequest
 from lifeboat.restore.plan import digest, plan_restore
@@ -17,8 +17,9 @@ from lifeboat.restore.run import restore as run_restore
 from lifeboat.restore.transforms.transforms import TransformText
 from tests.support.fake_pods import Said
 from tests.support.frozen_world import FrozenWorld
-from tests.support.kinds import CONFIG_MAP, DEPLOYMENT, JOB, POD, REPLICA_SET, SECRET
+from tests.support.kinds import CLAIM, CONFIG_MAP, DEPLOYMENT, JOB, POD, REPLICA_SET, SECRET, VOLUME
 from tests.support.manifests import manifest
+from tests.support.world import DRIVER
 
 AFTER = "post.hook.restore.velero.io/"
 HOOKS = """
@@ -224,8 +225,10 @@ def test_pods_ask_for_themselves_by_veleros_annotations() -> None:
 def test_pods_that_the_restore_did_not_bring_are_let_alone() -> None:
     world = RestoredWorld()
     annotate(world, "db-0", command="psql")
-    account = world.restore(mapping={})
-    assert account.ok, account.failed
+    request = world.request(mapping={})
+    world.cluster.delete(POD, "shop", "web")
+    account = run_restore(world.context(), request, "run", lambda _: None)
+    assert world.cluster.get(POD, "shop", "web"), "it was brought, and asks for nothing"
     assert account.hooks == ()
     assert world.log == []
 
@@ -379,3 +382,64 @@ def test_the_transforms_are_part_of_what_is_approved() -> None:
     assert transformed.request.transforms == changed.transforms
     assert digest(msgspec.structs.replace(transformed, request=request)) != transformed.digest
     assert plain.request.transforms == ()
+
+
+def test_claims_that_come_with_their_volumes_are_transformed_and_told() -> None:
+    text = "maps: {storageClasses: {fast: slow}}"
+    world = RestoredWorld()
+
+    def bind(body: Json) -> None:
+        body["spec"]["volumeName"] = "pv-1"
+        body["status"] = {"phase": "Bound"}
+
+    kinds = ("persistentvolumeclaims",)
+    request = world.request(kinds=kinds, transforms=(TransformText("dr", text),))
+    world.cluster.reactions["PersistentVolumeClaim"] = bind
+    del world.cluster.reactions["VolumeSnapshot.snapshot.storage.k8s.io"]
+    account = run_restore(world.context(), request, "run", lambda _: None)
+    assert world.cluster.get(CLAIM, "copy", "data")["spec"]["storageClassName"] == "slow"
+    told = 'PersistentVolumeClaim copy/data: transform dr: spec.storageClassName: "fast" → "slow"'
+    assert account.changes == (told,)
+
+
+def test_a_restored_volume_keeps_what_was_to_become_of_it() -> None:
+    policy = "persistentVolumeReclaimPolicy"
+    world = RestoredWorld()
+    world.cluster.patch(VOLUME, None, "pv-1", {"spec": {policy: "Retain"}})
+
+    def bind(body: Json) -> None:
+        name = f"pv-{body['metadata']['namespace']}"
+        csi = {"driver": DRIVER, "volumeHandle": name}
+        world.cluster.put(VOLUME, manifest(VOLUME, name, spec={"csi": csi, policy: "Delete"}))
+        body["spec"]["volumeName"] = name
+        body["status"] = {"phase": "Bound"}
+
+    asked = world.request(kinds=("persistentvolumeclaims",))
+    world.cluster.reactions["PersistentVolumeClaim"] = bind
+    del world.cluster.reactions["VolumeSnapshot.snapshot.storage.k8s.io"]
+    account = run_restore(world.context(), asked, "run", lambda _: None)
+    assert world.cluster.get(VOLUME, None, "pv-copy")["spec"][policy] == "Retain"
+    told = "reclaim policy Retain kept, the class says Delete"
+    assert account.changes == (f"PersistentVolume pv-copy: {told}",)
+    scratch = msgspec.structs.replace(asked, mapping={"shop": "test"}, scratch=True)
+    run_restore(world.context(), scratch, "test", lambda _: None)
+    assert world.cluster.get(VOLUME, None, "pv-test")["spec"][policy] == "Delete"
+
+
+def test_pods_that_may_not_be_listed_are_told_and_stop_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = RestoredWorld()
+    context = world.context()
+    plan = plan_restore(context, world.request(kinds=("pods",)), "r")
+    prepare(context, plan, lambda _: None)
+    resources(context, plan, lambda _: None)
+
+    def refused(kind: Kind, **_: Any) -> Any:
+        raise Forbidden(f"{kind.plural} is forbidden")
+
+    monkeypatch.setattr(world.cluster, "list_pages", refused)
+    result = after(context, plan, lambda _: None)
+    assert result.hooks == ()
+    told = "pods of copy were not asked for hooks of theirs: pods is forbidden"
+    assert result.warnings == [told]

@@ -7,11 +7,11 @@ of itself. Custom resources have none, and the API server refuses such patches f
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from lifeboat.point.pod_specs import POD_SPECS
+from lifeboat.point.pod_specs import CONTAINERS, POD_SPECS
 from lifeboat.ports.cluster import Json
 from lifeboat.restore.transforms.merge import merge_patch
 
@@ -29,6 +29,7 @@ _POLICY: dict[Steps, str] = {("spec", "matchConditions"): "name", ("spec", "vari
 _OWN: dict[str, dict[Steps, str]] = {
     "Service": {("spec", "ports"): "port"},
     "ServiceAccount": {("secrets",): "name"},
+    "PodGroup.scheduling.k8s.io": {("spec", "resourceClaims"): "name"},
     "ValidatingWebhookConfiguration.admissionregistration.k8s.io": _WEBHOOKS,
     "MutatingWebhookConfiguration.admissionregistration.k8s.io": _WEBHOOKS,
     "ValidatingAdmissionPolicy.admissionregistration.k8s.io": _POLICY,
@@ -36,6 +37,7 @@ _OWN: dict[str, dict[Steps, str]] = {
 }
 # Replaced as a whole: of PodDisruptionBudget alone (`patchStrategy: replace`).
 _WHOLE = {"PodDisruptionBudget.policy": ("spec", "selector")}
+_META: dict[Steps, str] = {("metadata", "finalizers"): "", ("metadata", "ownerReferences"): "uid"}
 _PATCH, _RETAIN = "$patch", "$retainKeys"
 _DELETE_FROM = "$deleteFromPrimitiveList/"
 _DIRECTIVES = {"delete", "replace", "merge"}
@@ -69,28 +71,21 @@ _GROUPS = frozenset(
 
 
 def merge_keys(group_kind: str) -> dict[Steps, str]:
-    """By the path of each list that is merged (without positions), the field that names its items;
-    an empty name for lists of plain values. `status` is not restored and left out."""
-    keys: dict[Steps, str] = {
-        ("metadata", "finalizers"): "",
-        ("metadata", "ownerReferences"): "uid",
-        **_OWN.get(group_kind, {}),
-    }
-    spec = POD_SPECS.get(group_kind, ())
-    for prefix in filter(None, (spec, _job_spec(group_kind))):
-        # Every metadata on the way to the spec is an ObjectMeta, too.
-        if len(prefix) > 1:
-            keys[(*prefix[:-1], "metadata", "finalizers")] = ""
-            keys[(*prefix[:-1], "metadata", "ownerReferences")] = "uid"
+    """By the path of each list that is merged (without positions), the field that names its items.
+    `status` is not restored and left out, and so are the lists of metadata (`merge_key`)."""
+    keys = dict(_OWN.get(group_kind, {}))
+    spec = POD_SPECS.get(group_kind)
     if spec:
         keys |= {(*spec, name): key for name, key in _POD.items()}
-        for held in ("containers", "initContainers", "ephemeralContainers"):
+        for held in CONTAINERS:
             keys |= {(*spec, held, name): key for name, key in _CONTAINER.items()}
     return keys
 
 
-def _job_spec(group_kind: str) -> Steps:
-    return ("spec", "jobTemplate", "spec") if group_kind == "CronJob.batch" else ()
+def merge_key(keys: Mapping[Steps, str], path: Steps) -> str | None:
+    """The field that names the items of the list at `path`; empty for a list of plain values that
+    is merged, None for one that is replaced. Every metadata is an ObjectMeta, however deep."""
+    return keys.get(path, _META.get(path[-2:]))
 
 
 def check_patch(patch: Any, path: tuple[str | int, ...] = ()) -> Wrong | None:
@@ -162,13 +157,12 @@ class _Merger:
                 merged.pop(name, None)
             else:
                 merged[name] = inner
-        elif isinstance(value, list) and path in self.keys:
-            merged[name] = list(self._list(merged.get(name) or [], value, path))
+        elif isinstance(value, list) and (key := merge_key(self.keys, path)) is not None:
+            merged[name] = list(self._list(merged.get(name) or [], value, path, key))
         else:
             merged[name] = merge_patch(None, value)
 
-    def _list(self, live: list[Any], patch: list[Any], path: Steps) -> Iterator[Any]:
-        key = self.keys[path]
+    def _list(self, live: list[Any], patch: list[Any], path: Steps, key: str) -> Iterator[Any]:
         if not key:
             yield from dict.fromkeys((*live, *patch))
             return

@@ -165,7 +165,29 @@ func (c *controller) DeleteSnapshot(
 	if request.GetSnapshotId() == "" {
 		return nil, invalid("snapshot_id is missing")
 	}
+	for _, snapshot := range c.grouped() {
+		if snapshot.ID == request.GetSnapshotId() {
+			return nil, status.Error(codes.FailedPrecondition,
+				"the snapshot belongs to group "+snapshot.Group+" and goes with it")
+		}
+	}
 	return &csi.DeleteSnapshotResponse{}, asStatus(c.store.DeleteSnapshot(request.GetSnapshotId()))
+}
+
+// grouped are the snapshots that belong to a group; none when they cannot be read, then deleting
+// fails for the same reason.
+func (c *controller) grouped() []folder.Snapshot {
+	var found []folder.Snapshot
+	all, err := c.store.Snapshots()
+	if err != nil {
+		return nil
+	}
+	for _, snapshot := range all {
+		if snapshot.Group != "" {
+			found = append(found, snapshot)
+		}
+	}
+	return found
 }
 
 func (c *controller) ListSnapshots(
@@ -200,6 +222,7 @@ func asCSI(snapshot folder.Snapshot) *csi.Snapshot {
 	return &csi.Snapshot{
 		SnapshotId: snapshot.ID, SourceVolumeId: snapshot.VolumeID, SizeBytes: snapshot.Size,
 		CreationTime: timestamppb.New(snapshot.Created), ReadyToUse: true,
+		GroupSnapshotId: snapshot.Group,
 	}
 }
 

@@ -1,4 +1,4 @@
-// Package driver speaks CSI for the folder store: the identity and controller services.
+// Package driver speaks CSI for the folder store: the identity, controller and group controller services.
 //
 // There is no node service: nothing mounts these volumes, programs use the folders as they are.
 package driver
@@ -38,11 +38,12 @@ func Listen(endpoint string) (net.Listener, error) {
 	return net.Listen("unix", path)
 }
 
-// NewServer returns a gRPC server with both services registered.
+// NewServer returns a gRPC server with every service registered.
 func NewServer(store *folder.Store) *grpc.Server {
 	server := grpc.NewServer()
 	csi.RegisterIdentityServer(server, &identity{})
 	csi.RegisterControllerServer(server, &controller{store: store})
+	csi.RegisterGroupControllerServer(server, &groups{store: store})
 	return server
 }
 
@@ -60,9 +61,17 @@ func (*identity) GetPluginCapabilities(
 	context.Context, *csi.GetPluginCapabilitiesRequest,
 ) (*csi.GetPluginCapabilitiesResponse, error) {
 	// No topology: claiming it would need CSINode objects that no kubelet writes here.
-	service := &csi.PluginCapability_Service{Type: csi.PluginCapability_Service_CONTROLLER_SERVICE}
-	capability := &csi.PluginCapability{Type: &csi.PluginCapability_Service_{Service: service}}
-	return &csi.GetPluginCapabilitiesResponse{Capabilities: []*csi.PluginCapability{capability}}, nil
+	response := &csi.GetPluginCapabilitiesResponse{}
+	for _, kind := range []csi.PluginCapability_Service_Type{
+		csi.PluginCapability_Service_CONTROLLER_SERVICE,
+		csi.PluginCapability_Service_GROUP_CONTROLLER_SERVICE,
+	} {
+		service := &csi.PluginCapability_Service{Type: kind}
+		response.Capabilities = append(response.Capabilities, &csi.PluginCapability{
+			Type: &csi.PluginCapability_Service_{Service: service},
+		})
+	}
+	return response, nil
 }
 
 func (*identity) Probe(context.Context, *csi.ProbeRequest) (*csi.ProbeResponse, error) {

@@ -46,6 +46,7 @@ type Snapshot struct {
 	VolumeID string    `json:"volumeId"`
 	Size     int64     `json:"size"`
 	Created  time.Time `json:"created"`
+	Group    string    `json:"group,omitempty"`
 }
 
 // Store is safe for concurrent use by one process; two processes must not share a root.
@@ -161,6 +162,78 @@ func (s *Store) CreateSnapshot(name, volumeID string, now time.Time) (Snapshot, 
 	}
 	snapshot := Snapshot{ID: id, Name: name, VolumeID: volumeID, Size: size, Created: now}
 	return snapshot, s.place(snapshots, id, from, snapshot)
+}
+
+// CreateGroup copies several volumes at one moment: nobody makes or removes anything meanwhile.
+// The same name with the same volumes returns what is there; members come in the order of volumes.
+// Errors: ErrConflict, ErrNotFound for a volume.
+func (s *Store) CreateGroup(name string, volumeIDs []string, now time.Time) ([]Snapshot, error) {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	group := idFor(name)
+	there, err := s.members(group)
+	if err != nil {
+		return nil, err
+	}
+	if len(there) > len(volumeIDs) {
+		return nil, fmt.Errorf("group %q %w", name, ErrConflict)
+	}
+	members := make([]Snapshot, len(volumeIDs))
+	for i, volumeID := range volumeIDs {
+		if members[i], err = s.member(group, name, volumeID, now, there); err != nil {
+			return nil, err
+		}
+	}
+	return members, nil
+}
+
+func (s *Store) member(
+	group, name, volumeID string, now time.Time, there []Snapshot,
+) (Snapshot, error) {
+	for _, one := range there {
+		if one.VolumeID == volumeID {
+			return one, nil
+		}
+	}
+	from, size, err := s.locate(Source{Volume: volumeID})
+	if err != nil {
+		return Snapshot{}, err
+	}
+	id := idFor(name + "/" + volumeID)
+	one := Snapshot{ID: id, Name: id, VolumeID: volumeID, Size: size, Created: now, Group: group}
+	return one, s.place(snapshots, id, from, one)
+}
+
+// Group returns the members of a group, or ErrNotFound.
+func (s *Store) Group(id string) ([]Snapshot, error) {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	found, err := s.members(id)
+	if err == nil && len(found) == 0 {
+		err = fmt.Errorf("group %q: %w", id, ErrNotFound)
+	}
+	return found, err
+}
+
+// GroupOf is the id that CreateGroup gives a group of this name.
+func GroupOf(name string) string { return idFor(name) }
+
+func (s *Store) members(group string) ([]Snapshot, error) {
+	ids, err := s.ids(snapshots)
+	if err != nil {
+		return nil, err
+	}
+	var found []Snapshot
+	for _, id := range ids {
+		var one Snapshot
+		if err := s.readMeta(snapshots, id, &one); err != nil {
+			return nil, err
+		}
+		if one.Group == group {
+			found = append(found, one)
+		}
+	}
+	return found, nil
 }
 
 // DeleteVolume removes a volume; one that is not there is deleted already. Snapshots are
