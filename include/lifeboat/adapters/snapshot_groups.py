@@ -19,7 +19,7 @@ from lifeboat.adapters import claim_api
 from lifeboat.adapters import snapshot_api as api
 from lifeboat.adapters.snapshot_delete import delete_content
 from lifeboat.clock import poll_until
-from lifeboat.errors import NotFound, NotReady, SnapshotFailed
+from lifeboat.errors import Forbidden, NotFound, NotReady, SnapshotFailed
 from lifeboat.ports import marks
 from lifeboat.ports.cluster import Cluster, Json, Kind
 from lifeboat.ports.disks import SnapshotState, SnapshotTicket, StoredSnapshot, Volume
@@ -260,8 +260,9 @@ class SnapshotGroups:
         try:
             pages = self._cluster.list_pages(kind, label_selector=selector)
             return [_decode(raw) for page in pages for raw in page.items]
-        except NotFound:
-            return []  # no such API, so none of them
+        except (NotFound, Forbidden):
+            # No such API; or a credential that may not look at groups, and so never made one.
+            return []
 
 
 def _chosen(classes: Sequence[Json]) -> str:
