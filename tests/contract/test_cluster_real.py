@@ -143,6 +143,7 @@ def test_a_restricted_user_is_forbidden_one_kind_only(
 ) -> None:
     rules = [{"apiGroups": [""], "resources": ["configmaps"], "verbs": ["list", "get"]}]
     api.create(ROLE, namespace, manifest(ROLE, "few", rules=rules))
+    api.create(CONFIG_MAP, namespace, manifest(CONFIG_MAP, "one"))
     subject = {"kind": "ServiceAccount", "name": "restricted", "namespace": namespace}
     reference = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "few"}
     binding = manifest(ROLE_BINDING, "few", roleRef=reference, subjects=[subject])
