@@ -43,6 +43,7 @@ class SnapshotGroups:
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
+        self._started: set[str] = set()
 
     def why_not(self, volumes: Sequence[Volume]) -> str:
         """Empty when these volumes can be cut together, else the reason in a sentence."""
@@ -73,6 +74,7 @@ class SnapshotGroups:
             },
         }
         claim_api.create(self._cluster, _SNAPSHOT, volume.namespace, body)
+        self._started.add(point)
         member = {_member_key(volume.handle): _member(volume)}
         self._cluster.patch(
             _SNAPSHOT, volume.namespace, name, {"metadata": {"annotations": member}}
@@ -163,9 +165,16 @@ class SnapshotGroups:
             found.setdefault(one["driver"], []).append(one)
         return found
 
+    @cached_property
+    def _points(self) -> set[str]:
+        """Points that had a group at the first look; without it every delete would ask anew."""
+        kinds = (_SNAPSHOT, _CONTENT)
+        marked = (live for kind in kinds for live in self._list(kind, f"{marks.MANAGED}=true"))
+        return {api.label(live, api.POINT) for live in marked}
+
     def _group_of(self, snapshot: StoredSnapshot) -> Json | None:
         """The group's content that has this snapshot as a member."""
-        if not self._classes or not snapshot.handle:
+        if not snapshot.handle or snapshot.point not in self._points | self._started:
             return None
         for live in self._list(_SNAPSHOT, f"{api.POINT}={snapshot.point}"):
             content = self._content_of(live)
