@@ -46,12 +46,17 @@ _MADE_BY_KUBERNETES = {
     "VolumeGroupSnapshotContent.groupsnapshot.storage.k8s.io": "snapshots stay with their volumes",
     "CSINode.storage.k8s.io": "the target's drivers make their own",
     "CSIDriver.storage.k8s.io": "the target's drivers make their own",
+    "CSIStorageCapacity.storage.k8s.io": "the target's drivers make their own",
     "VolumeAttachment.storage.k8s.io": "attachments are made anew",
     "CertificateSigningRequest.certificates.k8s.io": "requests are signed once",
     "IPAddress.networking.k8s.io": "assigned by the target's API server",
     "ServiceCIDR.networking.k8s.io": "belongs to the target cluster",
     "ControllerRevision.apps": "made anew by the workload's controller",
 }
+# Kubernetes writes these only to what its own controllers made of a Service's pods (kubernetes.io,
+# "Well-known labels"); Endpoints carry no owner reference. Hand-made ones have neither.
+_SLICES_MADE_BY = ("endpointslice-controller.k8s.io", "endpointslicemirroring-controller.k8s.io")
+_POD_CHANGED_AT = "endpoints.kubernetes.io/last-change-trigger-time"
 _NOT_IN_SCRATCH = {
     "NetworkPolicy.networking.k8s.io": "a test restore keeps its own deny-all policy",
     "Ingress.networking.k8s.io": "a test restore must not take the application's address",
@@ -102,6 +107,11 @@ def _made_anew(name: str, seen: Seen) -> str:
         return "made anew in every namespace"
     if name == "Secret" and seen.type == "kubernetes.io/service-account-token":
         return "tokens are made anew for the restored service account"
+    if name == "Endpoints" and _POD_CHANGED_AT in metadata.annotations:
+        return "made anew from the service's pods"
+    slices_by = metadata.labels.get("endpointslice.kubernetes.io/managed-by")
+    if name == "EndpointSlice.discovery.k8s.io" and slices_by in _SLICES_MADE_BY:
+        return "made anew from its service"
     if "kubernetes.io/bootstrapping" in metadata.labels:
         return "made by the API server itself"
     if "apf.kubernetes.io/autoupdate-spec" in metadata.annotations:

@@ -30,6 +30,7 @@ _WAVES = {
     NAMESPACES: ("Namespace",),
     CLUSTER: (
         "StorageClass.storage.k8s.io",
+        "VolumeAttributesClass.storage.k8s.io",  # a claim that names one waits for it
         "VolumeSnapshotClass.snapshot.storage.k8s.io",
         "PriorityClass.scheduling.k8s.io",
         "IngressClass.networking.k8s.io",
@@ -65,6 +66,8 @@ _WAVES = {
         "ValidatingWebhookConfiguration.admissionregistration.k8s.io",
         "ValidatingAdmissionPolicy.admissionregistration.k8s.io",
         "ValidatingAdmissionPolicyBinding.admissionregistration.k8s.io",
+        "MutatingAdmissionPolicy.admissionregistration.k8s.io",
+        "MutatingAdmissionPolicyBinding.admissionregistration.k8s.io",
         "APIService.apiregistration.k8s.io",
     ),
 }
