@@ -80,7 +80,7 @@ class PlanItem(msgspec.Struct, frozen=True, kw_only=True):
 
     `fields` says what differs from the live object, for people; `live_version` is its state at
     planning (restore/live.py), "" where there was none: a target that moved since is not guessed
-    at.
+    at. `owned`: the captured object has owner references (restore/owners.py).
     """
 
     wave: int
@@ -94,6 +94,7 @@ class PlanItem(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = ""
     fields: tuple[str, ...] = ()
     live_version: str = ""
+    owned: bool = False
 
     @property
     def title(self) -> str:
@@ -110,12 +111,14 @@ class PlanVolume(msgspec.Struct, frozen=True):
     item: PlanItem
 
 
-class PlanPart(msgspec.Struct, frozen=True):
-    """Some objects of one wave, stored beside the plan under their digest (restore/parts.py)."""
+class PlanPart(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Some objects of one wave, stored beside the plan under their digest (restore/parts.py);
+    `owned` of them have owner references."""
 
     wave: int
     digest: str
     actions: dict[Action, int]
+    owned: int = 0
 
 
 class RestorePlan(msgspec.Struct, frozen=True, kw_only=True):

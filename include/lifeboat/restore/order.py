@@ -29,6 +29,8 @@ _WAVES = {
     DEFINITIONS: ("CustomResourceDefinition.apiextensions.k8s.io",),
     NAMESPACES: ("Namespace",),
     CLUSTER: (
+        "CSIDriver.storage.k8s.io",
+        "PersistentVolume",  # what nobody provisions has to be there before its claim asks for one
         "StorageClass.storage.k8s.io",
         "VolumeAttributesClass.storage.k8s.io",  # a claim that names one waits for it
         "VolumeSnapshotClass.snapshot.storage.k8s.io",
@@ -37,7 +39,7 @@ _WAVES = {
         "RuntimeClass.node.k8s.io",
         "ClusterRole.rbac.authorization.k8s.io",
     ),
-    VOLUMES: ("PersistentVolume", "PersistentVolumeClaim"),
+    VOLUMES: ("PersistentVolumeClaim",),
     CONFIG: (
         "ServiceAccount",
         "Secret",

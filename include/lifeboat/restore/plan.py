@@ -25,8 +25,8 @@ from lifeboat.point.manifest import Manifest, open_contents, read_manifest
 from lifeboat.point.wanted import Wanted
 from lifeboat.ports.cluster import Kind
 from lifeboat.restore.apply import aim, cleaned_body
-from lifeboat.restore.choice import CLAIM, NAMESPACE, Chooser
-from lifeboat.restore.leave import Seen, why_left
+from lifeboat.restore.choice import CLAIM, NAMESPACE, VOLUME, Chooser
+from lifeboat.restore.leave import Seen, why_left, why_volume_left
 from lifeboat.restore.live import LiveStates
 from lifeboat.restore.live_bodies import LiveBodies
 from lifeboat.restore.model import TO_APPLY, PlanItem, RestorePlan, RestoreRequest
@@ -293,6 +293,19 @@ class _Planner:
         seen = _seen.decode(self.reader.read(entry.record, entry.place))
         return self.chooser.takes_labels(known, seen.metadata.labels)
 
+    def _why_volume_left(self, seen: Seen) -> str:
+        """Why a volume is left; the claim of one that is not is told to `volumes`."""
+        why = why_volume_left(seen, self._keeps_its_name, self.volumes.has_data)
+        claim = (seen.spec or {}).get("claimRef")
+        if claim and not why:
+            self.volumes.by_hand.add((claim["namespace"], claim["name"]))
+        return why
+
+    def _keeps_its_name(self, namespace: str, claim: str) -> bool:
+        mapped_to = self.request.mapping.get(namespace, namespace)
+        selected = self.survey.holds(namespace, "PersistentVolumeClaim", claim)
+        return selected and mapped_to == namespace and not self.request.volumes_as
+
     def _is_wanted(self, namespace: str) -> bool:
         return not self.request.namespaces or namespace in self.request.namespaces
 
@@ -312,6 +325,8 @@ class _Planner:
             lambda owner: self.survey.holds(source, owner.kind, owner.name),
             scratch=self.request.scratch,
         )
+        if entry.group_kind == VOLUME and not reason:
+            reason = self._why_volume_left(seen)
         item = PlanItem(
             wave=wave_of(entry.group_kind),
             kind=_at_version(kind, entry.version),
@@ -323,6 +338,7 @@ class _Planner:
             action="leave" if reason else "create",
             reason=reason,
             live_version="" if reason else self.live.state(kind, namespace, name),
+            owned=bool(seen.metadata.owner_references) and not reason,
         )
         return item, seen.spec
 

@@ -26,6 +26,7 @@ from lifeboat.restore.model import (
     VolumesResult,
     Waited,
 )
+from lifeboat.restore.owners import link_owners, stored_links
 from lifeboat.restore.parts import items_of
 from lifeboat.restore.plan import plan_restore
 from lifeboat.restore.reclaim import keep_reclaim_policies
@@ -119,6 +120,9 @@ def resources(context: Context, plan: RestorePlan, say: Say) -> None:
     """Everything else, wave by wave."""
     for wave in LATER_WAVES:
         _wave(context, plan, wave, say)
+    linked = link_owners(context, plan)
+    if linked:
+        say(f"owners: {linked.objects} objects have theirs again")
     resume(context, plan, say)
 
 
@@ -172,6 +176,8 @@ def report(context: Context, plan: RestorePlan, started: str) -> RestoreReport:
     for volume in brought:
         if volume.error:
             account.fail(f"volume {volume.title}: {volume.error}")
+    linked = stored_links(context, plan)
+    account.change(linked.changes if linked else ())
     hooked = hooks.stored_hooks(context, plan)
     for hook in hooked.failed if hooked else ():
         account.fail(hook)
@@ -191,7 +197,12 @@ def report(context: Context, plan: RestorePlan, started: str) -> RestoreReport:
         failed=tuple(account.failed),
         changes=account.changes.lines(),
         volumes=brought,
-        warnings=(*plan.warnings, *reclaimed.warnings, *(hooked.warnings if hooked else ())),
+        warnings=(
+            *plan.warnings,
+            *reclaimed.warnings,
+            *(linked.warnings if linked else ()),
+            *(hooked.warnings if hooked else ()),
+        ),
         hooks=hooked.hooks if hooked else (),
         phases=_phases(
             account.seconds, volumes, hooked, last, (ended - parse_rfc3339(started)).total_seconds()
