@@ -38,6 +38,10 @@ _WAVES = {
         "IngressClass.networking.k8s.io",
         "RuntimeClass.node.k8s.io",
         "ClusterRole.rbac.authorization.k8s.io",
+        # They judge nothing before their bindings come, with the gates; the API server looks for
+        # the policy of a binding in a cache that has to have seen it.
+        "MutatingAdmissionPolicy.admissionregistration.k8s.io",
+        "ValidatingAdmissionPolicy.admissionregistration.k8s.io",
     ),
     VOLUMES: ("PersistentVolumeClaim",),
     CONFIG: (
@@ -66,9 +70,7 @@ _WAVES = {
         "ResourceQuota",
         "MutatingWebhookConfiguration.admissionregistration.k8s.io",
         "ValidatingWebhookConfiguration.admissionregistration.k8s.io",
-        "ValidatingAdmissionPolicy.admissionregistration.k8s.io",
         "ValidatingAdmissionPolicyBinding.admissionregistration.k8s.io",
-        "MutatingAdmissionPolicy.admissionregistration.k8s.io",
         "MutatingAdmissionPolicyBinding.admissionregistration.k8s.io",
         "APIService.apiregistration.k8s.io",
     ),
