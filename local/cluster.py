@@ -59,6 +59,8 @@ class LocalCluster:
     `root`/exec. Whoever can reach the fake kubelet's loopback port can do that too, so it is off
     unless asked for. kwok turns a non-zero exit status into an error that names it.
 
+    `audit`: the API server writes down what ServiceAccounts ask for, in `audit_log`.
+
     `without`: built-in API versions that are not served, such as `autoscaling/v2`, as another minor
     version of Kubernetes would not.
     """
@@ -69,12 +71,14 @@ class LocalCluster:
         kubeconfig: Path,
         *,
         exec_here: bool = False,
+        audit: bool = False,
         without: tuple[str, ...] = (),
         report: Report = _quiet,
     ) -> None:
         self.root = root.absolute()
         self.kubeconfig = kubeconfig.absolute()
         self._exec_here = exec_here
+        self._audit = audit
         self._without = without
         self._report = report
         self._places: Places | None = None
@@ -109,6 +113,11 @@ class LocalCluster:
     def csi_root(self) -> Path:
         """The folder CSI driver's root: volumes/ and snapshots/ are below it."""
         return self.root / "csi"
+
+    @property
+    def audit_log(self) -> Path:
+        """An audit.k8s.io/v1 Event in each line, where `audit` is on."""
+        return self._started_places().audit_log
 
     def volume_path(self, handle: str) -> Path:
         """The folder with the data of the PersistentVolume whose csi.volumeHandle this is."""
@@ -147,6 +156,7 @@ class LocalCluster:
         sockets = Path(tempfile.mkdtemp(prefix="lb-"))
         self._places = Places(self.root, sockets, etcd, api, kubelet)
         self._allow_exec(self._places)
+        self._order_audit(self._places)
         self._children = children(self._places, binaries, credentials, self._without)
         try:
             self._bring_up(credentials, load_manifests(binaries.snapshot_crds.glob("*.yaml")))
@@ -206,6 +216,22 @@ class LocalCluster:
         }
         places.exec_config.write_text(yaml.safe_dump(document))
 
+    def _order_audit(self, places: Places) -> None:
+        places.audit_policy.unlink(missing_ok=True)
+        if not self._audit:
+            return
+        document = {
+            "apiVersion": "audit.k8s.io/v1",
+            "kind": "Policy",
+            "omitStages": ["RequestReceived", "ResponseStarted"],
+            "rules": [
+                # Kubernetes' own controllers.
+                {"level": "None", "userGroups": ["system:serviceaccounts:kube-system"]},
+                {"level": "Metadata", "userGroups": ["system:serviceaccounts"]},
+            ],
+        }
+        places.audit_policy.write_text(yaml.safe_dump(document))
+
     def _start(self, *names: str) -> None:
         for name in names:
             self._children[name].start()
@@ -248,12 +274,14 @@ def _healthy(url: str) -> bool:
 
 
 @contextlib.contextmanager
-def temporary_cluster(without: tuple[str, ...] = ()) -> Iterator[LocalCluster]:
+def temporary_cluster(
+    *, audit: bool = False, without: tuple[str, ...] = ()
+) -> Iterator[LocalCluster]:
     """A cluster in a new folder of its own that is removed afterwards; `exec` works in it."""
     folder = Path(tempfile.mkdtemp(prefix="lifeboat-cluster-"))
     try:
         place = (folder / "root", folder / "kubeconfig")
-        with LocalCluster(*place, exec_here=True, without=without) as cluster:
+        with LocalCluster(*place, exec_here=True, audit=audit, without=without) as cluster:
             yield cluster
     finally:
         shutil.rmtree(folder)

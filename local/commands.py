@@ -43,6 +43,16 @@ class Places:
         return self.root / "kwok-exec.yaml"
 
     @property
+    def audit_policy(self) -> Path:
+        """What the API server shall write down; exists only where that is wanted."""
+        return self.root / "audit-policy.yaml"
+
+    @property
+    def audit_log(self) -> Path:
+        """Where it writes: an audit.k8s.io/v1 Event in each line."""
+        return self.root / "logs" / "audit.log"
+
+    @property
     def csi_socket(self) -> Path:
         """The driver's Unix socket; short, as the kernel allows about 100 characters."""
         return self.sockets / "csi.sock"
@@ -122,6 +132,18 @@ def _api_server(places: Places, credentials: Credentials, without: tuple[str, ..
         f"--token-auth-file={credentials.token_file}",
         "--kubelet-preferred-address-types=InternalIP",
         *([f"--runtime-config={refused}"] if refused else []),
+        *_audit(places),
+    ]
+
+
+def _audit(places: Places) -> list[str]:
+    if not places.audit_policy.exists():
+        return []
+    return [
+        f"--audit-policy-file={places.audit_policy}",
+        f"--audit-log-path={places.audit_log}",
+        # Written before the answer is complete, so that who got an answer finds it in the log.
+        "--audit-log-mode=blocking",
     ]
 
 

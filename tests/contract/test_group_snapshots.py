@@ -9,7 +9,7 @@ import pytest
 
 from lifeboat.adapters.cluster_api import ClusterApi
 from lifeboat.adapters.disks_csi import DisksCsi
-from lifeboat.adapters.kubeconfig import from_kubeconfig
+from lifeboat.adapters.kubeconfig import Endpoint, from_kubeconfig
 from lifeboat.adapters.volumes_folder import FolderVolumes
 from lifeboat.errors import NotFound
 from lifeboat.ports.cluster import Kind
@@ -20,6 +20,7 @@ from tests.support.disks import POINT, ready, restored, stored
 from tests.support.folder_volumes import FolderWorld
 from tests.support.kinds import CLAIM, CONTENT
 from tests.support.poll import until
+from tests.support.rights import assert_all_used
 
 DRIVER = "folder.csi.lifeboat.dev"
 LABEL = "velero.io/volume-group"
@@ -59,8 +60,13 @@ def volumes(admin: FolderWorld, namespace: str) -> list[Volume]:
 
 
 @pytest.fixture
-def disks(bind: Bind) -> Iterator[DisksCsi]:
-    api = ClusterApi(bind("lifeboat-reader", "lifeboat-groups"))
+def endpoint(bind: Bind) -> Endpoint:
+    return bind("lifeboat-reader", "lifeboat-groups")
+
+
+@pytest.fixture
+def disks(endpoint: Endpoint) -> Iterator[DisksCsi]:
+    api = ClusterApi(endpoint)
     yield DisksCsi(api)
     api.close()
 
@@ -140,6 +146,18 @@ def test_what_a_dead_run_left_is_found_and_deleted(
     assert not any(admin.local.snapshot_path(one.handle).exists() for one in found)
     assert groups(admin, namespace) == []
     assert disks.list_marked(instance) == ()
+
+
+def test_no_right_of_the_role_lies_idle(
+    cluster: LocalCluster,
+    endpoint: Endpoint,
+    disks: DisksCsi,
+    volumes: list[Volume],
+    instance: str,
+) -> None:
+    for snapshot in take_all(disks, volumes, instance):
+        disks.delete_snapshot(snapshot)
+    assert_all_used(["lifeboat-groups"], endpoint, cluster.audit_log)
 
 
 def test_a_claim_that_came_late_goes_with_the_group(

@@ -17,7 +17,10 @@ from lifeboat.adapters.disks_csi import DisksCsi
 from lifeboat.adapters.disks_filled import DisksFilled
 from lifeboat.adapters.kubeconfig import Endpoint, from_kubeconfig
 from lifeboat.adapters.repository_restic import RepositoryRestic
+from lifeboat.adapters.snapshot_api import PROVISIONER_FINALIZER
 from lifeboat.point.manifest import Manifest, Run
+from lifeboat.ports.cluster import Json
+from lifeboat.ports.movers import Save
 from lifeboat.restore.model import RestoreRequest
 from lifeboat.restore.run import restore
 from lifeboat.steps.backup import backup
@@ -27,11 +30,13 @@ from lifeboat.steps.prune import execute_prune, plan_prune
 from lifeboat.steps.reconcile import reconcile
 from lifeboat.wiring import NoConnections
 from lifeboat.wiring.movers import access_of, open_files
-from tests.support.access import Bind
-from tests.support.app import NAMESPACE, App, wait_ready
+from tests.support.access import Bind, shipped_role
+from tests.support.app import DRIVER, NAMESPACE, App, wait_ready
+from tests.support.kinds import CLAIM, SNAPSHOT, STORAGE_CLASS
 from tests.support.kubelet import Kubelet, made_by_movers
 from tests.support.manifests import manifest
 from tests.support.poll import until
+from tests.support.rights import asked_by, assert_all_used, idle
 
 T = TypeVar("T")
 
@@ -83,7 +88,8 @@ def test_files_outlive_the_disks_and_bring_the_application_back(
     app: App, movers_namespace: str, bind: Bind, restic: Path
 ) -> None:
     rights = ("lifeboat-reader", "lifeboat-mover", "lifeboat-mover-clones")
-    context = opened(app, bind(*rights), restic)
+    endpoint = bind(*rights)
+    context = opened(app, endpoint, restic)
     before = (app.data / "ledger").read_bytes()
     point = with_kubelet(
         app,
@@ -119,11 +125,50 @@ def test_files_outlive_the_disks_and_bring_the_application_back(
     app.policy["volumes"] = {"snapshot": False}
     for number in (2, 3):
         app.backup(f"run-{number}")
-    later = opened(app, bind(*rights), restic)
+    later = opened(app, endpoint, restic)
     result = execute_prune(later, plan_prune(later, at_once=True))
     assert point.point in result.removed
     assert result.leftovers == ()
     assert context.repository.kept(point.instance) == ()
+    assert_all_used(rights[1:2], endpoint, app.cluster.audit_log)
+
+
+def test_no_right_for_clones_lies_idle(
+    app: App, movers_namespace: str, bind: Bind, restic: Path
+) -> None:
+    """A pod that nobody runs yet, a class that waits for it, a finalizer that was forgotten."""
+    nowhere = {"namespace": movers_namespace, "nodeSelector": {"pool": "none"}}
+    app.policy["volumes"] = {}
+    (snapshot,) = app.backup().volumes
+    app.policy["volumes"] = {"vaultTier": nowhere}
+    rights = ("lifeboat-reader", "lifeboat-mover", "lifeboat-mover-clones")
+    endpoint = bind(*rights)
+    movers, admin = opened(app, endpoint, restic).movers, app.context().cluster
+    assert movers is not None
+    late = manifest(STORAGE_CLASS, f"late-{app.name}", provisioner=DRIVER)
+    admin.create(STORAGE_CLASS, None, {**late, "volumeBindingMode": "WaitForFirstConsumer"})
+    volume = replace(snapshot.volume, storage_class=late["metadata"]["name"])
+    waiting = Save(replace(snapshot, volume=volume))
+    movers.start(waiting)
+    assert movers.poll(waiting).phase == "running"
+    movers.finish(waiting)
+    admin.delete(STORAGE_CLASS, None, late["metadata"]["name"])
+    until("the first is gone", lambda: made_by_movers(admin, movers_namespace) == [])
+    movers.start(Save(snapshot))
+    claims = ("v1", CLAIM.kind, movers_namespace)
+    until("the clone is bound", lambda: _phases(app.cluster.api.list(*claims)) == ["Bound"])
+    assert movers.poll(Save(snapshot)).phase == "running"
+    (helper,) = app.cluster.api.list(SNAPSHOT.api_version, SNAPSHOT.kind, movers_namespace)
+    forgotten = {"metadata": {"finalizers": [PROVISIONER_FINALIZER]}}
+    admin.patch(SNAPSHOT, movers_namespace, helper["metadata"]["name"], forgotten)
+    movers.finish(Save(snapshot))
+    assert made_by_movers(admin, movers_namespace) == []
+    asked = asked_by(endpoint, app.cluster.audit_log)
+    assert idle(shipped_role("lifeboat-mover-clones"), asked) == []
+
+
+def _phases(claims: list[Json]) -> list[str]:
+    return [(claim.get("status") or {}).get("phase", "") for claim in claims]
 
 
 def test_claims_are_filled_from_files_with_the_writers_and_their_role(
@@ -133,7 +178,8 @@ def test_claims_are_filled_from_files_with_the_writers_and_their_role(
     before = (app.data / "ledger").read_bytes()
     point = with_kubelet(app, restic, movers_namespace, lambda: _backed_up(by_admin))
     app.lose()
-    context = opened(app, bind("lifeboat-writer", "lifeboat-writer-files"), restic)
+    endpoint = bind("lifeboat-writer", "lifeboat-writer-files")
+    context = opened(app, endpoint, restic)
     request = RestoreRequest(instance=point.instance, point=point.point, from_vault=True)
     account = with_kubelet(
         app, restic, app.name, lambda: restore(context, request, "restore-1", lambda _: None)
@@ -142,6 +188,9 @@ def test_claims_are_filled_from_files_with_the_writers_and_their_role(
     wait_ready(app.cluster, app.name)
     assert (app.data / "ledger").read_bytes() == before
     assert made_by_movers(app.context().cluster, app.name) == []
+    assert (
+        idle(shipped_role("lifeboat-writer-files"), asked_by(endpoint, app.cluster.audit_log)) == []
+    )
 
 
 def _backed_up(context: Context) -> Manifest:

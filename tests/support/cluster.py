@@ -17,8 +17,8 @@ from local.errors import ApiError
 
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[LocalCluster]:
-    """A running cluster with its own root and kubeconfig."""
-    with temporary_cluster() as running:
+    """A running cluster with its own root and kubeconfig, and an audit log of ServiceAccounts."""
+    with temporary_cluster(audit=True) as running:
         yield running
 
 

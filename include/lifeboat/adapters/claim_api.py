@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from copy import deepcopy
+
+import msgspec
 
 from lifeboat.adapters import snapshot_api as api
 from lifeboat.errors import AlreadyExists, NotFound, SnapshotFailed
@@ -11,6 +14,8 @@ from lifeboat.ports.cluster import Cluster, Json, Kind
 from lifeboat.ports.disks import RestoreState, RestoreTicket, Volume
 from lifeboat.ports.quantity import parse_quantity
 
+_decode = msgspec.json.Decoder(Json).decode
+
 
 def find(cluster: Cluster, kind: Kind, namespace: str | None, name: str) -> Json | None:
     """The object, or None when it (or its kind) is not there."""
@@ -18,6 +23,20 @@ def find(cluster: Cluster, kind: Kind, namespace: str | None, name: str) -> Json
         return cluster.get(kind, namespace, name) if name else None
     except NotFound:
         return None
+
+
+def listed(cluster: Cluster, kind: Kind, selector: str = "") -> list[Json]:
+    """All objects with these labels, in all namespaces; none where nobody serves the kind."""
+    try:
+        return list(each(cluster, kind, selector))
+    except NotFound:
+        return []
+
+
+def each(cluster: Cluster, kind: Kind, selector: str = "") -> Iterator[Json]:
+    """`listed`, page by page. Raises NotFound where nobody serves the kind."""
+    for page in cluster.list_pages(kind, label_selector=selector):
+        yield from map(_decode, page.items)
 
 
 def create(cluster: Cluster, kind: Kind, namespace: str | None, body: Json) -> Json:

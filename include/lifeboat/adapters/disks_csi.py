@@ -11,8 +11,6 @@ from collections.abc import Sequence
 from datetime import timedelta
 from functools import cached_property
 
-import msgspec
-
 from lifeboat.adapters import claim_api
 from lifeboat.adapters import snapshot_api as api
 from lifeboat.adapters.snapshot_delete import delete_content, delete_helper, delete_snapshot
@@ -20,7 +18,7 @@ from lifeboat.adapters.snapshot_groups import SnapshotGroups
 from lifeboat.clock import Clock, parse_rfc3339, utc_now
 from lifeboat.errors import LifeboatError, NotFound, SnapshotFailed, Unsupported
 from lifeboat.ports import marks
-from lifeboat.ports.cluster import Cluster, Json, Kind
+from lifeboat.ports.cluster import Cluster, Json
 from lifeboat.ports.disks import (
     RestoreState,
     RestoreTicket,
@@ -70,9 +68,9 @@ class DisksCsi:
         name = body["metadata"]["name"]
         try:
             claim_api.refuse_other_claim(self._cluster, volume)
-            live = self._create(api.SNAPSHOT, volume.namespace, body)
+            live = claim_api.create(self._cluster, api.SNAPSHOT, volume.namespace, body)
         except SnapshotFailed:
-            earlier = self._find(api.SNAPSHOT, volume.namespace, name)
+            earlier = claim_api.find(self._cluster, api.SNAPSHOT, volume.namespace, name)
             if earlier is None:
                 raise
             live = earlier
@@ -85,8 +83,8 @@ class DisksCsi:
 
     def poll_snapshot(self, ticket: SnapshotTicket) -> SnapshotState:
         if ticket.group:
-            return self._groups.poll(ticket)
-        live = self._find(api.SNAPSHOT, ticket.volume.namespace, ticket.name)
+            return self._groups.look([ticket])[0]
+        live = claim_api.find(self._cluster, api.SNAPSHOT, ticket.volume.namespace, ticket.name)
         content = self._content_for(live, ticket.point, ticket.volume)
         if live is None and content is None:
             return SnapshotState(ready=False, error="its VolumeSnapshot was deleted")
@@ -107,10 +105,12 @@ class DisksCsi:
     def look_at_snapshots(self, tickets: Sequence[SnapshotTicket]) -> tuple[SnapshotState, ...]:
         """One list of a point's VolumeSnapshots; where some are gone, one of secured contents."""
         if any(ticket.group for ticket in tickets):
-            return self._look_one_by_one(tickets)
+            return self._look_at_groups_too(tickets)
         found: dict[tuple[str, str], Json] = {}
         for point in sorted({ticket.point for ticket in tickets}):
-            for live in self._list(api.SNAPSHOT, f"{marks.MANAGED}=true,{api.POINT}={point}"):
+            for live in claim_api.listed(
+                self._cluster, api.SNAPSHOT, f"{marks.MANAGED}=true,{api.POINT}={point}"
+            ):
                 found[live["metadata"]["namespace"], live["metadata"]["name"]] = live
         lives = [found.get((ticket.volume.namespace, ticket.name)) for ticket in tickets]
         lost = {one.point for one, live in zip(tickets, lives, strict=True) if live is None}
@@ -119,17 +119,20 @@ class DisksCsi:
             self._glance(ticket, live, secured) for ticket, live in zip(tickets, lives, strict=True)
         )
 
-    def _look_one_by_one(self, tickets: Sequence[SnapshotTicket]) -> tuple[SnapshotState, ...]:
+    def _look_at_groups_too(self, tickets: Sequence[SnapshotTicket]) -> tuple[SnapshotState, ...]:
         """Members of groups share what their group says; the others are looked at together."""
         alone = [ticket for ticket in tickets if not ticket.group]
-        found = dict(zip(alone, self.look_at_snapshots(alone), strict=True)) if alone else {}
-        return tuple(found.get(ticket) or self._groups.poll(ticket) for ticket in tickets)
+        members = [ticket for ticket in tickets if ticket.group]
+        found = dict(zip(members, self._groups.look(members), strict=True))
+        if alone:
+            found.update(zip(alone, self.look_at_snapshots(alone), strict=True))
+        return tuple(found[ticket] for ticket in tickets)
 
     def secure_snapshot(self, ticket: SnapshotTicket) -> None:
         if ticket.group:
             self._groups.secure(ticket)
             return
-        live = self._find(api.SNAPSHOT, ticket.volume.namespace, ticket.name)
+        live = claim_api.find(self._cluster, api.SNAPSHOT, ticket.volume.namespace, ticket.name)
         content = self._content_for(live, ticket.point, ticket.volume)
         if content is None:
             raise SnapshotFailed(f"the snapshot of {ticket.volume.title} is gone")
@@ -144,7 +147,7 @@ class DisksCsi:
         """Waits until the driver has deleted it. Raises NotReady, SnapshotFailed."""
         if self._groups.delete(snapshot):
             return
-        live = self._find(api.SNAPSHOT, snapshot.volume.namespace, snapshot.name)
+        live = claim_api.find(self._cluster, api.SNAPSHOT, snapshot.volume.namespace, snapshot.name)
         if live is not None and not _is_of(live, snapshot.point, snapshot.volume):
             live = None
         contents = {c["metadata"]["name"]: c for c in self._contents_of(snapshot)}
@@ -156,12 +159,15 @@ class DisksCsi:
     def list_marked(self, instance: str) -> tuple[StoredSnapshot, ...]:
         """Secured snapshots by their contents, and those that a run left before it secured them."""
         selector = f"{marks.MANAGED}=true,{api.INSTANCE}={api.instance_label(instance)}"
-        stored = [_stored(content, instance) for content in self._list(api.CONTENT, selector)]
+        stored = [
+            _stored(content, instance)
+            for content in claim_api.listed(self._cluster, api.CONTENT, selector)
+        ]
         seen = {(one.volume.namespace, one.name) for one in stored}
-        for live in self._list(api.SNAPSHOT, selector):
+        for live in claim_api.listed(self._cluster, api.SNAPSHOT, selector):
             meta = live["metadata"]
             if (meta["namespace"], meta["name"]) not in seen:
-                content = self._find(api.CONTENT, None, api.bound_content(live))
+                content = claim_api.find(self._cluster, api.CONTENT, None, api.bound_content(live))
                 stored.append(_stored(live, instance, content))
         return (*stored, *self._groups.leftovers(instance))
 
@@ -184,27 +190,28 @@ class DisksCsi:
             snapshot, namespace=namespace, claim=claim, restore_id=restore_id
         )
         name = ticket.snapshot_name
-        there = self._find(api.CLAIM, namespace, claim)
+        there = claim_api.find(self._cluster, api.CLAIM, namespace, claim)
         claim_api.refuse_stranger(there, ticket)
         if there is not None and there["spec"].get("volumeName"):
             return ticket  # an earlier attempt got as far as the volume: no helpers are needed
         labels = {marks.MANAGED: "true", marks.RESTORE: restore_id}
         reference: Json = {"name": name, "namespace": namespace}
         content = api.known_content(name, snapshot, reference, "Retain", labels)
-        self._create(api.CONTENT, None, content)
-        self._create(
+        claim_api.create(self._cluster, api.CONTENT, None, content)
+        claim_api.create(
+            self._cluster,
             api.SNAPSHOT,
             namespace,
             api.known_snapshot(name, namespace, name, labels),
         )
         claim_api.refuse_stranger(
-            self._create(api.CLAIM, namespace, _claim(claim_body, ticket)),
+            claim_api.create(self._cluster, api.CLAIM, namespace, _claim(claim_body, ticket)),
             ticket,
         )
         return ticket
 
     def poll_restore(self, ticket: RestoreTicket) -> RestoreState:
-        claim = self._find(api.CLAIM, ticket.namespace, ticket.claim)
+        claim = claim_api.find(self._cluster, api.CLAIM, ticket.namespace, ticket.claim)
         lost = claim_api.lost_claim(claim, ticket)
         if claim is None or lost is not None:
             return lost or RestoreState(bound=False)
@@ -213,7 +220,7 @@ class DisksCsi:
             volume = self._cluster.get(api.PV, None, pv)
             handle = str((volume["spec"].get("csi") or {}).get("volumeHandle", ""))
             return RestoreState(bound=True, handle=handle, pv=pv)
-        content = self._find(api.CONTENT, None, ticket.content_name)
+        content = claim_api.find(self._cluster, api.CONTENT, None, ticket.content_name)
         complaint = api.error_message(content) if content else ""
         if api.is_final(complaint) or api.says_gone(complaint):
             return RestoreState(bound=False, error=complaint)
@@ -229,10 +236,8 @@ class DisksCsi:
         """Snapshot classes by driver; read once, a run is short."""
         found: dict[str, list[Json]] = {}
         try:
-            for page in self._cluster.list_pages(api.CLASS):
-                for raw in page.items:
-                    entry = _decode(raw)
-                    found.setdefault(entry["driver"], []).append(entry)
+            for entry in claim_api.each(self._cluster, api.CLASS):
+                found.setdefault(entry["driver"], []).append(entry)
         except NotFound:
             raise Unsupported("the cluster has no snapshot API (VolumeSnapshot v1)") from None
         return found
@@ -276,14 +281,16 @@ class DisksCsi:
     def _content_for(self, live: Json | None, point: str, volume: Volume) -> Json | None:
         """The content that a VolumeSnapshot is bound to; without one, the secured content."""
         if live is not None:
-            content = self._find(api.CONTENT, None, api.bound_content(live))
+            content = claim_api.find(self._cluster, api.CONTENT, None, api.bound_content(live))
             reference = (content or {"spec": {}})["spec"].get("volumeSnapshotRef") or {}
             return content if reference.get("uid") == live["metadata"]["uid"] else None
         return next((c for c in self._secured(point) if _is_of(c, point, volume)), None)
 
     def _secured(self, point: str) -> list[Json]:
         """Contents that carry our marks for this point."""
-        return self._list(api.CONTENT, f"{marks.MANAGED}=true,{api.POINT}={point}")
+        return claim_api.listed(
+            self._cluster, api.CONTENT, f"{marks.MANAGED}=true,{api.POINT}={point}"
+        )
 
     def _glance(
         self, ticket: SnapshotTicket, live: Json | None, secured: Sequence[Json]
@@ -317,22 +324,6 @@ class DisksCsi:
         except LifeboatError:
             return False  # it may not be read: then only time tells
         return bool(found.get("volumeBindingMode") == "WaitForFirstConsumer")
-
-    def _create(self, kind: Kind, namespace: str | None, body: Json) -> Json:
-        return claim_api.create(self._cluster, kind, namespace, body)
-
-    def _find(self, kind: Kind, namespace: str | None, name: str) -> Json | None:
-        return claim_api.find(self._cluster, kind, namespace, name)
-
-    def _list(self, kind: Kind, selector: str) -> list[Json]:
-        try:
-            pages = self._cluster.list_pages(kind, label_selector=selector)
-            return [_decode(raw) for page in pages for raw in page.items]
-        except NotFound:
-            return []  # no snapshot API, so no snapshots
-
-
-_decode = msgspec.json.Decoder(Json).decode
 
 
 def _is_of(live: Json, point: str, volume: Volume) -> bool:

@@ -7,9 +7,11 @@ step may be repeated.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Literal
 
+from lifeboat.adapters import claim_api
 from lifeboat.adapters import snapshot_api as api
 from lifeboat.clock import poll_until
 from lifeboat.errors import AlreadyExists, NotFound, NotReady, SnapshotFailed, Unsupported
@@ -19,6 +21,9 @@ from lifeboat.ports.disks import StoredSnapshot
 
 _SECONDS = 120.0
 _HELPER_SECONDS = 10.0
+
+Place = tuple[Kind, str | None, str]
+"""Kind, namespace (None: cluster-scoped) and name of an object."""
 
 
 def delete_snapshot(
@@ -32,7 +37,11 @@ def delete_snapshot(
         cluster.delete(api.SNAPSHOT, snapshot.volume.namespace, snapshot.name)
     for content in contents:
         delete_content(cluster, content["metadata"]["name"], "Delete")
-    _wait_gone(cluster, snapshot, live, contents)
+    places: list[Place] = [(api.CONTENT, None, one["metadata"]["name"]) for one in contents]
+    if live is not None:
+        places.append((api.SNAPSHOT, snapshot.volume.namespace, snapshot.name))
+    named = snapshot.handle or snapshot.name
+    wait_gone(cluster, f"snapshot {named} of {snapshot.volume.title}", places)
 
 
 def delete_content(cluster: Cluster, name: str, policy: Literal["Delete", "Retain"]) -> None:
@@ -65,7 +74,7 @@ def delete_helper(cluster: Cluster, namespace: str, name: str) -> None:
 
     def held() -> list[str]:
         nonlocal live
-        live = _find(cluster, api.SNAPSHOT, namespace, name)
+        live = claim_api.find(cluster, api.SNAPSHOT, namespace, name)
         finalizers = live["metadata"].get("finalizers", []) if live else []
         return [one for one in finalizers if one != api.PROVISIONER_FINALIZER]
 
@@ -74,14 +83,11 @@ def delete_helper(cluster: Cluster, namespace: str, name: str) -> None:
             cluster.patch(api.SNAPSHOT, namespace, name, {"metadata": {"finalizers": None}})
 
 
-def _wait_gone(
-    cluster: Cluster, snapshot: StoredSnapshot, live: Json | None, contents: list[Json]
-) -> None:
+def wait_gone(cluster: Cluster, what: str, places: Sequence[Place]) -> None:
+    """Wait until none of these objects is there. Raises NotReady, which begins with `what`."""
+
     def left() -> list[str]:
-        found = [_find(cluster, api.CONTENT, None, c["metadata"]["name"]) for c in contents]
-        if live is not None:
-            namespace = snapshot.volume.namespace
-            found.append(_find(cluster, api.SNAPSHOT, namespace, snapshot.name))
+        found = [claim_api.find(cluster, *place) for place in places]
         return [
             f"{one['kind']} {one['metadata']['name']} {api.error_message(one)}".rstrip()
             for one in found
@@ -91,8 +97,7 @@ def _wait_gone(
     waiting = poll_until(left, seconds=_SECONDS)
     if waiting:
         raise NotReady(
-            f"snapshot {snapshot.handle or snapshot.name} of {snapshot.volume.title} is not deleted"
-            f" yet: {'; '.join(waiting)}",
+            f"{what} is not deleted yet: {'; '.join(waiting)}",
             hint="the driver's csi-snapshotter deletes it; its log says what it waits for",
         )
 
@@ -117,7 +122,7 @@ def _stand_in(cluster: Cluster, snapshot: StoredSnapshot) -> Json:
 
     def unknown() -> list[str]:
         nonlocal live
-        live = _find(cluster, api.CONTENT, None, name) or body
+        live = claim_api.find(cluster, api.CONTENT, None, name) or body
         status, error = live.get("status") or {}, api.error_message(live)
         known = status.get("snapshotHandle") or api.says_gone(error)
         return [] if known or live["metadata"].get("deletionTimestamp") else [error]
@@ -132,10 +137,3 @@ def _stand_in(cluster: Cluster, snapshot: StoredSnapshot) -> Json:
             f"snapshot {snapshot.handle} of {snapshot.volume.title} was not deleted: {reason}"
         )
     return live
-
-
-def _find(cluster: Cluster, kind: Kind, namespace: str | None, name: str) -> Json | None:
-    try:
-        return cluster.get(kind, namespace, name)
-    except NotFound:
-        return None

@@ -17,8 +17,7 @@ import msgspec
 
 from lifeboat.adapters import claim_api
 from lifeboat.adapters import snapshot_api as api
-from lifeboat.adapters.snapshot_delete import delete_content
-from lifeboat.clock import poll_until
+from lifeboat.adapters.snapshot_delete import delete_content, wait_gone
 from lifeboat.errors import Forbidden, NotFound, NotReady, SnapshotFailed
 from lifeboat.ports import marks
 from lifeboat.ports.cluster import Cluster, Json, Kind
@@ -33,7 +32,6 @@ _DEFAULT_CLASS = "groupsnapshot.storage.kubernetes.io/is-default-class"
 _HANDLE = "groupsnapshot.storage.k8s.io/volumeGroupSnapshotHandle"
 _BEING_DELETED = "groupsnapshot.storage.kubernetes.io/volumegroupsnapshot-being-deleted"
 _MEMBER = "member.lifeboat.dev/"
-_SECONDS = 120.0
 
 _decode = msgspec.json.Decoder(Json).decode
 
@@ -81,10 +79,25 @@ class SnapshotGroups:
         )
         return SnapshotTicket(point, instance, volume, name, group=name)
 
-    def poll(self, ticket: SnapshotTicket) -> SnapshotState:
+    def look(self, tickets: Sequence[SnapshotTicket]) -> tuple[SnapshotState, ...]:
+        """What each member's group tells of it; every group is asked for once."""
+        groups: dict[tuple[str, str], tuple[Json | None, Json | None]] = {}
+        for ticket in tickets:
+            namespace, name = ticket.volume.namespace, ticket.group
+            if (namespace, name) not in groups:
+                live = claim_api.find(self._cluster, _SNAPSHOT, namespace, name)
+                groups[namespace, name] = live, self._content_of(live) if live else None
+        return tuple(
+            self._state(ticket, *groups[ticket.volume.namespace, ticket.group])
+            for ticket in tickets
+        )
+
+    def _state(
+        self, ticket: SnapshotTicket, live: Json | None, content: Json | None
+    ) -> SnapshotState:
         """What the group tells of one member; once secured, what its content tells."""
-        live = self._find(_SNAPSHOT, ticket.volume.namespace, ticket.group)
-        content = self._content_of(live) if live else self._secured(ticket.point, ticket.volume)
+        if live is None:
+            content = self._secured(ticket.point, ticket.volume)
         if live is None and content is None:
             return SnapshotState(ready=False, error="its VolumeGroupSnapshot was deleted")
         status = (live or {}).get("status") or {}
@@ -103,7 +116,7 @@ class SnapshotGroups:
     def secure(self, ticket: SnapshotTicket) -> None:
         """Marks and keeps the content of one member; with the last one the group's own, and removes
         the VolumeGroupSnapshot. Idempotent."""
-        live = self._find(_SNAPSHOT, ticket.volume.namespace, ticket.group)
+        live = claim_api.find(self._cluster, _SNAPSHOT, ticket.volume.namespace, ticket.group)
         if live is None:
             if self._secured(ticket.point, ticket.volume) is None:
                 raise SnapshotFailed(f"the group snapshot of {ticket.volume.title} is gone")
@@ -114,17 +127,11 @@ class SnapshotGroups:
         if group is None or own is None:
             raise NotReady(f"group snapshot {ticket.group} has no content for its members yet")
         labels, annotations = api.marks(ticket.point, ticket.instance, ticket.volume)
-        self._keep(api.CONTENT, own, labels, annotations)
-        self._keep(_CONTENT, group, labels, _member_annotations(live))
         asked = _member_annotations(live)  # a claim that came after them is in the group unasked
-        fresh = [
-            self._find(api.CONTENT, None, member["metadata"]["name"])
-            for member in members
-            if _member_key(_volume_of(member)) in asked
-        ]
-        if len(fresh) == len(asked) and all(
-            one is not None and api.label(one, api.POINT) == ticket.point for one in fresh
-        ):
+        self._keep(api.CONTENT, own, labels, annotations)
+        self._keep(_CONTENT, group, labels, asked)
+        secured = self._member_contents(ticket.point, group)
+        if asked.keys() <= {_member_key(_volume_of(content)) for content in secured}:
             self._cluster.delete(_SNAPSHOT, ticket.volume.namespace, ticket.group)
 
     def delete(self, snapshot: StoredSnapshot) -> bool:
@@ -135,7 +142,9 @@ class SnapshotGroups:
             return False
         for content in self._member_contents(snapshot.point, group):
             if _info(group, _volume_of(content), snapshot.handle) is not None:
-                self._drop(api.CONTENT, content["metadata"]["name"])
+                name = content["metadata"]["name"]
+                delete_content(self._cluster, name, "Retain")
+                wait_gone(self._cluster, f"content {name}", [(api.CONTENT, None, name)])
         if not self._member_contents(snapshot.point, group):
             self._delete_group(group)
         return True
@@ -199,23 +208,7 @@ class SnapshotGroups:
             return
         self._cluster.delete(_SNAPSHOT, reference.get("namespace", ""), reference.get("name", ""))
         self._cluster.delete(_CONTENT, None, name)
-        self._wait_gone(_CONTENT, name)
-
-    def _drop(self, kind: Kind, name: str) -> None:
-        delete_content(self._cluster, name, "Retain")
-        self._wait_gone(kind, name)
-
-    def _wait_gone(self, kind: Kind, name: str) -> None:
-        def left() -> list[str]:
-            live = self._find(kind, None, name)
-            return [f"{kind.kind} {name} {api.error_message(live)}".rstrip()] if live else []
-
-        waiting = poll_until(left, seconds=_SECONDS)
-        if waiting:
-            raise NotReady(
-                f"{waiting[0]} is not deleted yet",
-                hint="the driver's csi-snapshotter deletes it; its log says what it waits for",
-            )
+        wait_gone(self._cluster, f"group {name}", [(_CONTENT, None, name)])
 
     def _keep(
         self, kind: Kind, live: Json, labels: dict[str, str], annotations: dict[str, str]
@@ -234,7 +227,9 @@ class SnapshotGroups:
             for one in map(_decode, page.items):
                 owners = one["metadata"].get("ownerReferences") or []
                 if any((o["kind"], o["name"]) == (_SNAPSHOT.kind, name) for o in owners):
-                    content = self._find(api.CONTENT, None, api.bound_content(one))
+                    content = claim_api.find(
+                        self._cluster, api.CONTENT, None, api.bound_content(one)
+                    )
                     if content is not None:
                         found.append(content)
         return found
@@ -260,18 +255,13 @@ class SnapshotGroups:
     def _content_of(self, live: Json) -> Json | None:
         status = live.get("status") or {}
         name = str(status.get("boundVolumeGroupSnapshotContentName") or "")
-        return self._find(_CONTENT, None, name) if name else None
-
-    def _find(self, kind: Kind, namespace: str | None, name: str) -> Json | None:
-        return claim_api.find(self._cluster, kind, namespace, name)
+        return claim_api.find(self._cluster, _CONTENT, None, name) if name else None
 
     def _list(self, kind: Kind, selector: str) -> list[Json]:
         try:
-            pages = self._cluster.list_pages(kind, label_selector=selector)
-            return [_decode(raw) for page in pages for raw in page.items]
-        except (NotFound, Forbidden):
-            # No such API; or a credential that may not look at groups, and so never made one.
-            return []
+            return claim_api.listed(self._cluster, kind, selector)
+        except Forbidden:
+            return []  # a credential that may not look at groups never made one
 
 
 def _chosen(classes: Sequence[Json]) -> str:

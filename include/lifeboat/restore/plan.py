@@ -28,6 +28,7 @@ from lifeboat.restore.apply import aim, cleaned_body
 from lifeboat.restore.choice import CLAIM, NAMESPACE, VOLUME, Chooser
 from lifeboat.restore.leave import Seen, why_left, why_volume_left
 from lifeboat.restore.live import LiveStates
+from lifeboat.restore.live_bodies import LiveBodies
 from lifeboat.restore.model import TO_APPLY, PlanItem, RestorePlan, RestoreRequest
 from lifeboat.restore.parts import PART_ITEMS, PartWriter
 from lifeboat.restore.removals import Removals
@@ -126,6 +127,7 @@ class _Planner:
     chooser: Chooser = field(init=False)
     reader: PackReader = field(init=False)
     live: LiveStates = field(init=False)
+    bodies: LiveBodies = field(init=False)
     volumes: Volumes = field(init=False)
 
     def plan(self) -> RestorePlan:
@@ -138,6 +140,7 @@ class _Planner:
         self._learn_coming_kinds()
         targets = self._targets()
         self.live = LiveStates(self.context.cluster, self.kinds[NAMESPACE], targets.values())
+        self.bodies = LiveBodies(self.context.cluster)
         self.volumes = Volumes(self.context, self.manifest, self.request)
         writer = PartWriter(self.context.vault, self.request.instance, self.restore)
         for item, step in self._items():
@@ -233,7 +236,12 @@ class _Planner:
             self.context.cluster,
             self.request,
             lambda item: cleaned_body(self.reader, item, aimed).body,
+            self.bodies,
         )
+        if tries.compares(kind):
+            spaces = self.request.mapping if kind.namespaced else {CLUSTER_SCOPE: ""}
+            names = ((spaces.get(one.namespace, one.namespace), one.name) for one in chunk)
+            self.bodies.gather(kind, names, self.live)
         for entry, tried in zip(chunk, tries.settle(planned()), strict=True):
             item = self.volumes.settle(tried, entry.name)
             if item.kind.version != entry.version and item.action in TO_APPLY:

@@ -1,0 +1,108 @@
+"""No role of docs/rbac holds a right that the real flows never use, by the API server's audit log.
+
+tests/e2e/test_rights.py, test_movers.py and tests/contract hold the other half: that the roles are
+enough.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import replace
+
+from lifeboat.adapters.cluster_api import ClusterApi
+from lifeboat.adapters.disks_csi import DisksCsi
+from lifeboat.adapters.exec_api import ExecApi
+from lifeboat.adapters.kubeconfig import Endpoint, from_kubeconfig
+from lifeboat.point.manifest import Manifest, Run
+from lifeboat.ports.cluster import Json
+from lifeboat.steps.backup import backup
+from lifeboat.steps.commit import ensure_complete
+from lifeboat.steps.context import Context
+from lifeboat.steps.prune import execute_prune, plan_prune
+from local.cluster import LocalCluster
+from tests.support.access import Bind
+from tests.support.app import App
+from tests.support.kinds import API_SERVICE, CONTENT, SNAPSHOT, STATEFUL_SET
+from tests.support.manifests import manifest
+from tests.support.poll import until
+from tests.support.rights import assert_all_used
+
+
+def quiet(_: str) -> None: ...
+
+
+def opened(app: App, endpoint: Endpoint) -> Context:
+    cluster = ClusterApi(endpoint)
+    pods = ExecApi(endpoint)
+    return replace(app.context(), cluster=cluster, disks=DisksCsi(cluster), pods=pods)
+
+
+def captured(context: Context, run: str) -> Manifest:
+    made = backup(context, Run(run, "manual"), quiet)
+    assert made is not None
+    return made
+
+
+def stateful_set(app: App) -> Json:
+    labels = {"app": "queue"}
+    pod = {"containers": [{"name": "main", "image": "registry.example/queue:1"}]}
+    template = {"metadata": {"labels": labels}, "spec": pod}
+    spec = {"serviceName": "", "selector": {"matchLabels": labels}, "template": template}
+    body = manifest(STATEFUL_SET, "queue", spec=spec)
+    body["metadata"]["namespace"] = app.name
+    return body
+
+
+@contextmanager
+def dead_api(cluster: LocalCluster) -> Iterator[str]:
+    """A group/version whose server is not there: discovery asks why."""
+    group = f"dead-{uuid.uuid4().hex[:8]}.example"
+    spec = {
+        "group": group,
+        "version": "v1",
+        "groupPriorityMinimum": 100,
+        "versionPriority": 100,
+        "service": {"name": "nobody", "namespace": "default"},
+        "insecureSkipTLSVerify": True,
+    }
+    admin = ClusterApi(from_kubeconfig(cluster.kubeconfig))
+    with closing(admin):
+        admin.create(API_SERVICE, None, manifest(API_SERVICE, f"v1.{group}", spec=spec))
+        yield f"{group}/v1"
+        admin.delete(API_SERVICE, None, f"v1.{group}")
+
+
+def forget_in_the_cluster(app: App, made: Manifest) -> None:
+    """Delete what stands for a point's snapshots; the snapshots themselves stay, unknown."""
+    admin = app.context().cluster
+    for volume in made.volumes:
+        admin.delete(SNAPSHOT, volume.volume.namespace, volume.name)
+        for content in app.cluster.api.list(CONTENT.api_version, CONTENT.kind):
+            if (content.get("status") or {}).get("snapshotHandle") == volume.handle:
+                admin.delete(CONTENT, None, content["metadata"]["name"])
+
+
+def test_the_readers(app: App, bind: Bind) -> None:
+    roles = ("lifeboat-reader", "lifeboat-quiesce", "lifeboat-exec", "lifeboat-job")
+    endpoint = bind(*roles)
+    run = {"image": "registry.example/tools:1", "command": ["hold"]}
+    commands = {"command": ["true"]}
+    app.policy["retention"] = {"keep": {"last": 1}}
+    app.policy["hooks"] = [
+        {"job": {"namespace": app.name, "pre": run, "post": run}},
+        {"exec": {"namespace": app.name, "pre": commands, "post": commands}},
+        {"scale": {"namespace": app.name, "workload": "deployment/web"}},
+        {"scale": {"namespace": app.name, "workload": "statefulset/queue"}},
+    ]
+    app.cluster.api.apply(stateful_set(app))
+    context = opened(app, endpoint)
+    first, second, third = (captured(context, f"run-{number}") for number in (1, 2, 3))
+    ensure_complete(third)
+    forget_in_the_cluster(app, first)
+    result = execute_prune(context, plan_prune(context, at_once=True))
+    assert (set(result.removed), result.leftovers) == ({first.point, second.point}, ())
+    with dead_api(app.cluster) as version:
+        until("it is told", lambda: version in context.cluster.discover().failures)
+    assert_all_used(roles, endpoint, app.cluster.audit_log)
