@@ -41,6 +41,14 @@ _POLICY: dict[str, Any] = {
     # The bytes of these lie on a server of their own, and no CSI driver has them.
     "volumes": {"rules": [{"when": {"volumeTypes": ["nfs", "hostPath"]}, "action": "skip"}]},
     "retention": {"keep": {"last": 9}},
+    "restore": {
+        "statusKinds": ["ledgers.zoo.example.com"],
+        "order": [
+            {"first": "httproutes", "then": "aquariums"},
+            {"first": "aquariums", "then": "validatingwebhookconfigurations"},
+        ],
+        "operators": ["*-operator"],
+    },
 }
 _MERGE = "application/merge-patch+json"
 _CRD = "CustomResourceDefinition"

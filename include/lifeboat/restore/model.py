@@ -40,6 +40,8 @@ class RestoreRequest(msgspec.Struct, frozen=True, kw_only=True):
     `in_flight`: requests that may be open at once. `transforms` are kept as they were written: what
     is approved is what is applied, whatever becomes of the files. With `scratch`, `scale` is the
     most replicas of a workload (None: as many as it had), `node_selector` pins its pods.
+    `status_of` are kinds whose status is restored, `operators` globs of source namespaces whose
+    workloads are to be ready before custom resources come; planning adds the policy's to both.
     """
 
     instance: str
@@ -68,6 +70,8 @@ class RestoreRequest(msgspec.Struct, frozen=True, kw_only=True):
     try_creates: bool = False
     approval: Approval = "none"
     asked_by: str = ""
+    status_of: tuple[str, ...] = ()
+    operators: tuple[str, ...] = ()
 
 
 NO_RECORD = "0" * (2 * RECORD_ID_BYTES)

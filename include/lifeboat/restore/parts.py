@@ -48,13 +48,16 @@ class PartWriter:
         self._instance = instance
         self._restore = restore
         self._open: list[PlanItem] = []
+        self._turn = (0, 0)
         self.parts: list[PlanPart] = []
 
-    def add(self, item: PlanItem) -> None:
-        """Queue one item; a full part, or one of an earlier wave, is stored."""
-        if self._open and (len(self._open) >= PART_ITEMS or self._open[0].wave != item.wave):
+    def add(self, item: PlanItem, step: int = 0) -> None:
+        """Queue one item; a full part, or one of an earlier wave or step, is stored."""
+        turn = (item.wave, step)
+        if self._open and (len(self._open) >= PART_ITEMS or self._turn != turn):
             self._store()
         self._open.append(item)
+        self._turn = turn
 
     def close(self) -> tuple[PlanPart, ...]:
         """Store what is left; all parts in order."""

@@ -30,10 +30,10 @@ from lifeboat.restore.leave import Seen, why_left, why_volume_left
 from lifeboat.restore.live import LiveStates
 from lifeboat.restore.live_bodies import LiveBodies
 from lifeboat.restore.model import TO_APPLY, PlanItem, RestorePlan, RestoreRequest
-from lifeboat.restore.order import wave_of
 from lifeboat.restore.parts import PART_ITEMS, PartWriter
 from lifeboat.restore.removals import Removals
 from lifeboat.restore.renaming import mapped, named
+from lifeboat.restore.sequence import turns
 from lifeboat.restore.sources import Volumes
 from lifeboat.restore.transform import Target
 from lifeboat.restore.tries import Tries
@@ -143,8 +143,8 @@ class _Planner:
         self.bodies = LiveBodies(self.context.cluster)
         self.volumes = Volumes(self.context, self.manifest, self.request)
         writer = PartWriter(self.context.vault, self.request.instance, self.restore)
-        for item in self._items():
-            writer.add(item)
+        for item, step in self._items():
+            writer.add(item, step)
         if self.request.prune:
             for item in self._removals(targets):
                 writer.add(item)
@@ -161,9 +161,13 @@ class _Planner:
 
     def _map(self) -> None:
         wanted = sorted(filter(self._is_wanted, self.survey.namespaces))
-        asked = self.request
-        mapping = mapped(wanted, asked.mapping, asked.prefix, asked.suffix)
-        self.request = msgspec.structs.replace(asked, mapping=mapping)
+        asked, policy = self.request, self.context.instance.policy.restore
+        self.request = msgspec.structs.replace(
+            asked,
+            mapping=mapped(wanted, asked.mapping, asked.prefix, asked.suffix),
+            status_of=tuple(dict.fromkeys((*asked.status_of, *policy.status_kinds))),
+            operators=tuple(dict.fromkeys((*asked.operators, *policy.operators))),
+        )
 
     def _targets(self) -> dict[str, str]:
         """Source namespaces and where they go."""
@@ -198,30 +202,32 @@ class _Planner:
             coming = Kind(spec.group, "", spec.names.plural, spec.names.kind, namespaced)
             self.kinds.setdefault(name, coming)
 
-    def _items(self) -> Iterator[PlanItem]:
-        """Wave by wave, kind by kind; neighbours in the vault follow each other."""
-        for name in sorted((k for k, _ in self.survey.kinds), key=lambda k: (wave_of(k), k)):
+    def _items(self) -> Iterator[tuple[PlanItem, int]]:
+        """Wave by wave, kind by kind, each with its step in the wave; neighbours in the vault
+        follow each other."""
+        held = {name for name, _ in self.survey.kinds}
+        for name in sorted(held - self.kinds.keys()):
+            self._warn_unserved(name, self._entries(name))
+        served = {name: self.kinds[name] for name in held & self.kinds.keys()}
+        for name, turn in turns(served, self.context.instance.policy.restore.order).items():
             entries = self._entries(name)
-            kind = self.kinds.get(name)
-            if kind is None:
-                self._warn_unserved(name, entries)
-                continue
             while chunk := list(islice(entries, PART_ITEMS)):
                 chunk.sort(key=attrgetter("place"))
-                yield from self._settled(chunk, kind)
+                for item in self._settled(chunk, served[name], turn.wave):
+                    yield item, turn.step
 
     @property
     def hooks(self) -> dict[str, Any]:
         """The policy's, as the plan keeps them."""
         return self.context.instance.policy.restore_hooks.model_dump(mode="json", by_alias=True)
 
-    def _settled(self, chunk: list[Entry], kind: Kind) -> Iterator[PlanItem]:
+    def _settled(self, chunk: list[Entry], kind: Kind, wave: int) -> Iterator[PlanItem]:
         """The items of some entries, tried against the cluster and counted."""
         specs: deque[Any] = deque()
 
         def planned() -> Iterator[tuple[PlanItem, bool]]:
             for entry in chunk:
-                item, spec = self._plan_item(entry, kind)
+                item, spec = self._plan_item(entry, kind, wave)
                 specs.append(spec)
                 yield self._transformed(item, aimed), bool(item.live_version)
 
@@ -309,7 +315,7 @@ class _Planner:
     def _is_wanted(self, namespace: str) -> bool:
         return not self.request.namespaces or namespace in self.request.namespaces
 
-    def _plan_item(self, entry: Entry, kind: Kind) -> tuple[PlanItem, Any]:
+    def _plan_item(self, entry: Entry, kind: Kind, wave: int) -> tuple[PlanItem, Any]:
         """The item before it is tried, and the object's spec."""
         source = entry.namespace
         namespace = self.request.mapping.get(source, source)
@@ -328,7 +334,7 @@ class _Planner:
         if entry.group_kind == VOLUME and not reason:
             reason = self._why_volume_left(seen)
         item = PlanItem(
-            wave=wave_of(entry.group_kind),
+            wave=wave,
             kind=_at_version(kind, entry.version),
             source_namespace=source,
             namespace=namespace,

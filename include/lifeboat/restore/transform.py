@@ -47,7 +47,7 @@ _TOKEN_VOLUME = "kube-api-access-"  # noqa: S105 - a volume's name, not a token
 class Target:
     """Where and how an object is put: `mapping` renames namespaces, `scratch` makes it harmless,
     `claims_as` is a template for new names of claims, `hooks` add containers, and `transforms` are
-    what the user wants changed."""
+    what the user wants changed. `status_of` names kinds that keep their status."""
 
     restore: str
     point: str
@@ -58,6 +58,7 @@ class Target:
     hooks: RestoreHooks = _NO_HOOKS
     transforms: Transforms = field(default_factory=Transforms)
     claims_as: str = ""
+    status_of: tuple[str, ...] = ()
 
     def namespace(self, source: str) -> str:
         return self.mapping.get(source, source)
