@@ -14,7 +14,8 @@ from lifeboat.policy.instance import Instance
 
 _SNAPSHOTS = ["snapshot", "settle"]
 _ALL = ["dump", "volumes", *_SNAPSHOTS, "commit", "prune"]
-_HOOKS = ["quiesce", "freeze_limit", "unquiesce"]
+_THAW = ["freeze_limit", "unquiesce"]
+_HOOKS = ["quiesce", *_THAW]
 _COPY = "copy"
 _REGIONS = "copy_regions"
 _CONTEXT = "context"
@@ -191,7 +192,9 @@ class _Graph:
         setup failed, and a quiesce that was killed may have stilled half of the workloads.
         """
         instance = self._instance.id
-        frozen = task(task_id="quiesce")(backup_tasks.quiesce)(instance=instance)
+        frozen = task(task_id="quiesce")(backup_tasks.quiesce)(
+            instance=instance, otherwise_skip=_THAW
+        )
         thawed = task(task_id="unquiesce", retries=5)(backup_tasks.unquiesce)(instance=instance)
         [dumped, titles] >> frozen >> tickets >> thawed
         limited = backup_tasks.FreezeLimitOperator(task_id="freeze_limit", instance=instance)

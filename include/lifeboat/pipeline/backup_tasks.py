@@ -98,10 +98,15 @@ def volumes(otherwise_skip: list[str]) -> list[Plain]:
     return batches
 
 
-def quiesce(instance: str) -> list[str]:
-    """Stills what the policy and the pods themselves ask for; thaws it again if that fails."""
+def quiesce(instance: str, otherwise_skip: list[str]) -> list[str]:
+    """Stills what the policy and the pods themselves ask for; thaws it again if that fails.
+
+    Where nothing asks, nothing has to be thawed: `otherwise_skip` is skipped, but for a second
+    attempt, beside which the first may still be at work.
+    """
     from lifeboat.steps.freeze import freeze, thaw
 
+    first = get_current_context()["ti"].try_number == 1
     with leaving_errors():
         opened = open_instance(instance)
         scope = scope_of(opened)
@@ -111,6 +116,8 @@ def quiesce(instance: str) -> list[str]:
             thaw(opened, scope)
             raise
     say(f"stilled {', '.join(stilled) or 'nothing: no hook asks for it'}")
+    if first and not stilled:
+        raise DownstreamTasksSkipped(tasks=otherwise_skip)  # type: ignore[no-untyped-call]
     return stilled
 
 
