@@ -28,6 +28,7 @@ from lifeboat.cli import (
     restoring,
     setup,
     thaw,
+    trail,
     transforms,
     upkeep,
     vault_check,
@@ -60,6 +61,7 @@ app.command()(proof.coverage)
 app.command()(copy.copy)
 app.command()(holds.hold)
 app.command()(holds.release)
+app.command()(trail.audit)
 app.command()(metrics.metrics)
 app.command()(pools.pools)
 app.command("copy-regions")(upkeep.copy_regions)

@@ -6,7 +6,7 @@ from typing import Any
 
 from airflow.sdk import DAG, Asset, TriggerRule, task
 
-from lifeboat.pipeline import backup_tasks, move_tasks, quiet_tasks
+from lifeboat.pipeline import backup_tasks, move_tasks, prune_tasks, quiet_tasks
 from lifeboat.pipeline.frame import documentation, run_limit, tags, task_defaults, timetable
 from lifeboat.pipeline.pools import cluster_slots, disk_slots
 from lifeboat.pipeline.turns import backup_turn
@@ -88,7 +88,7 @@ class _Graph:
         snapshots, watched = self._snapshots(shards, dumped)
         settled = self._move(shards, snapshots)
         committed = self._commit()
-        pruned = task(task_id="prune")(backup_tasks.prune)(instance=instance)
+        pruned = task(task_id="prune")(prune_tasks.prune)(instance=instance)
         told = task(task_id="report", trigger_rule=TriggerRule.ALL_DONE)(backup_tasks.report)(
             instance=instance
         )
