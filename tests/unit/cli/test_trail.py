@@ -27,12 +27,13 @@ LOOK_ONLY = {
     "points", "show", "contents", "get", "context", "owners", "images", "diff", "coverage", "audit",
     "metrics", "pools", "policy check", "policy explain", "policy preview", "policy impact",
     "transform try", "transform list", "fleet unprotected", "fleet status", "vault check",
-    "vault new-key", "vault new-identity", "vault key list",
+    "vault new-key", "vault new-identity", "vault key list", "clusters list",
 }  # fmt: skip
 WRITE_NO_POINT = {
     "copy-regions": "starts what the policy says, as every run does",
     "scrub": "only --record writes, and what it writes is a document of its own",
 }
+WRITE_NO_VAULT = {"clusters discover", "clusters forget"}
 LEAVE = {
     "backup", "thaw", "restore", "approve", "prove", "test-restore", "rehearse", "copy", "hold",
     "release", "prune", "reconcile", "vault init", "vault key add", "vault key remove",
@@ -77,8 +78,8 @@ def commands(group: typer.Typer, prefix: str = "") -> set[str]:
 
 
 def test_each_command_is_known_to_leave_a_line_or_to_need_none() -> None:
-    """A new command has to be put into one of the three sets."""
-    unknown = commands(app) - LOOK_ONLY - set(WRITE_NO_POINT) - LEAVE
+    """A new command has to be put into one of these sets."""
+    unknown = commands(app) - LOOK_ONLY - set(WRITE_NO_POINT) - WRITE_NO_VAULT - LEAVE
     assert unknown == set()
 
 
