@@ -352,8 +352,9 @@ class ClustersFile(Strict):
         """With the found clusters that nobody has written down, by their name or as the same
         cluster; what a person wrote wins."""
         names = {entry.name for entry in self.clusters}
-        known = {entry.aks.id.lower() for entry in self.clusters if entry.aks}
-        known |= {f"{CONNECTION}{entry.connection}" for entry in self.clusters if entry.connection}
+        idents = [entry.aks.id for entry in self.clusters if entry.aks]
+        idents += [f"{CONNECTION}{one.connection}" for one in self.clusters if one.connection]
+        known = {ident.lower() for ident in idents}
         access = self.discover.azure if self.discover else None
         more = [
             _entry(one, access)

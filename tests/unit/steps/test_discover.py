@@ -176,6 +176,16 @@ def test_what_a_person_wrote_wins(tmp_path: Path) -> None:
     assert instances(include) == ["shop.own", "shop.written"]
 
 
+def test_a_connection_that_a_person_wrote_is_not_found_again(tmp_path: Path) -> None:
+    include = folder(tmp_path)
+    marked = Known([FoundCluster("connection:Kube_Prod", "prod", {"env": "prod"})])
+    write_discovered(include, look(DiscoveredFile(), marked=marked).file)
+    assert instances(include) == ["shop.prod", "shop.written"]
+    text = "clusters:\n  - {name: own, connection: Kube_Prod, labels: {env: prod}}"
+    (include / "clusters.yaml").write_text(CLUSTERS.replace("clusters:", text, 1))
+    assert instances(include) == ["shop.own", "shop.written"]
+
+
 def test_a_file_that_nobody_wrote_like_this_is_named(tmp_path: Path) -> None:
     include = folder(tmp_path)
     (include / "discovered.json").write_text('{"clusters": [{"name": "A B"}]}')
