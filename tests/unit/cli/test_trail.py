@@ -88,7 +88,7 @@ def test_each_command_is_known_to_leave_a_line_or_to_need_none() -> None:
     [
         (["backup", SHOP], "backup", ""),
         (["thaw", SHOP], "thaw", ""),
-        (["restore", SHOP], "restore", r"skip 7"),
+        (["restore", SHOP], "restore", "create 0"),
         (["prove", SHOP], "prove", ""),
         (["hold", SHOP, "latest", "--reason", "audit"], "hold", "audit"),
         (["prune", SHOP], "delete", r"^20261122T120000Z-\w{8}$"),
