@@ -2,7 +2,8 @@
 FROM apache/airflow:3.3.2
 
 # The folders of named volumes: made here, they belong to the user that Airflow runs as.
-RUN mkdir -p /opt/airflow/vault /opt/airflow/include && chmod g+rwx /opt/airflow/vault
+RUN mkdir -p /opt/airflow/vault /opt/airflow/found /opt/airflow/include \
+  && chmod g+rwx /opt/airflow/vault /opt/airflow/found
 
 # What lists and forgets files of volumes in the vault (docs/movers.md): one static program, of the
 # image that mover pods run by default. Debian's is too old.

@@ -15,6 +15,7 @@ from local.arm.clock import Time, VirtualTime
 from local.arm.errors import ArmError, bad_request
 from local.arm.estate import Estate
 from local.arm.faults import Fault, Faults
+from local.arm.fleet import graph_page, member_body
 from local.arm.groups import delete_group, group_body, put_group
 from local.arm.ids import ResourceId, parse_id
 from local.arm.limits import Settings
@@ -35,6 +36,12 @@ _CLUSTER = re.compile(
     re.I,
 )
 _WAY_IN = re.compile(_CLUSTER.pattern + r"/listClusterUserCredential", re.I)
+_GRAPH = re.compile(r"/providers/Microsoft\.ResourceGraph/resources", re.I)
+_MEMBERS = re.compile(
+    r"(?P<fleet>/subscriptions/(?P<sub>[^/]+)/resourceGroups/(?P<group>[^/]+)/providers"
+    r"/Microsoft\.ContainerService/fleets/[^/]+)/members",
+    re.I,
+)
 _VERBS = {"GET": "read", "PUT": "write", "PATCH": "write", "DELETE": "delete"}
 _API = re.compile(r"\d{4}-\d{2}-\d{2}(-preview)?")
 
@@ -73,6 +80,8 @@ class Arm:
         self.operations = Operations()
         self.faults = Faults()
         self.clusters: dict[str, AksCluster] = {}
+        self.known: list[Json] = []
+        self.fleets: dict[str, dict[str, Json]] = {}
         self.requests: list[str] = []
         self._lock = threading.RLock()
 
@@ -140,6 +149,8 @@ class Arm:
             (_GROUPS, self._groups),
             (_WAY_IN, self._way_in),
             (_CLUSTER, self._cluster),
+            (_GRAPH, self._graph),
+            (_MEMBERS, self._members),
         )
         for pattern, handler in handlers:
             found = pattern.fullmatch(request.path)
@@ -240,6 +251,26 @@ class Arm:
         one = kept.get(operation.resource)
         return Response(200, one.body(now)) if one else Response(204)
 
+    def _graph(self, request: Request, principal: Principal, found: re.Match[str]) -> Response:
+        """`known`: the rows of Resource Graph."""
+        self.access.require(principal, "Microsoft.ResourceGraph/resources/read", found.string)
+        if request.method != "POST":
+            raise ArmError(405, "MethodNotAllowed", f"{request.method} is not emulated.")
+        return Response(200, graph_page(self.known, request.body, self.estate.settings.page))
+
+    def _members(self, request: Request, principal: Principal, found: re.Match[str]) -> Response:
+        """`fleets`: members by the id of their fleet, in small letters, and by name."""
+        action = "Microsoft.ContainerService/fleets/members/read"
+        self.access.require(principal, action, request.path)
+        self.estate.group(found["sub"], found["group"])
+        members = self.fleets.get(found["fleet"].lower())
+        if members is None:
+            raise ArmError(404, "ResourceNotFound", "The fleet was not found.")
+        return self._paged(
+            request,
+            [member_body(found["fleet"], name, told) for name, told in sorted(members.items())],
+        )
+
     def _list(self, request: Request, principal: Principal, found: re.Match[str]) -> Response:
         kind, group = found["kind"].lower(), found["group"]
         self.access.require(principal, f"Microsoft.Compute/{kind}/read", request.path)
@@ -252,9 +283,12 @@ class Arm:
             if one.id.subscription.lower() == found["sub"].lower()
             and (not group or one.id.group.lower() == group.lower())
         ]
+        return self._paged(request, [one.body(self.estate.now) for one in chosen])
+
+    def _paged(self, request: Request, bodies: list[Json]) -> Response:
         start, size = int(request.query.get("$skiptoken", "0")), self.estate.settings.page
-        page: Json = {"value": [one.body(self.estate.now) for one in chosen[start : start + size]]}
-        if start + size < len(chosen):
+        page: Json = {"value": bodies[start : start + size]}
+        if start + size < len(bodies):
             query = f"api-version={request.query['api-version']}&$skiptoken={start + size}"
             page["nextLink"] = f"{request.base}{request.path}?{query}"
         return Response(200, page)

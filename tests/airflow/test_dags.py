@@ -366,6 +366,41 @@ def test_a_broken_policy_takes_no_other_down(include: Callable[..., Path]) -> No
     assert "retention.keep.last" in found.errors["policy_lint.py"]
 
 
+FOUND = """\
+{"clusters": [
+  {"name": "north", "ident": "connection:north", "source": "Airflow's connections",
+   "labels": {"tier": "gold"}, "seen": "2026-11-22T12:00:00Z"LOST}
+]}
+"""
+LABELLED = """\
+clusterLabels: {tier: gold}
+objectives: {rpo: 24h}
+retention: {keep: {last: 3}}
+"""
+
+
+def test_a_found_cluster_is_protected_at_the_next_parse_and_a_lost_one_still_is(
+    include: Callable[..., Path],
+) -> None:
+    folder = include(shop=SHOP, gold=LABELLED)
+    discover = "discover: {airflow: lifeboat_airflow}\n"
+    (folder / "clusters.yaml").write_text(CLUSTERS + discover)
+    before = parse_dags(folder)
+    assert list(before.errors) == ["policy_lint.py"], "labels of no cluster are a mistake"
+    assert before.graph("discover") == {"discover": []}
+    assert before.dags["discover"]["schedule"] == "17 * * * *"
+    assert before.dags["discover"]["run_types"] == ["manual", "operator_triggered", "scheduled"]
+    (folder / "discovered.json").write_text(FOUND.replace("LOST", ""))
+    found = parse_dags(folder)
+    assert found.errors == {}
+    assert found.imported == []
+    assert "backup.gold.north" in found.dags
+    (folder / "discovered.json").write_text(FOUND.replace("LOST", ', "lost": "2026-11-23T00:00"'))
+    lost = parse_dags(folder)
+    assert set(lost.dags) == set(found.dags)
+    assert "lifeboat clusters forget north" in lost.errors["policy_lint.py"]
+
+
 def test_every_edit_is_a_new_version_and_nothing_else_is(include: Callable[..., Path]) -> None:
     first = parse_dags(include(shop=SHOP, hooked=HOOKED))
     again = parse_dags(include(shop=SHOP, hooked=HOOKED))
@@ -391,6 +426,16 @@ def test_a_tasks_start_builds_its_own_dag_from_its_own_policy(include: Callable[
     backups = [dag for dag, told in found.dags.items() if told["file"] == "backup.py"]
     proofs = [dag for dag, told in found.dags.items() if told["file"] == "test_restore.py"]
     assert (backups, proofs) == (["backup.shop.west"], [])
+
+
+def test_five_hundred_instances_and_ten_broken_policies(include: Callable[..., Path]) -> None:
+    """Each broken one is named, and no other is missing."""
+    good = {f"p{number:03}": PLAIN for number in range(500)}
+    found = parse_dags(include(**good, **{f"broken{n}": BROKEN for n in range(10)}))
+    backups = [dag for dag in found.dags if dag.startswith("backup.")]
+    assert len(backups) == 500
+    assert list(found.errors) == ["policy_lint.py"]
+    assert all(f"broken{n}.yaml" in found.errors["policy_lint.py"] for n in range(10))
 
 
 def test_fifty_policies_parse_in_seconds(include: Callable[..., Path]) -> None:

@@ -35,8 +35,18 @@ clusters:
     volumeReader: {driver: folder.csi.lifeboat.dev, root: "env:LIFEBOAT_FOLDER_CSI_ROOT"}
   - {name: linked, connection: kube_linked}
   - {name: pooled, kubeconfig: env:KUBECONFIG, pool: {slots: 8}}
+  - {name: far, kubeconfig: FAR_KUBECONFIG}
 vaults:
   - {name: main, url: "env:LIFEBOAT_VAULT_URL", key: "env:LIFEBOAT_VAULT_KEY"}
+"""
+
+_FAR = """\
+apiVersion: v1
+kind: Config
+current-context: far
+contexts: [{name: far, context: {cluster: far, user: far}}]
+clusters: [{name: far, cluster: {server: "https://127.0.0.1:9"}}]
+users: [{name: far, user: {token: none}}]
 """
 
 _POLICIES = {
@@ -83,6 +93,12 @@ retention: {keep: {last: 50}}
 maxFreeze: 5s
 hooks:
   - exec: {namespace: shop, labels: app=web, post: {command: [touch, slow-thawed]}}
+""",
+    # A cluster that nobody can reach.
+    "far": """\
+clusters: [far]
+objectives: {rpo: 24h}
+retention: {keep: {last: 50}}
 """,
     "quiet": """\
 clusters: [local]
@@ -196,9 +212,11 @@ retention: {keep: {last: 50}}
 
 def write_include(folder: Path) -> Path:
     """An include folder with the policies above: linked on cluster `linked`, shared on `pooled`,
-    the others on `local`."""
+    far on `far`, which does not answer, the others on `local`."""
     (folder / "policies").mkdir(parents=True)
-    (folder / "clusters.yaml").write_text(_CLUSTERS)
+    far = folder / "far.kubeconfig"
+    far.write_text(_FAR)
+    (folder / "clusters.yaml").write_text(_CLUSTERS.replace("FAR_KUBECONFIG", str(far)))
     for name, text in _POLICIES.items():
         (folder / "policies" / f"{name}.yaml").write_text(text)
     return folder

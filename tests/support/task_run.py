@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 from unittest.mock import Mock
 
 
-def run_context(kind: str = "manual", tick: datetime | None = None) -> dict[str, Any]:
-    """The context of a task; `kind` is Airflow's run type."""
+def run_context(
+    kind: str = "manual", tick: datetime | None = None, user: str = "ada"
+) -> dict[str, Any]:
+    """The context of a task; `kind` is Airflow's run type, `user` who triggered it."""
     run = SimpleNamespace(
         run_id=f"{kind}__1",
         dag_id="dag",
         run_type=SimpleNamespace(value=kind),
         logical_date=tick,
         run_after=tick,
+        start_date=datetime(2026, 11, 22, 11, 59, tzinfo=UTC),
+        triggering_user_name=user,
     )
     return {"ti": Mock(), "dag_run": run}

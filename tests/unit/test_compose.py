@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
+import json
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -119,9 +122,56 @@ def test_the_example_names_every_variable() -> None:
     example = (_REPOSITORY / ".env.example").read_text()
     named = set(re.findall(r"^#?([A-Z_]+)=", example, re.MULTILINE))
     used = {name for name, _ in _REFERENCE.findall(_FILE.read_text())}
+    services = yaml.safe_load(_FILE.read_text())["services"]
+    for service in services.values():  # handed on as they are, where they are set
+        used |= {name for name, value in service["environment"].items() if value is None}
     assert used == named
     required = {name for name, form in _REFERENCE.findall(_FILE.read_text()) if form[:2] == ":?"}
     assert required == set(re.findall(r"^([A-Z_]+)=$", example, re.MULTILINE))
+
+
+def test_connections_come_from_key_vault_where_the_example_is_uncommented(
+    services: dict[str, dict[str, Any]],
+) -> None:
+    """The backend that Airflow would load, with arguments that it takes; empty is none."""
+    example = (_REPOSITORY / ".env.example").read_text()
+    said = dict(re.findall(r"^#(AIRFLOW_CONNECTIONS_BACKEND\w*)=(.+)$", example, re.MULTILINE))
+    backend = _loaded(said["AIRFLOW_CONNECTIONS_BACKEND"])
+    keywords = json.loads(said["AIRFLOW_CONNECTIONS_BACKEND_KWARGS"])
+    made = backend(**keywords)
+    assert made.build_path(made.connections_prefix, "azure_backup") == (
+        "airflow-connections-azure-backup"
+    )
+    assert made.get_variable("any") is None, "no variable and no setting is asked for"
+    assert made.get_config("any") is None
+    for name in (*_AIRFLOW, "airflow-init"):
+        environment = services[name]["environment"]
+        for variable in ("BACKEND", "BACKEND_KWARGS"):
+            reference = environment[f"AIRFLOW__SECRETS__{variable}"]
+            assert reference == f"${{AIRFLOW_CONNECTIONS_{variable}:-}}"
+    helm = yaml.safe_load((_REPOSITORY / "deploy/helm/values.yaml").read_text())
+    there = {entry["name"]: entry["value"] for entry in helm["env"]}
+    assert there["AIRFLOW__SECRETS__BACKEND"] == said["AIRFLOW_CONNECTIONS_BACKEND"]
+    assert json.loads(there["AIRFLOW__SECRETS__BACKEND_KWARGS"]).keys() == keywords.keys()
+
+
+def test_an_empty_backend_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What compose hands on where .env names none."""
+    monkeypatch.setenv("AIRFLOW__SECRETS__BACKEND", "")
+    monkeypatch.setenv("AIRFLOW__SECRETS__BACKEND_KWARGS", "")
+    code = "from airflow.configuration import ensure_secrets_loaded as load; print(len(load()))"
+    done = _run([sys.executable, "-c", code])
+    assert (done.returncode, done.stdout.split()[-1:]) == (0, ["2"]), done.stderr
+
+
+def test_what_is_found_is_kept_where_all_of_airflow_can_write_and_read(
+    services: dict[str, dict[str, Any]],
+) -> None:
+    for name in _AIRFLOW:
+        folder, _, file = services[name]["environment"]["LIFEBOAT_DISCOVERED"].rpartition("/")
+        assert file == "discovered.json"
+        assert f"found:{folder}" in services[name]["volumes"]
+    assert "/opt/airflow/found" in (_REPOSITORY / "Dockerfile").read_text()
 
 
 def test_docker_compose_reads_it(tmp_path: Path) -> None:
@@ -138,6 +188,11 @@ def test_docker_compose_reads_it(tmp_path: Path) -> None:
     refused = _run([*base, str(_REPOSITORY / ".env.example"), "config", "--quiet"])
     assert refused.returncode != 0
     assert "missing a value" in refused.stderr
+
+
+def _loaded(path: str) -> Any:
+    module, _, name = path.rpartition(".")
+    return getattr(importlib.import_module(module), name)
 
 
 def _run(command: list[str]) -> subprocess.CompletedProcess[str]:

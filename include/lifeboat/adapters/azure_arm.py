@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from azure.core.exceptions import AzureError
     from azure.mgmt.compute import ComputeManagementClient
     from azure.mgmt.containerservice import ContainerServiceClient
+    from azure.mgmt.containerservicefleet import ContainerServiceFleetMgmtClient
+    from azure.mgmt.resourcegraph import ResourceGraphClient
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,18 @@ class ArmClients:
         from azure.mgmt.containerservice import ContainerServiceClient
 
         return ContainerServiceClient(self.credential(), subscription, **self._options())
+
+    def graph(self) -> ResourceGraphClient:
+        """The client for Resource Graph, of no subscription. Raises as `compute` does."""
+        from azure.mgmt.resourcegraph import ResourceGraphClient
+
+        return ResourceGraphClient(self.credential(), **self._options())
+
+    def fleets(self, subscription: str) -> ContainerServiceFleetMgmtClient:
+        """The client for Fleet Manager. Raises as `compute` does."""
+        from azure.mgmt.containerservicefleet import ContainerServiceFleetMgmtClient
+
+        return ContainerServiceFleetMgmtClient(self.credential(), subscription, **self._options())
 
     def credential(self) -> TokenCredential:
         """Who Lifeboat is to Azure. Raises UsageError where the pod has no workload identity."""

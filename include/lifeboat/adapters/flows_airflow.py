@@ -85,6 +85,12 @@ class AirflowFlows:
         runs = self._listed(path, "dag_runs", state="success", end_date_gte=since)
         return {str(run["dag_run_id"]): _moment(run["end_date"]) for run in runs}
 
+    def connections(self, kind: str) -> list[dict[str, Any]]:
+        """All connections of Airflow's database that are of this type, as the API shows them:
+        without passwords."""
+        listed = self._listed("/api/v2/connections", "connections")
+        return [one for one in listed if one["conn_type"] == kind]
+
     def redo(self, dag: str, since: datetime) -> tuple[datetime, datetime]:
         """A backfill that reprocesses what is complete. Its range begins with the oldest interval
         that somebody worked on after `since`: a run of an earlier interval may have ended later."""

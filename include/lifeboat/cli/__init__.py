@@ -14,6 +14,7 @@ import typer
 
 from lifeboat import __version__
 from lifeboat.cli import (
+    clusters,
     contents,
     context,
     copy,
@@ -28,6 +29,7 @@ from lifeboat.cli import (
     restoring,
     setup,
     thaw,
+    trail,
     transforms,
     upkeep,
     vault_check,
@@ -60,6 +62,7 @@ app.command()(proof.coverage)
 app.command()(copy.copy)
 app.command()(holds.hold)
 app.command()(holds.release)
+app.command()(trail.audit)
 app.command()(metrics.metrics)
 app.command()(pools.pools)
 app.command("copy-regions")(upkeep.copy_regions)
@@ -68,6 +71,7 @@ app.command()(upkeep.reconcile)
 app.command()(upkeep.scrub)
 app.add_typer(setup.policy_app, name="policy")
 app.add_typer(transforms.transform_app, name="transform")
+app.add_typer(clusters.clusters_app, name="clusters")
 app.add_typer(fleet.fleet_app, name="fleet")
 setup.vault_app.command("check")(vault_check.check)
 app.add_typer(setup.vault_app, name="vault")

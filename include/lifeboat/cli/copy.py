@@ -10,6 +10,7 @@ import typer
 from lifeboat.cli.options import AsJson, Include, InstanceArg
 from lifeboat.cli.output import say, show_json, show_lines, size
 from lifeboat.cli.source import Source
+from lifeboat.cli.trail import leave_at
 from lifeboat.errors import LifeboatError, UsageError
 from lifeboat.policy.instance import CopyPlace, Instance
 from lifeboat.steps.copy import Copied, copy_points, ensure_copied
@@ -38,7 +39,9 @@ def copy(
     failure: LifeboatError | None = None
     for place in _places(found, to):
         try:
-            copied = copy_points(first, open_copy(found, place, NoConnections()), say, point)
+            there = open_copy(found, place, NoConnections())
+            leave_at(there, "copy", point, f"from {found.vault.name}")
+            copied = copy_points(first, there, say, point)
             done.append(copied)
             ensure_copied(copied)
         except LifeboatError as error:

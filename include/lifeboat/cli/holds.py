@@ -9,8 +9,10 @@ import typer
 from lifeboat.cli.options import AsJson, Include, InstanceArg, Key, PointArg, VaultUrl
 from lifeboat.cli.output import show_json, show_lines
 from lifeboat.cli.source import Source
+from lifeboat.cli.trail import leave
 from lifeboat.clock import utc_now
 from lifeboat.point import catalog
+from lifeboat.point.audit import Deed
 from lifeboat.steps.hold import hold as hold_point
 from lifeboat.steps.hold import release as release_point
 
@@ -28,6 +30,7 @@ def hold(
     opened = Source(include=include, vault_url=vault, key=key).vault(instance)
     chosen = catalog.find(opened, instance, point).point
     made = hold_point(opened, instance, chosen, reason, utc_now())
+    leave(opened, Deed("hold", instance, chosen, made.reason))
     if as_json:
         show_json(made)
         return
@@ -54,6 +57,7 @@ def release(
     """End a hold: from now on the policy's retention decides about the point again."""
     opened = Source(include=include, vault_url=vault, key=key).vault(instance)
     chosen = catalog.find(opened, instance, point).point
+    leave(opened, Deed("release", instance, chosen, reason))
     ended = release_point(opened, instance, chosen, reason, utc_now(), hold_id)
     if as_json:
         show_json(ended)

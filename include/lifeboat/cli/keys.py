@@ -15,12 +15,14 @@ import typer
 from lifeboat.cli.options import AsJson, BareVault, Include
 from lifeboat.cli.output import show_json, show_lines, show_table
 from lifeboat.cli.source import Source
+from lifeboat.cli.trail import leave
 from lifeboat.clock import utc_now
 from lifeboat.errors import UsageError
+from lifeboat.point.audit import Deed
 from lifeboat.vault.key_x25519 import Identity
 from lifeboat.vault.keyring import KeyEntry
 from lifeboat.vault.keys import Lock, generate_key, recipient_of
-from lifeboat.wiring import NoConnections, keyring, vault_key
+from lifeboat.wiring import NoConnections, keyring, unlock, vault_key
 
 key_app = typer.Typer(no_args_is_help=True, help="Who can open a vault: list, add, remove keys.")
 
@@ -80,7 +82,9 @@ def add(
     lock = recipient_of(recipient) if recipient else vault_key(entry, NoConnections(), new)
     if isinstance(lock, str):
         raise UsageError("the new key is empty")
+    trail = unlock(entry, NoConnections(), read_only=True)
     added, opened = keyring(entry, NoConnections()).add(lock, label, utc_now)
+    leave(trail, Deed("key-add", subject=added.id, detail=f"{added.label}, {added.method}"))
     if as_json:
         show_json({"wrapping": added, "opened": opened})
         return
@@ -107,6 +111,7 @@ def remove(
 ) -> None:
     """Remove a wrapping. It takes nothing from who kept a copy: see what it prints."""
     entry = Source(include=include, vault_url=vault, key=key).vault_entry(name)
+    leave(unlock(entry, NoConnections(), read_only=True), Deed("key-remove", subject=ident))
     removed = keyring(entry, NoConnections()).remove(ident, force=force)
     if as_json:
         show_json({"removed": removed})

@@ -10,6 +10,7 @@ from lifeboat.cli.copies import VOLUME_DATA, describe_copies, read_copies
 from lifeboat.cli.options import AsJson, Include, InstanceArg, Key, PointArg, VaultUrl
 from lifeboat.cli.output import say, show_json, show_lines, show_table, size
 from lifeboat.cli.source import Source
+from lifeboat.cli.trail import leave_at
 from lifeboat.errors import BlobMissing, Damaged, NewerFormat
 from lifeboat.point import catalog
 from lifeboat.point.capture import Capture, describe
@@ -28,6 +29,7 @@ def backup(instance: InstanceArg, include: Include = None, as_json: AsJson = Fal
     run = Run(run_id=f"cli-{uuid4()}", trigger="cli")
     manifest = run_backup(context, run, say)
     assert manifest is not None  # only backfills capture nothing
+    leave_at(context, "backup", manifest.point)
     if as_json:
         show_json(_summary(manifest))
     else:

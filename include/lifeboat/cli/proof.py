@@ -23,6 +23,7 @@ from lifeboat.cli.options import (
 )
 from lifeboat.cli.output import say, show_json, show_lines
 from lifeboat.cli.source import Source
+from lifeboat.cli.trail import leave_at
 from lifeboat.clock import utc_now
 from lifeboat.errors import LifeboatError, NotProven, UsageError
 from lifeboat.point import catalog
@@ -165,6 +166,7 @@ def _opened(source: Source, instance: str) -> tuple[Context, Place]:
 
 def _proven(context: Context, point: str, place: Place) -> tuple[Verdict, NotProven | None]:
     run = f"cli-{uuid4()}"
+    leave_at(context, "prove", point)
     try:
         return run_prove(context, point, run, say, place), None
     except NotProven as error:

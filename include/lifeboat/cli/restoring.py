@@ -6,7 +6,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from getpass import getuser
 from typing import Annotated
 from uuid import uuid4
 
@@ -27,6 +26,7 @@ from lifeboat.cli.options import (
 )
 from lifeboat.cli.output import say, show_json, show_lines
 from lifeboat.cli.source import Source
+from lifeboat.cli.trail import leave_at, login
 from lifeboat.clock import rfc3339
 from lifeboat.errors import BlobMissing, LifeboatError, RestoreIncomplete, UsageError
 from lifeboat.point import catalog
@@ -142,7 +142,7 @@ def restore(
         transforms=[read_transform(source.folder, one) for one in transform or ()],
         dry_run=dry_run,
         approval=approval,
-        asked_by=_me(),
+        asked_by=login(),
     )
     if plan and also:
         raise UsageError("--plan is of one instance, --also names another")
@@ -176,7 +176,8 @@ def approve(
         raise UsageError(
             "which plan was looked at?", hint=f"say it: --digest {found.digest}, if this one is it"
         )
-    said = record_approval(context, found, by=_me(), how="terminal", digest=digest)
+    said = record_approval(context, found, by=login(), how="terminal", digest=digest)
+    leave_at(context, "approve", found.restore, f"digest {said.digest}")
     if as_json:
         show_json(said)
     else:
@@ -204,6 +205,7 @@ class _Asked:
             return
         say(summary(plan))
         self._may(context, plan)
+        leave_at(context, "restore", plan.restore, summary(plan))
         try:
             account = apply_plan(context, plan, say, started)
         except RestoreIncomplete:
@@ -239,7 +241,7 @@ class _Asked:
             if not typer.confirm("Apply this plan?", err=True):
                 raise UsageError(f"plan {plan.restore} was not approved; nothing was changed")
         if wanted == "required":
-            record_approval(context, plan, by=_me(), how="terminal", digest=self.digest)
+            record_approval(context, plan, by=login(), how="terminal", digest=self.digest)
 
     def _show(self, context: Context, plan: RestorePlan) -> None:
         if self.as_json:
@@ -263,14 +265,6 @@ def _stored(context: Context, instance: str, plan: str) -> RestorePlan:
     if found.request.dry_run:
         raise UsageError(f"{plan} was a dry run: plan again with --plan-only")
     return found
-
-
-def _me() -> str:
-    """Who sits here, as far as this machine knows."""
-    try:
-        return getuser()
-    except (OSError, KeyError):
-        return ""
 
 
 def _describe(context: Context, plan: RestorePlan) -> Iterator[str]:

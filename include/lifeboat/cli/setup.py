@@ -11,9 +11,11 @@ from lifeboat.cli.options import AsJson, Include, InstanceArg
 from lifeboat.cli.output import show_json, show_lines
 from lifeboat.cli.plans import describe_impact
 from lifeboat.cli.source import Source
+from lifeboat.cli.trail import leave
 from lifeboat.clock import utc_now
 from lifeboat.errors import PolicyError
 from lifeboat.point import catalog
+from lifeboat.point.audit import Deed
 from lifeboat.policy.explain import describe
 from lifeboat.policy.instance import Instance
 from lifeboat.policy.load import load_include
@@ -113,6 +115,7 @@ def init(
         vault = make_copy(entry, source.vault_entry(copy_of), NoConnections())
     else:
         vault = make_vault(entry, NoConnections())
+    leave(vault, Deed("make-vault", detail=f"a copy of {copy_of}" if copy_of else ""))
     if as_json:
         show_json(vault.header)
         return

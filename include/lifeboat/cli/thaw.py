@@ -5,6 +5,7 @@ from __future__ import annotations
 from lifeboat.cli.options import AsJson, Include, InstanceArg
 from lifeboat.cli.output import show_json, show_lines
 from lifeboat.cli.source import Source
+from lifeboat.cli.trail import leave_at
 from lifeboat.steps.freeze import thaw_all
 
 
@@ -14,7 +15,9 @@ def thaw(instance: InstanceArg, include: Include = None, as_json: AsJson = False
     A run that lives thaws by itself; the volumes of its point that are not cut by now are named in
     it.
     """
-    thawed = thaw_all(Source(include=include).context(instance))
+    context = Source(include=include).context(instance)
+    leave_at(context, "thaw")
+    thawed = thaw_all(context)
     if as_json:
         show_json(thawed)
         return

@@ -12,6 +12,7 @@ from lifeboat.cli.options import AsJson, Include, InstanceArg, Key, VaultUrl
 from lifeboat.cli.output import say, show_json, show_lines, size
 from lifeboat.cli.plans import describe_impact, describe_prune
 from lifeboat.cli.source import Source
+from lifeboat.cli.trail import leave_at
 from lifeboat.clock import rfc3339, utc_now
 from lifeboat.errors import Damaged, LifeboatError, UsageError
 from lifeboat.policy.fields import parse_duration
@@ -20,7 +21,7 @@ from lifeboat.steps.context import AtCopy, Custody
 from lifeboat.steps.copy_plan import wanted_by
 from lifeboat.steps.copy_regions import ensure_copied, finish_copies, look_at_copies
 from lifeboat.steps.edit import edit_impact
-from lifeboat.steps.prune import PrunePlan, PruneResult, execute_prune, plan_prune
+from lifeboat.steps.prune import PrunePlan, PruneResult, execute_prune, going, plan_prune
 from lifeboat.steps.reconcile import (
     CleanTest,
     Orphan,
@@ -58,7 +59,7 @@ def prune(
     context, copies = source.context(instance), _readable(source.copies(instance))
     plan = plan_prune(context, wanted_by(context.vault, copies), at_once=at_once)
     edit = edit_impact(context.vault, context.instance, context.clock())
-    pruned = _Pruned(plan, None if dry_run else execute_prune(context, plan))
+    pruned = _executed(context, plan, dry_run=dry_run)
     there = {
         copy.instance.vault.name: _prune_copy(copy, dry_run=dry_run, at_once=at_once)
         for copy in copies
@@ -83,7 +84,15 @@ class _Pruned(msgspec.Struct, frozen=True):
 
 def _prune_copy(copy: AtCopy, *, dry_run: bool, at_once: bool) -> _Pruned:
     plan = plan_prune(copy, at_once=at_once)
-    return _Pruned(plan, None if dry_run else execute_prune(copy, plan))
+    return _executed(copy, plan, dry_run=dry_run)
+
+
+def _executed(place: Custody, plan: PrunePlan, *, dry_run: bool) -> _Pruned:
+    if dry_run:
+        return _Pruned(plan, None)
+    if plan.remove:
+        leave_at(place, "delete", detail=going(plan))
+    return _Pruned(plan, execute_prune(place, plan))
 
 
 def _describe_pruned(pruned: _Pruned) -> list[str]:
@@ -165,6 +174,8 @@ class _Told(TypedDict):
 
 def _reconciled(place: Custody, clean_test: CleanTest, *, delete: bool) -> _Told:
     found = find_orphans(place)
+    if delete:
+        leave_at(place, "reconcile", detail=f"{len(found.orphans)} orphans")
     removed = remove_orphans(place, found, clean_test) if delete else []
     return {"found": found, "removed": removed}
 

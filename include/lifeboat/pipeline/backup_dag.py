@@ -6,7 +6,7 @@ from typing import Any
 
 from airflow.sdk import DAG, Asset, TriggerRule, task
 
-from lifeboat.pipeline import backup_tasks, move_tasks, quiet_tasks
+from lifeboat.pipeline import backup_tasks, move_tasks, prune_tasks, quiet_tasks
 from lifeboat.pipeline.frame import documentation, run_limit, tags, task_defaults, timetable
 from lifeboat.pipeline.pools import cluster_slots, disk_slots
 from lifeboat.pipeline.turns import backup_turn
@@ -14,7 +14,8 @@ from lifeboat.policy.instance import Instance
 
 _SNAPSHOTS = ["snapshot", "settle"]
 _ALL = ["dump", "volumes", *_SNAPSHOTS, "commit", "prune"]
-_HOOKS = ["quiesce", "freeze_limit", "unquiesce"]
+_THAW = ["freeze_limit", "unquiesce"]
+_HOOKS = ["quiesce", *_THAW]
 _COPY = "copy"
 _REGIONS = "copy_regions"
 _CONTEXT = "context"
@@ -87,7 +88,7 @@ class _Graph:
         snapshots, watched = self._snapshots(shards, dumped)
         settled = self._move(shards, snapshots)
         committed = self._commit()
-        pruned = task(task_id="prune")(backup_tasks.prune)(instance=instance)
+        pruned = task(task_id="prune")(prune_tasks.prune)(instance=instance)
         told = task(task_id="report", trigger_rule=TriggerRule.ALL_DONE)(backup_tasks.report)(
             instance=instance
         )
@@ -191,7 +192,9 @@ class _Graph:
         setup failed, and a quiesce that was killed may have stilled half of the workloads.
         """
         instance = self._instance.id
-        frozen = task(task_id="quiesce")(backup_tasks.quiesce)(instance=instance)
+        frozen = task(task_id="quiesce")(backup_tasks.quiesce)(
+            instance=instance, otherwise_skip=_THAW
+        )
         thawed = task(task_id="unquiesce", retries=5)(backup_tasks.unquiesce)(instance=instance)
         [dumped, titles] >> frozen >> tickets >> thawed
         limited = backup_tasks.FreezeLimitOperator(task_id="freeze_limit", instance=instance)

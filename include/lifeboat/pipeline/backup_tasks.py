@@ -28,12 +28,12 @@ from lifeboat.pipeline.opening import (
     this_run,
 )
 from lifeboat.pipeline.quiet_tasks import confirm_quiet
+from lifeboat.pipeline.trail import by_a_person, leave_at
 from lifeboat.pipeline.triggers import Plain
 from lifeboat.pipeline.waiting import WaitingOperator
 
 if TYPE_CHECKING:
     from lifeboat.steps.context import Context
-    from lifeboat.steps.prune import PruneResult
     from lifeboat.steps.scope import Scope
 
 POINT_KEY = "point"
@@ -68,6 +68,8 @@ def enumerate_point(instance: str, policy: str, otherwise_skip: list[str]) -> li
             ti.xcom_push(key=GAP_KEY, value=admission.message)
             raise DownstreamTasksSkipped(tasks=otherwise_skip)  # type: ignore[no-untyped-call]
         scope = enumerate_scope(opened, run, admission.claim)
+        if by_a_person():
+            leave_at(opened, "backup", scope.point)
     for warning in scope.warnings:
         say(f"warning: {warning}")
     say(f"point {scope.point}: {len(scope.namespaces)} namespaces, {len(scope.volumes)} volumes")
@@ -98,10 +100,15 @@ def volumes(otherwise_skip: list[str]) -> list[Plain]:
     return batches
 
 
-def quiesce(instance: str) -> list[str]:
-    """Stills what the policy and the pods themselves ask for; thaws it again if that fails."""
+def quiesce(instance: str, otherwise_skip: list[str]) -> list[str]:
+    """Stills what the policy and the pods themselves ask for; thaws it again if that fails.
+
+    Where nothing asks, nothing has to be thawed: `otherwise_skip` is skipped, but for a second
+    attempt, beside which the first may still be at work.
+    """
     from lifeboat.steps.freeze import freeze, thaw
 
+    first = get_current_context()["ti"].try_number == 1
     with leaving_errors():
         opened = open_instance(instance)
         scope = scope_of(opened)
@@ -111,6 +118,8 @@ def quiesce(instance: str) -> list[str]:
             thaw(opened, scope)
             raise
     say(f"stilled {', '.join(stilled) or 'nothing: no hook asks for it'}")
+    if first and not stilled:
+        raise DownstreamTasksSkipped(tasks=otherwise_skip)  # type: ignore[no-untyped-call]
     return stilled
 
 
@@ -296,34 +305,6 @@ def copy(instance: str, vault: str) -> dict[str, Any]:
             say(f"the data of {copied.volumes} volume snapshots lies beside the disks, not there")
         ensure_copied(copied)
     return {"vault": vault, "copied": len(copied.points), "points": copied.there}
-
-
-def prune(instance: str) -> dict[str, Any]:
-    """Removes what the policy no longer keeps, but nothing that a copy still lacks; then from each
-    copy what its own retention does not keep."""
-    from lifeboat.steps.copy_plan import wanted_by
-    from lifeboat.steps.prune import execute_prune, plan_prune
-
-    with leaving_errors():
-        opened = open_instance(instance)
-        _, copies = open_copies(instance)
-        plan = plan_prune(opened, wanted_by(opened.vault, copies))
-        for kept in plan.keep:
-            if kept.point in plan.spared:
-                say(f"goes because of an edit: {kept.point} ({', '.join(kept.reasons)})")
-        result = execute_prune(opened, plan)
-        _tell_pruned(opened.instance.vault.name, result)
-        for there in copies:
-            _tell_pruned(there.instance.vault.name, execute_prune(there, plan_prune(there)))
-    return {"kept": result.kept, "removed": len(result.removed)}
-
-
-def _tell_pruned(vault: str, result: PruneResult) -> None:
-    say(f"{vault}: kept {result.kept} points, removed {len(result.removed)}")
-    for point in result.removed:
-        say(f"removed {point}")
-    for leftover in result.leftovers:
-        say(f"could not be removed: {leftover}")
 
 
 def report(instance: str) -> None:

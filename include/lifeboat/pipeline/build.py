@@ -80,6 +80,16 @@ def drills_dags() -> Dags:
     return {}
 
 
+def discover_dags() -> Dags:
+    """The one discover DAG, or none where clusters.yaml says nothing of it, or cannot be read: lint
+    tells why."""
+    from lifeboat.pipeline.discover_dag import discover_dag
+    from lifeboat.pipeline.frame import DISCOVER_DAG
+
+    discover = load_include(include_folder()).clusters.discover
+    return {DISCOVER_DAG: discover_dag(discover.schedule)} if discover else {}
+
+
 def watch_dags() -> Dags:
     """The one watch DAG, whatever is protected: what cannot be read is a reason to watch."""
     from lifeboat.pipeline.frame import WATCH_DAG

@@ -28,6 +28,7 @@ RESTORE_DAG = "restore"
 REPLAY_DAG = "replay"
 DRILLS_DAG = "drills"
 WATCH_DAG = "watch"
+DISCOVER_DAG = "discover"
 
 BY_HAND: Any = ["manual", "operator_triggered"]
 """`allowed_run_types` of a DAG that nothing but somebody's wish may start: no backfill."""

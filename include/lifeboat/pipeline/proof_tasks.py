@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import get_current_context
 from airflow.sdk.exceptions import AirflowFailException, DownstreamTasksSkipped
 
+from lifeboat.clock import utc_now
 from lifeboat.errors import NotProven
 from lifeboat.pipeline.opening import (
     SAME_CLUSTER,
@@ -18,6 +19,7 @@ from lifeboat.pipeline.opening import (
     pull,
     say,
 )
+from lifeboat.pipeline.trail import by_a_person, leave
 
 if TYPE_CHECKING:
     from lifeboat.point.facts import Verdict
@@ -45,6 +47,8 @@ def choose(instance: str, point: str, otherwise_skip: list[str]) -> None:
         context["ti"].xcom_push(key=SKIPPED_KEY, value=why_not)
         raise DownstreamTasksSkipped(tasks=otherwise_skip)  # type: ignore[no-untyped-call]
     say(f"testing point {chosen} of {instance}")
+    if by_a_person():
+        leave(vault, found, "prove", utc_now(), chosen)
     context["ti"].xcom_push(key=POINT_KEY, value=chosen)
     test = restore_id(instance, f"test {context['dag_run'].run_id}")
     context["ti"].xcom_push(key=TEST_KEY, value=test)

@@ -17,6 +17,7 @@ from typing_extensions import override
 
 from lifeboat.errors import NotApproved, UsageError
 from lifeboat.pipeline.opening import leaving_errors, open_instance, pull, say
+from lifeboat.pipeline.trail import leave_at
 from lifeboat.pipeline.triggers import Plain
 from lifeboat.pipeline.waiting import WaitingOperator
 
@@ -64,6 +65,7 @@ def plan(otherwise_skip: list[str]) -> None:
     say(f"point {planned.request.point}: {summary(planned)}")
     if request.dry_run:
         raise DownstreamTasksSkipped(tasks=otherwise_skip)  # type: ignore[no-untyped-call]
+    leave_at(opened, "restore", planned.restore, summary(planned))
     push(key=RESTORE_KEY, value=planned.restore)
     if needed(opened, planned.request) == "none":
         raise DownstreamTasksSkipped(tasks=[APPROVE_TASK])  # type: ignore[no-untyped-call]
@@ -83,6 +85,7 @@ def approved(instance: str, cluster: str, restore: str) -> str:
         answer = pull(APPROVE_TASK) or {}
         person = (answer.get("responded_by_user") or {}).get("name") or ""
         said = approve(opened, planned, by=person, how="airflow")
+        leave_at(opened, "approve", restore, f"digest {said.digest}", who=said.by)
     say(f"approved by {said.by} at {said.at}: plan {said.restore}, digest {said.digest}")
     return said.by
 
@@ -233,6 +236,8 @@ def report(instance: str, cluster: str) -> dict[str, Any]:
         return {"dry_run": True}
     answer = pull(APPROVE_TASK)
     if answer and answer.get("chosen_options") != [_YES]:
+        person = (answer.get("responded_by_user") or {}).get("name") or ""
+        leave_at(open_instance(instance, cluster), "reject", restore, who=person)
         raise NotApproved(f"plan {restore} was rejected, and nothing was changed")
     with leaving_errors():
         opened = open_instance(instance, cluster)

@@ -13,7 +13,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 from typing_extensions import override
 
 from lifeboat.errors import Damaged
-from lifeboat.pipeline import backup_tasks
+from lifeboat.pipeline import backup_tasks, prune_tasks
 from lifeboat.pipeline.opening import (
     complain,
     leaving_errors,
@@ -129,7 +129,7 @@ def prune(instance: str) -> dict[str, Any]:
     """Removes what the policy does not keep now; nothing for the past."""
     if past_moment():
         raise AirflowSkipException("what is to go is decided now, by the runs of today")
-    return backup_tasks.prune(instance)
+    return prune_tasks.prune(instance)
 
 
 class CatchUpOperator(WaitingOperator):

@@ -186,5 +186,14 @@ def restore_part(instance: str, restore: str, part: str) -> str:
     return f"{restores(instance)}{restore}/{part}"
 
 
+AUDIT = "audit/"
+"""Prefix of the vault's audit trail, of all instances."""
+
+
+def audit_event(moment: str, ident: str) -> str:
+    """`moment` is a stamp (ident.py); a folder a month."""
+    return f"{AUDIT}{moment[:6]}/{moment}-{ident}"
+
+
 def last_segment(key: str) -> str:
     return key.rsplit("/", 1)[-1]

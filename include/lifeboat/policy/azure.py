@@ -33,6 +33,7 @@ _CLUSTER = re.compile(
     r"/providers/Microsoft\.ContainerService/managedClusters/(?P<name>[\w-]{1,63})",
     re.IGNORECASE,
 )
+_FLEET = re.compile(_CLUSTER.pattern.replace("managedClusters", "fleets"), re.IGNORECASE)
 _NODE_GROUP = "mc_"
 
 INSTANT_MINUTES = (60, 300)
@@ -71,6 +72,23 @@ def _check_cluster(text: str) -> str:
             "Microsoft.ContainerService/managedClusters/NAME"
         )
     return text
+
+
+def check_fleet(text: str) -> str:
+    """Returns `text`; refuses what is no resource id of a fleet."""
+    if not _FLEET.fullmatch(text):
+        raise refuse(
+            "the resource id of a fleet: /subscriptions/…/resourceGroups/…/providers/"
+            "Microsoft.ContainerService/fleets/NAME"
+        )
+    return text
+
+
+def fleet_parts(text: str) -> tuple[str, str, str]:
+    """Subscription, resource group and name of a fleet's resource id."""
+    found = _FLEET.fullmatch(text)
+    assert found is not None
+    return found["subscription"], found["group"], found["name"]
 
 
 ClusterId = Annotated[str, AfterValidator(_check_cluster)]

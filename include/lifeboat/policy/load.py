@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from lifeboat.errors import PolicyError, Problem, UsageError
 from lifeboat.policy.alerts import AlertsFile
 from lifeboat.policy.azure_fit import azure_problems
+from lifeboat.policy.discover import discovered_path, read_discovered
 from lifeboat.policy.document import Document, parse_document
 from lifeboat.policy.fields import Strict, format_duration
 from lifeboat.policy.instance import CopyPlace, Instance
@@ -43,8 +44,10 @@ class Include:
 
 
 def load_clusters(include: Path) -> ClustersFile:
-    """`<include>/clusters.yaml`. Raises PolicyError, also when the file is missing."""
-    return validated(read_document(include / CLUSTERS_FILE), ClustersFile)
+    """`<include>/clusters.yaml`, joined by the clusters that were found. Raises PolicyError, also
+    when the file is missing."""
+    written = validated(read_document(include / CLUSTERS_FILE), ClustersFile)
+    return written.joined_by(read_discovered(include).clusters) if written.discover else written
 
 
 def load_alerts(include: Path) -> AlertsFile:
@@ -78,6 +81,7 @@ def load_include(include: Path) -> Include:
     clusters = None
     try:
         clusters = load_clusters(include)
+        problems += _lost_clusters(include) if clusters.discover else ()
     except PolicyError as error:
         problems += error.problems
     presets = Presets(None)
@@ -163,6 +167,19 @@ def validated(document: Document, model: type[S], defaults: dict[str, Any] | Non
         )
     except ValidationError as error:
         raise PolicyError(to_problems(error, document, model)) from None
+
+
+def _lost_clusters(include: Path) -> Iterator[Problem]:
+    """A warning for each cluster that is found no more. Its instances stay."""
+    for one in read_discovered(include).clusters:
+        if one.lost:
+            yield Problem(
+                str(discovered_path(include)),
+                None,
+                one.name,
+                f"a cluster that {one.source} has not known since {one.lost}",
+                f"the cluster itself; if it is gone for good: lifeboat clusters forget {one.name}",
+            )
 
 
 def _load_presets(include: Path) -> Presets:

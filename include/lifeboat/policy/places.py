@@ -6,11 +6,12 @@ written in this file, and a value that looks like one is refused without being s
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from lifeboat.policy.azure import AksEntry, AzureEntry
+from lifeboat.policy.azure import AksEntry, AzureAccess, AzureEntry
+from lifeboat.policy.discover import CONNECTION, Discover, Discovered
 from lifeboat.policy.fields import (
     ConnectionId,
     Endpoint,
@@ -306,6 +307,11 @@ class ClustersFile(Strict):
     vaults: tuple[VaultEntry, ...] = Field(
         default=(), description="The vaults that policies may name. Default none."
     )
+    discover: Discover | None = Field(
+        default=None,
+        description="Clusters that are found instead of written down (docs/clusters.md). Default"
+        " none.",
+    )
 
     @model_validator(mode="after")
     def _names_are_unique(self) -> ClustersFile:
@@ -342,6 +348,21 @@ class ClustersFile(Strict):
                 wanted.append((name, azure.pool, told, at))
         return joined(wanted)
 
+    def joined_by(self, found: tuple[Discovered, ...]) -> ClustersFile:
+        """With the found clusters that nobody has written down, by their name or as the same
+        cluster; what a person wrote wins."""
+        names = {entry.name for entry in self.clusters}
+        idents = [entry.aks.id for entry in self.clusters if entry.aks]
+        idents += [f"{CONNECTION}{one.connection}" for one in self.clusters if one.connection]
+        known = {ident.lower() for ident in idents}
+        access = self.discover.azure if self.discover else None
+        more = [
+            _entry(one, access)
+            for one in found
+            if one.name not in names and one.ident.lower() not in known
+        ]
+        return self.model_copy(update={"clusters": (*self.clusters, *more)})
+
     def cluster(self, name: str) -> ClusterEntry | None:
         """The cluster of this name, if there is one."""
         return next((entry for entry in self.clusters if entry.name == name), None)
@@ -349,3 +370,17 @@ class ClustersFile(Strict):
     def vault(self, name: str) -> VaultEntry | None:
         """The vault of this name, if there is one."""
         return next((entry for entry in self.vaults if entry.name == name), None)
+
+
+def _entry(found: Discovered, access: AzureAccess | None) -> ClusterEntry:
+    """A found cluster as a person would have written it. Nothing of it is checked again: that is
+    done when it is found, and every start of a task reads hundreds of them."""
+    common = {"name": found.name, "labels": found.labels, "location": found.location}
+    if found.ident.startswith(CONNECTION):
+        return _with(common, connection=found.ident.removeprefix(CONNECTION))
+    asked = {name: getattr(access, name) for name in AzureAccess.model_fields} if access else {}
+    return _with(common, aks=AksEntry.model_construct(id=found.ident, **asked))
+
+
+def _with(common: dict[str, Any], **way: Any) -> ClusterEntry:
+    return ClusterEntry.model_construct(**common, **way)

@@ -111,6 +111,11 @@ def plan_prune(
     return PrunePlan(instance, keep, tuple(removals), blobs, tuple(damaged), tuple(sorted(spare)))
 
 
+def going(plan: PrunePlan) -> str:
+    """The points that go, in one line for the audit trail."""
+    return ", ".join(removal.point for removal in plan.remove)
+
+
 def execute_prune(context: Custody, plan: PrunePlan) -> PruneResult:
     """Repeated and interrupted runs converge: everything is delete-if-there."""
     removed, leftovers = [], []

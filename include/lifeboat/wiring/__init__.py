@@ -11,6 +11,7 @@ from lifeboat.wiring.clusters import (
     open_context,
     volume_reader,
 )
+from lifeboat.wiring.finders import finders
 from lifeboat.wiring.fleet import Fleet, fleet_reader
 from lifeboat.wiring.references import (
     Connections,
@@ -36,6 +37,7 @@ __all__ = [
     "copies_of",
     "disks_of",
     "endpoint",
+    "finders",
     "fleet_reader",
     "from_environment",
     "keyring",

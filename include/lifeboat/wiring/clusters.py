@@ -102,7 +102,7 @@ def disks_of(
     if entry.azure is None:
         return csi
     place = azure_place(instance, entry.azure)
-    azure = DisksAzure(cluster, _arm(entry.azure, connections), place)
+    azure = DisksAzure(cluster, arm_clients(entry.azure, connections), place)
     return DisksRouted(csi, azure, new_by_azure=volumes.mode == "azure")
 
 
@@ -110,14 +110,14 @@ def copies_of(instance: Instance, entry: ClusterEntry, connections: Connections)
     """Who copies snapshots into other regions; None on a cluster that is not in Azure."""
     if entry.azure is None:
         return None
-    return CopiesAzure(_arm(entry.azure, connections), azure_place(instance, entry.azure))
+    return CopiesAzure(arm_clients(entry.azure, connections), azure_place(instance, entry.azure))
 
 
 def definitions_of(entry: ClusterEntry, connections: Connections) -> Definitions | None:
     """Who tells how the cluster itself is defined; None where it is not known by an id of Azure."""
     if entry.aks is None:
         return None
-    return DefinitionAks(_arm(entry.aks, connections), *entry.aks.parts)
+    return DefinitionAks(arm_clients(entry.aks, connections), *entry.aks.parts)
 
 
 def registries_of(instance: Instance, connections: Connections) -> Registries | None:
@@ -166,7 +166,7 @@ def endpoint(entry: ClusterEntry, connections: Connections) -> Endpoint:
     if entry.in_cluster:
         return in_cluster()
     if entry.aks is not None:
-        return aks_endpoint(_arm(entry.aks, connections), *entry.aks.parts)
+        return aks_endpoint(arm_clients(entry.aks, connections), *entry.aks.parts)
     if entry.connection:
         text = connections.kubeconfig(entry.connection)
         return from_kubeconfig_text(text, entry.context) if text else in_cluster()
@@ -181,7 +181,8 @@ def volume_reader(entry: ClusterEntry) -> VolumeReader:
     return FolderVolumes(entry.volume_reader.driver, root)
 
 
-def _arm(azure: AzureAccess, connections: Connections) -> ArmClients:
+def arm_clients(azure: AzureAccess, connections: Connections) -> ArmClients:
+    """The official clients, as whom the section names; no token is asked for yet."""
     endpoint = from_environment(azure.endpoint).rstrip("/") if azure.endpoint else ""
     if azure.connection:
         settings = replace(connections.arm(azure.connection), endpoint=endpoint)

@@ -7,7 +7,7 @@ from airflow.sdk.exceptions import AirflowFailException
 
 from lifeboat.adapters.store_local import LocalStore
 from lifeboat.errors import Damaged
-from lifeboat.pipeline import backup_tasks, opening, upkeep_tasks
+from lifeboat.pipeline import backup_tasks, opening, prune_tasks, trail, upkeep_tasks
 from lifeboat.point.liveness import needed_by
 from lifeboat.point.manifest import read_manifest
 from tests.support.copies import INSTANCE, Pair, assert_whole
@@ -21,6 +21,7 @@ __all__ = ["copied", "places"]
 @pytest.fixture
 def _here(places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LIFEBOAT_INCLUDE", str(places.folder))
+    monkeypatch.setattr(trail, "get_current_context", run_context)
 
 
 def points(places: Places, vault: str) -> list[str]:
@@ -46,7 +47,7 @@ def test_prune_removes_from_each_copy_what_its_retention_does_not_keep(copied: P
     for vault in ("offsite", "office"):
         backup_tasks.copy(INSTANCE, vault)
     assert len(points(copied, "office")) == 2
-    assert backup_tasks.prune(INSTANCE) == {"kept": 3, "removed": 0}
+    assert prune_tasks.prune(INSTANCE) == {"kept": 3, "removed": 0}
     assert points(copied, "office") == copied.points[2:]
     assert points(copied, "offsite") == points(copied, "main") == copied.points
 

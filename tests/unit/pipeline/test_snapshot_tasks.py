@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from airflow.sdk.exceptions import DownstreamTasksSkipped
 
 from lifeboat.errors import Forbidden, SnapshotFailed, Throttled
 from lifeboat.pipeline import backup_tasks, opening, waiting
@@ -21,6 +22,7 @@ class Xcoms:
 
     def __init__(self) -> None:
         self.task = ""
+        self.try_number = 1
         self.left: dict[tuple[str, str], list[Any]] = {}
 
     def xcom_push(self, key: str, value: Any) -> None:
@@ -93,3 +95,20 @@ def test_progress_names_as_many_as_a_person_reads() -> None:
     assert still_waiting(["shop/a (40 %)", "shop/b"]) == "2 still waiting: shop/a (40 %); shop/b"
     assert still_waiting([str(n) for n in range(25)]).endswith("; 19; and 5 more")
     assert still_waiting([]) == "nothing is waiting any more"
+
+
+def test_where_nothing_stands_still_nothing_watches_and_nothing_thaws(flow: Flow) -> None:
+    with pytest.raises(DownstreamTasksSkipped) as skipped:
+        backup_tasks.quiesce("shop.local", ["freeze_limit", "unquiesce"])
+    assert skipped.value.tasks == ["freeze_limit", "unquiesce"]
+
+
+def test_a_second_attempt_is_thawed_after_in_any_case(flow: Flow) -> None:
+    """The first may still run somewhere, and still something yet."""
+    flow.ti.try_number = 2
+    assert backup_tasks.quiesce("shop.local", ["freeze_limit", "unquiesce"]) == []
+
+
+def test_what_stands_still_is_thawed(flow: Flow, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lifeboat.steps.freeze.freeze", lambda *_: ["pod shop/db"])
+    assert backup_tasks.quiesce("shop.local", ["unquiesce"]) == ["pod shop/db"]
