@@ -19,10 +19,12 @@ from tests.support.airflow import Lifeboat, vault_of
 WORKERS = {"near": (DEFAULT_QUEUE, "near"), "far": (DEFAULT_QUEUE, "far")}
 
 # A dead task is noticed after half a minute instead of five, one that was lost on its way to a
-# worker after one minute instead of ten: what comes of it is the same.
+# worker after one minute instead of ten, one of a scheduler that died at once instead of after
+# five: what comes of it is the same.
 _PACE = {
     "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "30",
     "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "5",
+    "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "15",
     "AIRFLOW__SCHEDULER__TASK_QUEUED_TIMEOUT": "60",
     "AIRFLOW__SCHEDULER__TASK_QUEUED_TIMEOUT_CHECK_INTERVAL": "10",
 }

@@ -128,12 +128,12 @@ class Http:
             answer = self._pool.request(
                 method, url, body=body, headers={**headers, **self._credential()}
             )
-        except SSLError as error:
-            raise UsageError(
-                f"the certificate of {self._endpoint.server} was not accepted: {_plain(error)}",
-                hint="check certificate-authority and tls-server-name in the kubeconfig",
-            ) from None
         except HTTPError as error:
+            if isinstance(error, SSLError) and not _broke_off(error):
+                raise UsageError(
+                    f"the certificate of {self._endpoint.server} was not accepted: {_plain(error)}",
+                    hint="check certificate-authority and tls-server-name in the kubeconfig",
+                ) from None
             raise ClusterUnreachable(
                 f"{self._endpoint.server} does not answer: {_plain(error)}",
                 hint="check that the API server runs and that this machine can reach it",
@@ -177,6 +177,11 @@ def _status(answer: urllib3.BaseHTTPResponse, request: str) -> tuple[str, str]:
         status = _Status()
     message = status.message or f"HTTP {answer.status} {answer.reason or ''} for {request}"
     return status.reason, message[:_LONGEST_REASON]
+
+
+def _broke_off(error: SSLError) -> bool:
+    """Whether the connection ended during the handshake, as one to a server that restarts does."""
+    return isinstance(error.args[0], ssl.SSLEOFError | ssl.SSLZeroReturnError)
 
 
 def _plain(error: HTTPError) -> str:

@@ -7,6 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -295,3 +296,28 @@ def test_a_stale_version_is_a_failure_with_the_service_s_own_reason(script: Scri
     assert "no endpoints" in found.failures["down.example/v1"]
     assert all("as=APIGroupDiscoveryList" in request.headers["Accept"]
                for request in script.requests if request.path in ("/api", "/apis"))  # fmt: skip
+
+
+def test_a_handshake_that_breaks_off_is_no_word_on_the_certificate() -> None:
+    """A server that restarts, or a network that is cut, ends it; trying again helps."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        asked = 0
+
+        def hang_up() -> None:
+            nonlocal asked
+            with suppress(OSError):
+                while True:
+                    connection, _ = server.accept()
+                    with connection:
+                        asked += 1
+                        connection.recv(4096)  # all of the hello, so that the end is no reset
+
+        listener = threading.Thread(target=hang_up, daemon=True)
+        listener.start()
+        url = f"https://127.0.0.1:{server.getsockname()[1]}"
+        cluster = ClusterApi(Endpoint(url, f"{url} as tester", token=lambda: TOKEN))
+        with pytest.raises(ClusterUnreachable, match="does not answer"):
+            cluster.get(CONFIG_MAP, "shop", "settings")
+        server.shutdown(socket.SHUT_RDWR)
+        listener.join()
+    assert asked > 1
