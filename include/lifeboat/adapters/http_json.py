@@ -37,6 +37,8 @@ _CONNECTIONS = 32
 _TIMEOUT = urllib3.Timeout(connect=10, read=90)
 _PATIENCE = 60.0
 _TRIES = 4
+_READY = "/readyz"  # every authenticated user may ask (ClusterRole system:public-info-viewer)
+_START_SECONDS = 10.0  # from listening to knowing its roles an API server took under three
 _IDEMPOTENT = ("GET", "PUT", "PATCH", "DELETE")
 _SHORTEST_WAIT = 0.1  # seconds; a Retry-After of 0 must not become a storm
 _LONGEST_REASON = 600  # characters; an answer may quote a whole object
@@ -57,7 +59,8 @@ class _Status(msgspec.Struct):
 class Http:
     """`request` returns the body of a 2xx answer or raises one of lifeboat.errors.
 
-    429, and 503 with Retry-After, are obeyed for up to `patience` seconds. A broken connection and
+    429, and 503 with Retry-After, are obeyed for up to `patience` seconds. 403 of a server that is
+    just starting is not believed. A broken connection and
     5xx are tried a few times where that cannot do anything twice; a create is not repeated, since
     the first one may have arrived. Redirects are not followed: they would take the token along.
     """
@@ -65,6 +68,7 @@ class Http:
     def __init__(self, endpoint: Endpoint, patience: float = _PATIENCE) -> None:
         self._endpoint = endpoint
         self._patience = patience
+        self._tells_ready = True
         self._pool = urllib3.PoolManager(
             num_pools=1,
             maxsize=_CONNECTIONS,
@@ -108,6 +112,10 @@ class Http:
         while True:
             try:
                 return self._once(method, path, body, headers)
+            except Forbidden:
+                if not self._was_starting():
+                    raise
+                wait = 0.0
             except Throttled as error:
                 wait = max(error.retry_after or 0.0, _SHORTEST_WAIT)
                 if monotonic() + wait > deadline:
@@ -141,6 +149,30 @@ class Http:
         if answer.status >= 300:
             raise refusal(self._endpoint, answer, f"{method} {path.partition('?')[0]}")
         return answer
+
+    def _was_starting(self) -> bool:
+        """Whether the server has become ready just now, so that a refusal may have been wrong: one
+        that listens already but knows no roles yet forbids everything to everybody.
+
+        One that never says it is ready may forbid even the question; it is not waited for twice.
+        """
+        waited = False
+        deadline = monotonic() + _START_SECONDS
+        while self._tells_ready:
+            try:
+                answer = self._pool.request(
+                    "GET", self._endpoint.server + _READY, headers=self._credential()
+                )
+            except HTTPError:
+                return True  # gone again: the request itself will tell
+            if answer.status != 403 and answer.status < 500:
+                return waited
+            waited = True
+            if monotonic() > deadline:
+                self._tells_ready = False
+            else:
+                pause(_SHORTEST_WAIT * 2)
+        return False
 
     def _credential(self) -> dict[str, str]:
         token = self._endpoint.token
