@@ -2,8 +2,9 @@
 
 One local control plane a size, one run: small objects are captured, then created into new
 namespaces by a client that only sends bodies made before, and restored by Lifeboat, in shuffled
-turns; Velero backs the same objects up and restores them into other namespaces. A line a bar: name,
-figure, limit, ok or short; exit status 1 when a bar is short.
+turns; what was restored is compared with the point; Velero backs the same objects up and restores
+them into other namespaces. A line a bar: name, figure, limit, ok or short; exit status 1 when a bar
+is short.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from local.airflow_settings import REPOSITORY
 from local.cluster import LocalCluster
 from local.errors import LocalClusterError
 
+_SMALL = 10_000
 _OBJECTS_A_NAMESPACE = 200
 _PAYLOAD = 600
 _Figures = dict[str, float]
@@ -45,12 +47,12 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         _say(f"turns in the order of seed {options.seed}")
         order = random.Random(options.seed)
-        bars, small = _size(10_000, options.turns, order, peer=not options.quick)
+        bars, small = _size(_SMALL, options.turns, order, peer=not options.quick)
         if not options.quick:
             more, _ = _size(31_000, 1, order)
             most, large = _size(100_000, 1, order, plain=False)
             bars += more + most
-            linear = (large / 100_000) / (small / 10_000)
+            linear = (large / 100_000) / (small / _SMALL)
             bars.append(told(Bar("time-an-object-100k-of-10k", linear, 1.25, "x", 2)))
     except LocalClusterError as error:
         print(f"bench: {error}", file=sys.stderr)
@@ -85,7 +87,11 @@ def _size(
             told(Bar(f"memory-{size}", max(r["peak_mib"] for r in restores), 250, "MiB", 0))
         )
         planned = statistics.mean(r["plan"] for r in restores)
-        bars.append(told(Bar(f"plan-{size}-of-its-apply", planned / seconds, 1.5, "x", 2)))
+        if count == _SMALL:
+            compared = _worker("diff", cluster, root, f"r{mixed.index('restore')}")
+            _say(f"plan with full diff: {compared}; of new objects: {planned:.1f} s")
+            diff = compared["seconds"] / seconds
+            bars.append(told(Bar(f"plan-{size}-with-full-diff-of-its-apply", diff, 1.5, "x", 2)))
         if peer:
             bars.append(_beside_velero(cluster, root, planned + seconds))
     return bars, seconds
@@ -95,7 +101,7 @@ def _beside_velero(cluster: LocalCluster, root: Path, ours: float) -> Bar:
     with velero.running(cluster, root / "velero", _say) as server:
         taken, items = server.backup(include=["team-*"])
         _say(f"Velero: backup of {items} items in {taken:.1f} s")
-        spaces = [f"team-{n:04d}" for n in range(10_000 // _OBJECTS_A_NAMESPACE)]
+        spaces = [f"team-{n:04d}" for n in range(_SMALL // _OBJECTS_A_NAMESPACE)]
         seconds, restored = server.restore({s: s.replace("team", "velero") for s in spaces})
         _say(f"Velero: restore of {restored} items in {seconds:.1f} s; plan and apply {ours:.1f} s")
         return told(Bar("restore-10k-of-velero", 100 * ours / seconds, 8.33, "%"))

@@ -1,9 +1,10 @@
 """One measured process: `python -m bench.restore_worker WHAT KUBECONFIG FOLDER PREFIX`.
 
 WHAT is `capture` (a first point of everything into a new vault in FOLDER), `plain` (the objects of
-that point created by the leanest client, from bodies made before the clock starts) or `restore`
-(plan and apply, as `lifeboat restore` does). Both create into namespaces called PREFIX and a
-number, 32 requests in flight. Prints JSON: seconds, objects, peak memory in MiB.
+that point created by the leanest client, from bodies made before the clock starts), `restore` (plan
+and apply, as `lifeboat restore` does) or `diff` (the plan of another restore over the first one,
+where every object differs). All use namespaces called PREFIX and a number, with 32 requests in
+flight. Prints JSON: seconds, objects, peak memory in MiB.
 """
 
 from __future__ import annotations
@@ -29,9 +30,12 @@ from lifeboat.clock import utc_now
 from lifeboat.point import catalog
 from lifeboat.point.manifest import Run, open_contents, read_manifest
 from lifeboat.restore.model import RestoreRequest
+from lifeboat.restore.modes import CLUSTER_SCOPED
+from lifeboat.restore.parts import items_of
 from lifeboat.restore.plan import plan_restore
 from lifeboat.restore.run import prepare, report, resources
 from lifeboat.restore.transform import Target, clean
+from lifeboat.restore.transforms.transforms import TransformText
 from lifeboat.steps.backup import backup
 from lifeboat.steps.context import Context
 from lifeboat.vault.keys import generate_key
@@ -45,6 +49,12 @@ select: {namespaces: {include: ["team-*"]}}
 volumes: {snapshot: false}
 retention: {keep: {last: 2}}
 """
+_LABEL = """
+rules:
+  - name: another label
+    when: {kinds: [configmaps, secrets]}
+    mergePatch: {metadata: {labels: {bench: another}}}
+"""
 _KINDS = {"ConfigMap": "configmaps", "Secret": "secrets"}
 
 
@@ -52,9 +62,8 @@ def main(arguments: list[str]) -> None:
     """Measure and print."""
     what, kubeconfig, folder, prefix = arguments
     endpoint = from_kubeconfig(Path(kubeconfig))
-    told = {"capture": capture, "plain": plain, "restore": restore}[what](
-        endpoint, Path(folder), prefix
-    )
+    works = {"capture": capture, "plain": plain, "restore": restore, "diff": compare}
+    told = works[what](endpoint, Path(folder), prefix)
     # Not ru_maxrss: a child's begins with what its parent had when it was forked (getrusage(2)).
     peak = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
     assert peak is not None
@@ -76,12 +85,7 @@ def capture(endpoint: Endpoint, folder: Path, _: str) -> dict[str, float]:
 def restore(endpoint: Endpoint, folder: Path, prefix: str) -> dict[str, float]:
     """Into new namespaces, as a person would."""
     context = _context(endpoint, folder)
-    point = catalog.find(context.vault, context.instance.id, "latest").point
-    contents = open_contents(context.vault, read_manifest(context.vault, "bench.local", point))
-    mapping = {name: _target(name, prefix) for name in contents.namespaces()}
-    request = RestoreRequest(
-        instance=context.instance.id, point=point, mapping=mapping, cluster_scoped=False
-    )
+    request = _request(context, prefix)
     began = time.monotonic()
     plan = plan_restore(context, request, f"r{prefix}")
     planned = time.monotonic()
@@ -95,6 +99,34 @@ def restore(endpoint: Endpoint, folder: Path, prefix: str) -> dict[str, float]:
         "plan": planned - began,
         "objects": account.created + account.merged,
     }
+
+
+def compare(endpoint: Endpoint, folder: Path, prefix: str) -> dict[str, float]:
+    """What `--mode replace --dry-run` would change of what `restore` put there, with a transform
+    that gives every object another label: the dearest case, every object differs."""
+    context = _context(endpoint, folder)
+    request = msgspec.structs.replace(
+        _request(context, prefix),
+        mode="replace",
+        dry_run=True,
+        transforms=(TransformText("bench", _LABEL),),
+    )
+    began = time.monotonic()
+    plan = plan_restore(context, request, f"d{prefix}")
+    seconds = time.monotonic() - began
+    items = items_of(context.vault, plan)
+    reasons = {(item.action, item.reason) for item in items if item.action != "leave"}
+    assert reasons == {("replace", "exists"), ("skip", CLUSTER_SCOPED)}, reasons
+    return {"seconds": seconds, "objects": sum(plan.counts().values())}
+
+
+def _request(context: Context, prefix: str) -> RestoreRequest:
+    point = catalog.find(context.vault, context.instance.id, "latest").point
+    contents = open_contents(context.vault, read_manifest(context.vault, "bench.local", point))
+    mapping = {name: _target(name, prefix) for name in contents.namespaces()}
+    return RestoreRequest(
+        instance=context.instance.id, point=point, mapping=mapping, cluster_scoped=False
+    )
 
 
 def plain(endpoint: Endpoint, folder: Path, prefix: str) -> dict[str, float]:

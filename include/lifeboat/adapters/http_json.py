@@ -11,6 +11,7 @@ import socket
 import ssl
 import tempfile
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import msgspec
 import urllib3
@@ -59,30 +60,33 @@ class _Status(msgspec.Struct):
 class Http:
     """`request` returns the body of a 2xx answer or raises one of lifeboat.errors.
 
-    429, and 503 with Retry-After, are obeyed for up to `patience` seconds. 403 of a server that is
-    just starting is not believed. A broken connection and
-    5xx are tried a few times where that cannot do anything twice; a create is not repeated, since
-    the first one may have arrived. Redirects are not followed: they would take the token along.
+    429, and 503 with Retry-After, are obeyed for up to `patience` seconds; 403 is not believed of a
+    server that is just starting. A broken connection and 5xx are tried a few times where that
+    cannot do anything twice; a create is not repeated, since the first one may have arrived.
+    Redirects are not followed: they would take the token along.
     """
 
     def __init__(self, endpoint: Endpoint, patience: float = _PATIENCE) -> None:
         self._endpoint = endpoint
         self._patience = patience
         self._tells_ready = True
-        self._pool = urllib3.PoolManager(
-            num_pools=1,
+        self._manager = urllib3.PoolManager(
             maxsize=_CONNECTIONS,
             block=True,
-            retries=False,
             timeout=_TIMEOUT,
             socket_options=_SOCKET_OPTIONS,
             ssl_context=ssl_context(endpoint),
             server_hostname=endpoint.tls_server_name or None,
         )
+        # The one server's own connections: going through the manager for each request costs half
+        # as much again (docs/performance.md), and a restore makes one request an object.
+        self._pool = self._manager.connection_from_url(endpoint.server)
+        self._prefix = urlsplit(endpoint.server).path.rstrip("/")
 
     def close(self) -> None:
         """Close idle connections; the next request opens new ones."""
-        self._pool.clear()
+        self._manager.clear()
+        self._pool = self._manager.connection_from_url(self._endpoint.server)
 
     def request(
         self,
@@ -130,12 +134,8 @@ class Http:
     def _once(
         self, method: str, path: str, body: bytes | None, headers: dict[str, str]
     ) -> urllib3.BaseHTTPResponse:
-        url = self._endpoint.server + path
         try:
-            # No variable holds the token: tracebacks that show locals must not show it.
-            answer = self._pool.request(
-                method, url, body=body, headers={**headers, **self._credential()}
-            )
+            answer = self._send(method, path, body, headers)
         except HTTPError as error:
             if isinstance(error, SSLError) and not _broke_off(error):
                 raise UsageError(
@@ -160,9 +160,7 @@ class Http:
         deadline = monotonic() + _START_SECONDS
         while self._tells_ready:
             try:
-                answer = self._pool.request(
-                    "GET", self._endpoint.server + _READY, headers=self._credential()
-                )
+                answer = self._send("GET", _READY, None, {})
             except HTTPError:
                 return True  # gone again: the request itself will tell
             if answer.status != 403 and answer.status < 500:
@@ -173,6 +171,20 @@ class Http:
             else:
                 pause(_SHORTEST_WAIT * 2)
         return False
+
+    def _send(
+        self, method: str, path: str, body: bytes | None, headers: dict[str, str]
+    ) -> urllib3.BaseHTTPResponse:
+        # No variable holds the token: tracebacks that show locals must not show it.
+        return self._pool.urlopen(
+            method,
+            self._prefix + path,
+            body=body,
+            headers={**headers, **self._credential()},
+            retries=False,
+            redirect=False,
+            assert_same_host=False,
+        )
 
     def _credential(self) -> dict[str, str]:
         token = self._endpoint.token

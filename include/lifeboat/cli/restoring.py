@@ -88,6 +88,10 @@ def restore(
     volumes_as: Annotated[
         str, typer.Option(help="claims alone, under new names: {name}-restored")
     ] = "",
+    status_of: Annotated[
+        Words,
+        typer.Option("--status-of", help="restore the status of this kind, too (repeatable)"),
+    ] = None,
     from_vault: Annotated[
         bool, typer.Option("--from-vault", help="volumes from their files in the vault, if any")
     ] = False,
@@ -134,6 +138,7 @@ def restore(
         from_vault=from_vault,
         compare_all=dry_run or plan_only,
         try_creates=try_creates,
+        status_of=status_of or (),
         transforms=[read_transform(source.folder, one) for one in transform or ()],
         dry_run=dry_run,
         approval=approval,

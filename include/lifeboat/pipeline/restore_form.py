@@ -44,6 +44,7 @@ def written(params: Mapping[str, Any], asked_by: str) -> Written:
         part=text("part"),
         mode=text("mode"),
         mode_of=_lines_of(params["mode_of"]),
+        status_of=_lines_of(params["status_of"]),
         volumes=bool(params["volumes"]),
         volumes_as=text("volumes_as"),
         from_vault=bool(params["from_vault"]),
@@ -184,6 +185,12 @@ def _how() -> dict[str, Param]:
             section=section,
         ),
         "mode_of": _lines("Kinds with another mode", "One a line: `configmaps=merge`.", section),
+        "status_of": _lines(
+            "Status of kinds",
+            "One a line, such as `clusters.postgresql.cnpg.io`: kinds whose operator keeps state in"
+            " `status`.",
+            section,
+        ),
         "prune": _switch(
             "Prune",
             "Delete objects of the selection that the point does not hold. The plan names them.",

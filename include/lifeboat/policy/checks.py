@@ -18,8 +18,13 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
 from lifeboat.policy.fields import ConnectionId, Count, Duration, Strict, refuse, unique
-from lifeboat.policy.hooks import NAMESPACE, OBJECT_NAME
-from lifeboat.policy.patterns import Selector
+from lifeboat.policy.hooks import (
+    NAMESPACE,
+    ContainerName,
+    JobAccount,
+    JobSecrets,
+    PodLabels,
+)
 
 BuiltIn = Literal["workloadsReady", "objectsComplete", "volumeBytesEqual"]
 BUILT_IN: tuple[BuiltIn, ...] = get_args(BuiltIn)
@@ -110,18 +115,8 @@ class TcpCheck(_Probe):
 
 
 class _InPods(_There):
-    labels: Selector = Field(
-        default="",
-        description="Only running pods whose labels match this Kubernetes label selector. Default"
-        " empty: all of them.",
-        examples=["app=db"],
-    )
-    container: str = Field(
-        default="",
-        description="The container. Default empty: the one that the pod's annotation"
-        " kubectl.kubernetes.io/default-container names, else the first.",
-        examples=["postgres"],
-    )
+    labels: PodLabels = ""
+    container: ContainerName = ""
 
 
 class ExecCheck(_InPods):
@@ -190,17 +185,8 @@ class _Runs(_There):
         description="The image to run.",
         examples=["registry.example.com/shop/tools:4"],
     )
-    service_account: str = Field(
-        default="",
-        pattern=OBJECT_NAME,
-        description="The ServiceAccount of its pod. Default empty: the namespace's default.",
-        examples=["orders-reader"],
-    )
-    secrets: Annotated[tuple[str, ...], AfterValidator(unique)] = Field(
-        default=(),
-        description="Restored Secrets whose keys become environment variables. Default none.",
-        examples=[["orders-login"]],
-    )
+    service_account: JobAccount = ""
+    secrets: JobSecrets = ()
 
 
 class JobCheck(_Runs):

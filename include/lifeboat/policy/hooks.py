@@ -73,22 +73,47 @@ class Command(_Phase):
     )
 
 
+PodLabels = Annotated[
+    Selector,
+    Field(
+        description="Only running pods whose labels match this Kubernetes label selector. Default"
+        " empty: all of them.",
+        examples=["app=db"],
+    ),
+]
+ContainerName = Annotated[
+    str,
+    Field(
+        description="The container. Default empty: the one that the pod's annotation"
+        " kubectl.kubernetes.io/default-container names, else the first.",
+        examples=["postgres"],
+    ),
+]
+JobAccount = Annotated[
+    str,
+    Field(
+        pattern=OBJECT_NAME,
+        description="The ServiceAccount of its pod. Default empty: the namespace's default.",
+        examples=["orders-admin"],
+    ),
+]
+JobSecrets = Annotated[
+    tuple[str, ...],
+    AfterValidator(unique),
+    Field(
+        description="Secrets of the namespace whose keys become environment variables. Lifeboat"
+        " names them and reads none. Default none.",
+        examples=[["orders-login"]],
+    ),
+]
+
+
 class Exec(Strict):
     """Commands that run in pods before and after the snapshots are cut."""
 
     namespace: str = Field(pattern=NAMESPACE, description="The pods' namespace.", examples=["shop"])
-    labels: Selector = Field(
-        default="",
-        description="Only running pods whose labels match this Kubernetes label selector. Default"
-        " empty: all of them.",
-        examples=["app=db"],
-    )
-    container: str = Field(
-        default="",
-        description="The container. Default empty: the one that the pod's annotation"
-        " kubectl.kubernetes.io/default-container names, else the first.",
-        examples=["postgres"],
-    )
+    labels: PodLabels = ""
+    container: ContainerName = ""
     pre: Command | None = Field(default=None, description="What freezes. Default none.")
     post: Command | None = Field(
         default=None,
@@ -191,18 +216,8 @@ class Job(Strict):
     """Jobs that run an image of yours in the cluster before and after the snapshots are cut."""
 
     namespace: str = Field(pattern=NAMESPACE, description="Where the Jobs run.", examples=["shop"])
-    service_account: str = Field(
-        default="",
-        pattern=OBJECT_NAME,
-        description="The ServiceAccount of their pods. Default empty: the namespace's default.",
-        examples=["orders-admin"],
-    )
-    secrets: Annotated[tuple[str, ...], AfterValidator(unique)] = Field(
-        default=(),
-        description="Secrets of the namespace whose keys become environment variables. Lifeboat"
-        " names them and reads none. Default none.",
-        examples=[["orders-login"]],
-    )
+    service_account: JobAccount = ""
+    secrets: JobSecrets = ()
     pre: JobRun | None = Field(default=None, description="What freezes. Default none.")
     post: JobRun | None = Field(
         default=None,

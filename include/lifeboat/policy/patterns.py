@@ -40,6 +40,15 @@ def _check_kind(text: str) -> None:
         )
 
 
+def check_one_kind(text: str) -> str:
+    """For a field that names one kind, not several."""
+    try:
+        _check_kind(text)
+    except ValueError as error:
+        raise refuse(str(error), found=repr(text)) from None
+    return text
+
+
 def _wrong_selector(error: ValueError) -> str:
     return f"a label selector such as app=web,tier in (a,b): {error}"
 

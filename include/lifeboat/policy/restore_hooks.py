@@ -8,14 +8,17 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, model_validator
 
-from lifeboat.policy.fields import Duration, SecretRef, Strict, Switch, refuse, unique
+from lifeboat.policy.fields import Duration, SecretRef, Strict, Switch, refuse
 from lifeboat.policy.hooks import (
     NAMESPACE,
-    OBJECT_NAME,
     Command,
+    ContainerName,
     HttpCall,
+    JobAccount,
     JobRun,
+    JobSecrets,
     OnError,
+    PodLabels,
     check_headers,
 )
 from lifeboat.policy.patterns import Selector
@@ -53,18 +56,8 @@ class RestoreExec(Strict):
         description=f"The pods' namespace, {_NAMESPACE_FIELD}.",
         examples=["shop"],
     )
-    labels: Selector = Field(
-        default="",
-        description="Only running pods whose labels match this Kubernetes label selector. Default"
-        " empty: all of them.",
-        examples=["app=db"],
-    )
-    container: str = Field(
-        default="",
-        description="The container. Default empty: the one that the pod's annotation"
-        " kubectl.kubernetes.io/default-container names, else the first.",
-        examples=["postgres"],
-    )
+    labels: PodLabels = ""
+    container: ContainerName = ""
     ready: Switch = Field(
         default=True,
         description="Whether all workloads have to be ready first. False: its pods only have to"
@@ -96,18 +89,8 @@ class RestoreJob(Strict):
     namespace: str = Field(
         pattern=NAMESPACE, description=f"Where it runs, {_NAMESPACE_FIELD}.", examples=["shop"]
     )
-    service_account: str = Field(
-        default="",
-        pattern=OBJECT_NAME,
-        description="The ServiceAccount of its pod. Default empty: the namespace's default.",
-        examples=["orders-admin"],
-    )
-    secrets: Annotated[tuple[str, ...], AfterValidator(unique)] = Field(
-        default=(),
-        description="Secrets of the namespace whose keys become environment variables. Lifeboat"
-        " names them and reads none. Default none.",
-        examples=[["orders-login"]],
-    )
+    service_account: JobAccount = ""
+    secrets: JobSecrets = ()
     run: RestoreRun = Field(
         description="What runs. It may run twice when a restore is cut off in it."
     )

@@ -21,9 +21,10 @@ from lifeboat.errors import LifeboatError
 from lifeboat.point import layout
 from lifeboat.point.manifest import open_contents, read_manifest
 from lifeboat.policy.restore_hooks import RestoreHooks
-from lifeboat.ports.cluster import Json
+from lifeboat.ports.cluster import Cluster, Json
 from lifeboat.restore.model import (
     RESTORED,
+    Mode,
     Outcome,
     PartResult,
     PlanItem,
@@ -36,6 +37,7 @@ from lifeboat.restore.modes import EQUAL
 from lifeboat.restore.parts import read_part
 from lifeboat.restore.put import put, remove
 from lifeboat.restore.shape import shape
+from lifeboat.restore.status import keeps_status, put_status
 from lifeboat.restore.transform import Cleaned, Target, clean
 from lifeboat.restore.transforms.transforms import Transforms
 from lifeboat.steps.context import Context
@@ -57,6 +59,7 @@ def aim(restore: str, request: RestoreRequest, hooks: Json) -> Target:
         claims_as=request.volumes_as,
         hooks=RestoreHooks.model_validate(hooks),
         transforms=Transforms(request.transforms),
+        status_of=request.status_of,
     )
 
 
@@ -107,7 +110,10 @@ def results_of(context: Context, plan: RestorePlan) -> Iterator[PartResult]:
 def cleaned_body(reader: PackReader, item: PlanItem, target: Target) -> Cleaned:
     """The object to create for an item, read from the vault. Raises TransformFailed."""
     body: Json = _decode(reader.read(item.record, item.place))
+    status = body.get("status")
     cleaned = clean(body, target)
+    if status and keeps_status(item.kind, target.status_of):
+        body["status"] = status
     body = shape(cleaned, item, target)
     if body["apiVersion"] != item.kind.api_version:
         cleaned.changes.append(f"version {body['apiVersion']} became {item.kind.api_version}")
@@ -188,13 +194,17 @@ class _Applier:
             return self.pool.submit(remove, cluster, item)
         cleaned = cleaned_body(self.reader, item, self.target)
         changes += [f"{item.title}: {change}" for change in cleaned.changes]
-        return self.pool.submit(put, cluster, item, cleaned.body, self.plan.request.mode)
+        return self.pool.submit(_put, cluster, item, cleaned.body, self.plan.request.mode)
 
     def _count(self) -> None:
         self.through += 1
         if monotonic() - self.said >= _SAY_SECONDS:
             self.said = monotonic()
             self.progress(self.through)
+
+
+def _put(target: Cluster, item: PlanItem, body: Json, mode: Mode) -> Outcome:
+    return put_status(target, item, body, put(target, item, body, mode))
 
 
 def _settled(waiting: Collection[Outcome | Future[Outcome]]) -> list[Outcome]:

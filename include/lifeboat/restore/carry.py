@@ -34,6 +34,8 @@ def carried(body: Json, live: Json) -> Json:
     kept = {n: t for n, t in _annotations(live).items() if is_kept_annotation(n)}
     if kept:
         made["metadata"]["annotations"] = {**kept, **_annotations(made)}
+    if made.get("aggregationRule"):
+        made["rules"] = live.get("rules")
     spec, live_spec = made.get("spec"), live.get("spec")
     if isinstance(spec, dict) and isinstance(live_spec, dict):
         for name in _SPEC.get(made["kind"], ()):

@@ -20,7 +20,7 @@ from lifeboat.ports.cluster import Kind
 
 Part = Literal["all", "data", "resources"]
 PARTS: tuple[Part, ...] = ("all", "data", "resources")
-NAMESPACE, CLAIM = "Namespace", "PersistentVolumeClaim"
+NAMESPACE, CLAIM, VOLUME = "Namespace", "PersistentVolumeClaim", "PersistentVolume"
 
 
 class Choice(msgspec.Struct, frozen=True, kw_only=True):

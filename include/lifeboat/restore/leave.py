@@ -39,25 +39,26 @@ class Seen(msgspec.Struct, frozen=True):
 
 _MADE_BY_KUBERNETES = {
     "Node": "nodes belong to the target cluster",
-    "PersistentVolume": "volumes are made anew with their claims",
     "VolumeSnapshot.snapshot.storage.k8s.io": "snapshots stay with the volumes they were made of",
     "VolumeSnapshotContent.snapshot.storage.k8s.io": "snapshots stay with their volumes",
     "VolumeGroupSnapshot.groupsnapshot.storage.k8s.io": "snapshots stay with their volumes",
     "VolumeGroupSnapshotContent.groupsnapshot.storage.k8s.io": "snapshots stay with their volumes",
     "CSINode.storage.k8s.io": "the target's drivers make their own",
-    "CSIDriver.storage.k8s.io": "the target's drivers make their own",
     "CSIStorageCapacity.storage.k8s.io": "the target's drivers make their own",
     "VolumeAttachment.storage.k8s.io": "attachments are made anew",
     "CertificateSigningRequest.certificates.k8s.io": "requests are signed once",
     "IPAddress.networking.k8s.io": "assigned by the target's API server",
     "ServiceCIDR.networking.k8s.io": "belongs to the target cluster",
-    "ControllerRevision.apps": "made anew by the workload's controller",
 }
 # Kubernetes writes these only to what its own controllers made of a Service's pods (kubernetes.io,
 # "Well-known labels"); Endpoints carry no owner reference. Hand-made ones have neither.
 _SLICES_MADE_BY = ("endpointslice-controller.k8s.io", "endpointslicemirroring-controller.k8s.io")
 _POD_CHANGED_AT = "endpoints.kubernetes.io/last-change-trigger-time"
+_STATE = ("Secret", "ConfigMap", "PersistentVolumeClaim")
+_PROVISIONED_BY = "pv.kubernetes.io/provisioned-by"
+_WITH_CLAIM = "volumes are made anew with their claims"
 _NOT_IN_SCRATCH = {
+    "PersistentVolume": _WITH_CLAIM,
     "NetworkPolicy.networking.k8s.io": "a test restore keeps its own deny-all policy",
     "Ingress.networking.k8s.io": "a test restore must not take the application's address",
     "ResourceQuota": "a test restore has its own quota",
@@ -94,13 +95,39 @@ def why_left(kind: Kind, seen: Seen, is_in_point: Callable[[Owner], bool], *, sc
     if name in _MADE_BY_KUBERNETES:
         return _MADE_BY_KUBERNETES[name]
     for owner in seen.metadata.owner_references:
-        if owner.controller and is_in_point(owner):
+        if owner.controller and is_in_point(owner) and not _holds_state(name, owner):
             return f"made anew by its controller, {owner.kind} {owner.name}"
     return _made_anew(name, seen) or _finished(name, seen)
 
 
+def why_volume_left(
+    seen: Seen, is_restored: Callable[[str, str], bool], has_data: Callable[[str, str], bool]
+) -> str:
+    """Empty when a PersistentVolume is to be restored: somebody made it by hand, and it is nobody's
+    or its claim's. `is_restored` tells of a claim, by namespace and name, whether it comes back as
+    it was called, `has_data` whether the point has what to fill a new volume with."""
+    if _PROVISIONED_BY in seen.metadata.annotations:
+        return _WITH_CLAIM
+    claim = (seen.spec or {}).get("claimRef")
+    if not claim:
+        return ""
+    if has_data(claim["namespace"], claim["name"]):
+        return _WITH_CLAIM
+    if not is_restored(claim["namespace"], claim["name"]):
+        return "it belongs to a claim that is not restored under its name"
+    return ""
+
+
+def _holds_state(name: str, owner: Owner) -> bool:
+    """Whether a controller would make it again with other contents: a drawn password, an empty
+    volume. An ephemeral volume goes with its pod."""
+    return name in _STATE and owner.kind != "Pod"
+
+
 def _made_anew(name: str, seen: Seen) -> str:
     metadata = seen.metadata
+    if name == "ControllerRevision.apps" and any(o.controller for o in metadata.owner_references):
+        return "made anew by the workload's controller"
     if name == "ConfigMap" and metadata.name == "kube-root-ca.crt":
         return "made anew in every namespace"
     if name == "ServiceAccount" and metadata.name == "default" and not metadata.labels:
@@ -112,15 +139,17 @@ def _made_anew(name: str, seen: Seen) -> str:
     slices_by = metadata.labels.get("endpointslice.kubernetes.io/managed-by")
     if name == "EndpointSlice.discovery.k8s.io" and slices_by in _SLICES_MADE_BY:
         return "made anew from its service"
-    if "kubernetes.io/bootstrapping" in metadata.labels:
-        return "made by the API server itself"
-    if "apf.kubernetes.io/autoupdate-spec" in metadata.annotations:
-        return "made by the API server itself"
-    if "kube-aggregator.kubernetes.io/automanaged" in metadata.labels:
-        return "made by the API server itself"
+    return "made by the API server itself" if _made_by_api_server(name, metadata) else ""
+
+
+def _made_by_api_server(name: str, metadata: Meta) -> bool:
     if name == "PriorityClass.scheduling.k8s.io" and metadata.name.startswith("system-"):
-        return "made by the API server itself"
-    return ""
+        return True
+    return (
+        "kubernetes.io/bootstrapping" in metadata.labels
+        or "apf.kubernetes.io/autoupdate-spec" in metadata.annotations
+        or "kube-aggregator.kubernetes.io/automanaged" in metadata.labels
+    )
 
 
 def _finished(name: str, seen: Seen) -> str:

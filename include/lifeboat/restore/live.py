@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -40,14 +41,25 @@ class LiveStates:
         self._kind = namespace_kind
         self.namespaces: tuple[str, ...] = ()
         self._states = self._look(namespace_kind)
+        self._sorted: dict[str, list[str]] | None = None
         wanted = set(targets)
         self.namespaces = tuple(sorted(name for _, name in self._states if name in wanted))
 
     def state(self, kind: Kind, namespace: str, name: str) -> str:
         """The object's state, "" when there is none."""
         if kind != self._kind:
-            self._kind, self._states = kind, self._look(kind)
+            self._kind, self._states, self._sorted = kind, self._look(kind), None
         return self._states.get((namespace if kind.namespaced else "", name), "")
+
+    def between(self, namespace: str, first: str, last: str) -> int:
+        """How many objects of the kind that was asked for last have a name from `first` to `last`,
+        both counted."""
+        if self._sorted is None:
+            self._sorted = {}
+            for space, name in sorted(self._states):
+                self._sorted.setdefault(space, []).append(name)
+        names = self._sorted.get(namespace, [])
+        return bisect_right(names, last) - bisect_left(names, first)
 
     def _look(self, kind: Kind) -> dict[tuple[str, str], str]:
         if not kind.version or (kind.namespaced and not self.namespaces):

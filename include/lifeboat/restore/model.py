@@ -40,6 +40,8 @@ class RestoreRequest(msgspec.Struct, frozen=True, kw_only=True):
     `in_flight`: requests that may be open at once. `transforms` are kept as they were written: what
     is approved is what is applied, whatever becomes of the files. With `scratch`, `scale` is the
     most replicas of a workload (None: as many as it had), `node_selector` pins its pods.
+    `status_of` are kinds whose status is restored, `operators` globs of source namespaces whose
+    workloads are to be ready before custom resources come; planning adds the policy's to both.
     """
 
     instance: str
@@ -68,6 +70,8 @@ class RestoreRequest(msgspec.Struct, frozen=True, kw_only=True):
     try_creates: bool = False
     approval: Approval = "none"
     asked_by: str = ""
+    status_of: tuple[str, ...] = ()
+    operators: tuple[str, ...] = ()
 
 
 NO_RECORD = "0" * (2 * RECORD_ID_BYTES)
@@ -80,7 +84,7 @@ class PlanItem(msgspec.Struct, frozen=True, kw_only=True):
 
     `fields` says what differs from the live object, for people; `live_version` is its state at
     planning (restore/live.py), "" where there was none: a target that moved since is not guessed
-    at.
+    at. `owned`: the captured object has owner references (restore/owners.py).
     """
 
     wave: int
@@ -94,6 +98,7 @@ class PlanItem(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = ""
     fields: tuple[str, ...] = ()
     live_version: str = ""
+    owned: bool = False
 
     @property
     def title(self) -> str:
@@ -110,12 +115,14 @@ class PlanVolume(msgspec.Struct, frozen=True):
     item: PlanItem
 
 
-class PlanPart(msgspec.Struct, frozen=True):
-    """Some objects of one wave, stored beside the plan under their digest (restore/parts.py)."""
+class PlanPart(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Some objects of one wave, stored beside the plan under their digest (restore/parts.py);
+    `owned` of them have owner references."""
 
     wave: int
     digest: str
     actions: dict[Action, int]
+    owned: int = 0
 
 
 class RestorePlan(msgspec.Struct, frozen=True, kw_only=True):

@@ -29,6 +29,8 @@ _WAVES = {
     DEFINITIONS: ("CustomResourceDefinition.apiextensions.k8s.io",),
     NAMESPACES: ("Namespace",),
     CLUSTER: (
+        "CSIDriver.storage.k8s.io",
+        "PersistentVolume",  # what nobody provisions has to be there before its claim asks for one
         "StorageClass.storage.k8s.io",
         "VolumeAttributesClass.storage.k8s.io",  # a claim that names one waits for it
         "VolumeSnapshotClass.snapshot.storage.k8s.io",
@@ -36,8 +38,12 @@ _WAVES = {
         "IngressClass.networking.k8s.io",
         "RuntimeClass.node.k8s.io",
         "ClusterRole.rbac.authorization.k8s.io",
+        # They judge nothing before their bindings come, with the gates; the API server looks for
+        # the policy of a binding in a cache that has to have seen it.
+        "MutatingAdmissionPolicy.admissionregistration.k8s.io",
+        "ValidatingAdmissionPolicy.admissionregistration.k8s.io",
     ),
-    VOLUMES: ("PersistentVolume", "PersistentVolumeClaim"),
+    VOLUMES: ("PersistentVolumeClaim",),
     CONFIG: (
         "ServiceAccount",
         "Secret",
@@ -64,9 +70,7 @@ _WAVES = {
         "ResourceQuota",
         "MutatingWebhookConfiguration.admissionregistration.k8s.io",
         "ValidatingWebhookConfiguration.admissionregistration.k8s.io",
-        "ValidatingAdmissionPolicy.admissionregistration.k8s.io",
         "ValidatingAdmissionPolicyBinding.admissionregistration.k8s.io",
-        "MutatingAdmissionPolicy.admissionregistration.k8s.io",
         "MutatingAdmissionPolicyBinding.admissionregistration.k8s.io",
         "APIService.apiregistration.k8s.io",
     ),

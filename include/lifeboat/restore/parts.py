@@ -37,6 +37,7 @@ class _Rows(msgspec.Struct, array_like=True, frozen=True):
     fields: dict[int, tuple[str, ...]]
     live: dict[int, str]
     places: Places
+    owned: list[int] = []
 
 
 class PartWriter:
@@ -47,13 +48,16 @@ class PartWriter:
         self._instance = instance
         self._restore = restore
         self._open: list[PlanItem] = []
+        self._turn = (0, 0)
         self.parts: list[PlanPart] = []
 
-    def add(self, item: PlanItem) -> None:
-        """Queue one item; a full part, or one of an earlier wave, is stored."""
-        if self._open and (len(self._open) >= PART_ITEMS or self._open[0].wave != item.wave):
+    def add(self, item: PlanItem, step: int = 0) -> None:
+        """Queue one item; a full part, or one of an earlier wave or step, is stored."""
+        turn = (item.wave, step)
+        if self._open and (len(self._open) >= PART_ITEMS or self._turn != turn):
             self._store()
         self._open.append(item)
+        self._turn = turn
 
     def close(self) -> tuple[PlanPart, ...]:
         """Store what is left; all parts in order."""
@@ -65,7 +69,7 @@ class PartWriter:
         rows = _encode(self._open)
         digest = hashlib.sha256(msgspec.json.encode(rows)).hexdigest()
         actions = Counter(item.action for item in self._open)
-        part = PlanPart(self._open[0].wave, digest, dict(sorted(actions.items())))
+        part = PlanPart(self._open[0].wave, digest, dict(sorted(actions.items())), len(rows.owned))
         key = layout.restore_items(self._instance, self._restore, digest)
         self._vault.settle_document(key, rows, _Rows)
         self.parts.append(part)
@@ -102,6 +106,7 @@ def _encode(items: Sequence[PlanItem]) -> _Rows:
         reason=[reasons.setdefault(item.reason, len(reasons)) for item in items],
         fields={number: item.fields for number, item in _having(items, "fields")},
         live={number: item.live_version for number, item in _having(items, "live_version")},
+        owned=[number for number, _ in _having(items, "owned")],
         places=encode_places([(item.record, item.place) for item in items]),
         kinds=list(kinds),
         spaces=list(spaces),
@@ -114,7 +119,7 @@ def _having(items: Sequence[PlanItem], name: str) -> Iterable[tuple[int, PlanIte
 
 
 def _decode(rows: _Rows) -> list[PlanItem]:
-    places = decode_places(rows.places)
+    places, owned = decode_places(rows.places), frozenset(rows.owned)
     return [
         PlanItem(
             wave=rows.wave,
@@ -128,6 +133,7 @@ def _decode(rows: _Rows) -> list[PlanItem]:
             reason=rows.reasons[rows.reason[number]],
             fields=rows.fields.get(number, ()),
             live_version=rows.live.get(number, ""),
+            owned=number in owned,
         )
         for number, name in enumerate(rows.name)
     ]

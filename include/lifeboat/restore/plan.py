@@ -25,14 +25,15 @@ from lifeboat.point.manifest import Manifest, open_contents, read_manifest
 from lifeboat.point.wanted import Wanted
 from lifeboat.ports.cluster import Kind
 from lifeboat.restore.apply import aim, cleaned_body
-from lifeboat.restore.choice import CLAIM, NAMESPACE, Chooser
-from lifeboat.restore.leave import Seen, why_left
+from lifeboat.restore.choice import CLAIM, NAMESPACE, VOLUME, Chooser
+from lifeboat.restore.leave import Seen, why_left, why_volume_left
 from lifeboat.restore.live import LiveStates
+from lifeboat.restore.live_bodies import LiveBodies
 from lifeboat.restore.model import TO_APPLY, PlanItem, RestorePlan, RestoreRequest
-from lifeboat.restore.order import wave_of
 from lifeboat.restore.parts import PART_ITEMS, PartWriter
 from lifeboat.restore.removals import Removals
 from lifeboat.restore.renaming import mapped, named
+from lifeboat.restore.sequence import turns
 from lifeboat.restore.sources import Volumes
 from lifeboat.restore.transform import Target
 from lifeboat.restore.tries import Tries
@@ -126,6 +127,7 @@ class _Planner:
     chooser: Chooser = field(init=False)
     reader: PackReader = field(init=False)
     live: LiveStates = field(init=False)
+    bodies: LiveBodies = field(init=False)
     volumes: Volumes = field(init=False)
 
     def plan(self) -> RestorePlan:
@@ -138,10 +140,11 @@ class _Planner:
         self._learn_coming_kinds()
         targets = self._targets()
         self.live = LiveStates(self.context.cluster, self.kinds[NAMESPACE], targets.values())
+        self.bodies = LiveBodies(self.context.cluster)
         self.volumes = Volumes(self.context, self.manifest, self.request)
         writer = PartWriter(self.context.vault, self.request.instance, self.restore)
-        for item in self._items():
-            writer.add(item)
+        for item, step in self._items():
+            writer.add(item, step)
         if self.request.prune:
             for item in self._removals(targets):
                 writer.add(item)
@@ -158,9 +161,13 @@ class _Planner:
 
     def _map(self) -> None:
         wanted = sorted(filter(self._is_wanted, self.survey.namespaces))
-        asked = self.request
-        mapping = mapped(wanted, asked.mapping, asked.prefix, asked.suffix)
-        self.request = msgspec.structs.replace(asked, mapping=mapping)
+        asked, policy = self.request, self.context.instance.policy.restore
+        self.request = msgspec.structs.replace(
+            asked,
+            mapping=mapped(wanted, asked.mapping, asked.prefix, asked.suffix),
+            status_of=tuple(dict.fromkeys((*asked.status_of, *policy.status_kinds))),
+            operators=tuple(dict.fromkeys((*asked.operators, *policy.operators))),
+        )
 
     def _targets(self) -> dict[str, str]:
         """Source namespaces and where they go."""
@@ -195,30 +202,32 @@ class _Planner:
             coming = Kind(spec.group, "", spec.names.plural, spec.names.kind, namespaced)
             self.kinds.setdefault(name, coming)
 
-    def _items(self) -> Iterator[PlanItem]:
-        """Wave by wave, kind by kind; neighbours in the vault follow each other."""
-        for name in sorted((k for k, _ in self.survey.kinds), key=lambda k: (wave_of(k), k)):
+    def _items(self) -> Iterator[tuple[PlanItem, int]]:
+        """Wave by wave, kind by kind, each with its step in the wave; neighbours in the vault
+        follow each other."""
+        held = {name for name, _ in self.survey.kinds}
+        for name in sorted(held - self.kinds.keys()):
+            self._warn_unserved(name, self._entries(name))
+        served = {name: self.kinds[name] for name in held & self.kinds.keys()}
+        for name, turn in turns(served, self.context.instance.policy.restore.order).items():
             entries = self._entries(name)
-            kind = self.kinds.get(name)
-            if kind is None:
-                self._warn_unserved(name, entries)
-                continue
             while chunk := list(islice(entries, PART_ITEMS)):
                 chunk.sort(key=attrgetter("place"))
-                yield from self._settled(chunk, kind)
+                for item in self._settled(chunk, served[name], turn.wave):
+                    yield item, turn.step
 
     @property
     def hooks(self) -> dict[str, Any]:
         """The policy's, as the plan keeps them."""
         return self.context.instance.policy.restore_hooks.model_dump(mode="json", by_alias=True)
 
-    def _settled(self, chunk: list[Entry], kind: Kind) -> Iterator[PlanItem]:
+    def _settled(self, chunk: list[Entry], kind: Kind, wave: int) -> Iterator[PlanItem]:
         """The items of some entries, tried against the cluster and counted."""
         specs: deque[Any] = deque()
 
         def planned() -> Iterator[tuple[PlanItem, bool]]:
             for entry in chunk:
-                item, spec = self._plan_item(entry, kind)
+                item, spec = self._plan_item(entry, kind, wave)
                 specs.append(spec)
                 yield self._transformed(item, aimed), bool(item.live_version)
 
@@ -227,7 +236,12 @@ class _Planner:
             self.context.cluster,
             self.request,
             lambda item: cleaned_body(self.reader, item, aimed).body,
+            self.bodies,
         )
+        if tries.compares(kind):
+            spaces = self.request.mapping if kind.namespaced else {CLUSTER_SCOPE: ""}
+            names = ((spaces.get(one.namespace, one.namespace), one.name) for one in chunk)
+            self.bodies.gather(kind, names, self.live)
         for entry, tried in zip(chunk, tries.settle(planned()), strict=True):
             item = self.volumes.settle(tried, entry.name)
             if item.kind.version != entry.version and item.action in TO_APPLY:
@@ -285,10 +299,23 @@ class _Planner:
         seen = _seen.decode(self.reader.read(entry.record, entry.place))
         return self.chooser.takes_labels(known, seen.metadata.labels)
 
+    def _why_volume_left(self, seen: Seen) -> str:
+        """Why a volume is left; the claim of one that is not is told to `volumes`."""
+        why = why_volume_left(seen, self._keeps_its_name, self.volumes.has_data)
+        claim = (seen.spec or {}).get("claimRef")
+        if claim and not why:
+            self.volumes.by_hand.add((claim["namespace"], claim["name"]))
+        return why
+
+    def _keeps_its_name(self, namespace: str, claim: str) -> bool:
+        mapped_to = self.request.mapping.get(namespace, namespace)
+        selected = self.survey.holds(namespace, "PersistentVolumeClaim", claim)
+        return selected and mapped_to == namespace and not self.request.volumes_as
+
     def _is_wanted(self, namespace: str) -> bool:
         return not self.request.namespaces or namespace in self.request.namespaces
 
-    def _plan_item(self, entry: Entry, kind: Kind) -> tuple[PlanItem, Any]:
+    def _plan_item(self, entry: Entry, kind: Kind, wave: int) -> tuple[PlanItem, Any]:
         """The item before it is tried, and the object's spec."""
         source = entry.namespace
         namespace = self.request.mapping.get(source, source)
@@ -304,8 +331,10 @@ class _Planner:
             lambda owner: self.survey.holds(source, owner.kind, owner.name),
             scratch=self.request.scratch,
         )
+        if entry.group_kind == VOLUME and not reason:
+            reason = self._why_volume_left(seen)
         item = PlanItem(
-            wave=wave_of(entry.group_kind),
+            wave=wave,
             kind=_at_version(kind, entry.version),
             source_namespace=source,
             namespace=namespace,
@@ -315,6 +344,7 @@ class _Planner:
             action="leave" if reason else "create",
             reason=reason,
             live_version="" if reason else self.live.state(kind, namespace, name),
+            owned=bool(seen.metadata.owner_references) and not reason,
         )
         return item, seen.spec
 

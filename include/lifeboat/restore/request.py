@@ -45,6 +45,7 @@ class Written:
     try_creates: bool = False
     dry_run: bool = False
     transforms: Sequence[TransformText] = ()
+    status_of: Sequence[str] = ()
     approval: str = "none"
     asked_by: str = field(default="")
 
@@ -76,6 +77,7 @@ class Written:
             try_creates=self.try_creates,
             dry_run=self.dry_run,
             transforms=tuple(self.transforms),
+            status_of=tuple(self.status_of),
             approval=parse_approval(self.approval),
             asked_by=self.asked_by,
         )

@@ -26,6 +26,7 @@ from lifeboat.restore.model import (
     VolumesResult,
     Waited,
 )
+from lifeboat.restore.owners import link_owners, stored_links
 from lifeboat.restore.parts import items_of
 from lifeboat.restore.plan import plan_restore
 from lifeboat.restore.reclaim import keep_reclaim_policies
@@ -37,7 +38,12 @@ from lifeboat.restore.volumes import (
     start_volumes,
     unbound,
 )
-from lifeboat.restore.wait import not_active, not_established, not_ready
+from lifeboat.restore.wait import (
+    not_active,
+    not_established,
+    not_ready,
+    operators_not_ready,
+)
 from lifeboat.steps.context import Context
 
 _T = TypeVar("_T")
@@ -51,6 +57,7 @@ LATER_WAVES = (
 )  # fmt: skip
 VOLUME_SECONDS = 600.0
 READY_SECONDS = 600.0
+OPERATOR_SECONDS = 300.0
 _SETTLE_SECONDS = 60.0
 
 
@@ -118,8 +125,25 @@ def bring_volumes(context: Context, plan: RestorePlan, say: Say) -> VolumesResul
 def resources(context: Context, plan: RestorePlan, say: Say) -> None:
     """Everything else, wave by wave."""
     for wave in LATER_WAVES:
+        if wave == order.OTHERS:
+            await_operators(context, plan, say)
         _wave(context, plan, wave, say)
+    linked = link_owners(context, plan)
+    if linked:
+        say(f"owners: {linked.objects} objects have theirs again")
     resume(context, plan, say)
+
+
+def await_operators(context: Context, plan: RestorePlan, say: Say) -> None:
+    """Wait for who takes care of custom resources, where that is asked; not for ever: they can look
+    at what is there already, too."""
+    key = layout.restore_part(plan.request.instance, plan.restore, "operators")
+    if not plan.request.operators or context.vault.find_document(key, Waited) is not None:
+        return
+    began = monotonic()
+    waiting = poll_until(lambda: operators_not_ready(context, plan), seconds=OPERATOR_SECONDS)
+    say(f"operators: {'all ready' if not waiting else f'{len(waiting)} not ready'}")
+    context.vault.settle_document(key, Waited(tuple(waiting), monotonic() - began), Waited)
 
 
 def make_room(context: Context, plan: RestorePlan, say: Say) -> None:
@@ -172,6 +196,9 @@ def report(context: Context, plan: RestorePlan, started: str) -> RestoreReport:
     for volume in brought:
         if volume.error:
             account.fail(f"volume {volume.title}: {volume.error}")
+    operators = _stored(context, plan, "operators", Waited)
+    linked = stored_links(context, plan)
+    account.change(linked.changes if linked else ())
     hooked = hooks.stored_hooks(context, plan)
     for hook in hooked.failed if hooked else ():
         account.fail(hook)
@@ -191,7 +218,13 @@ def report(context: Context, plan: RestorePlan, started: str) -> RestoreReport:
         failed=tuple(account.failed),
         changes=account.changes.lines(),
         volumes=brought,
-        warnings=(*plan.warnings, *reclaimed.warnings, *(hooked.warnings if hooked else ())),
+        warnings=(
+            *plan.warnings,
+            *(f"custom resources did not wait: {w}" for w in _late(operators)),
+            *reclaimed.warnings,
+            *(linked.warnings if linked else ()),
+            *(hooked.warnings if hooked else ()),
+        ),
         hooks=hooked.hooks if hooked else (),
         phases=_phases(
             account.seconds, volumes, hooked, last, (ended - parse_rfc3339(started)).total_seconds()
@@ -240,6 +273,10 @@ def _wave(context: Context, plan: RestorePlan, wave: int, say: Say) -> None:
 def _stored(context: Context, plan: RestorePlan, part: str, shape: type[_T]) -> _T | None:
     key = layout.restore_part(plan.request.instance, plan.restore, part)
     return context.vault.find_document(key, shape)
+
+
+def _late(operators: Waited | None) -> tuple[str, ...]:
+    return operators.not_ready if operators else ()
 
 
 def _phases(

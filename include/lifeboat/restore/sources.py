@@ -13,13 +13,20 @@ from lifeboat.steps.context import Context
 
 
 class Volumes:
-    """Settles the claims of a plan: `planned` get a volume, `warnings` names those made empty."""
+    """Settles the claims of a plan: `planned` get a volume, `warnings` names those made empty.
+    `by_hand` are claims whose volume a person made, and which is restored: they are bound to it
+    again."""
 
     def __init__(self, context: Context, manifest: Manifest, request: RestoreRequest) -> None:
         self._context, self._request = context, request
         self._sources = choose_sources(context, manifest, request)
         self.planned: list[PlanVolume] = []
+        self.by_hand: set[tuple[str, str]] = set()
         self.warnings: list[str] = []
+
+    def has_data(self, namespace: str, claim: str) -> bool:
+        """Whether the point has what a claim, as it is called there, can be filled with."""
+        return (namespace, claim) in self._sources
 
     def settle(self, item: PlanItem, name: str) -> PlanItem:
         """The item; a claim, called `name` in the point, also gets its volume. A live one is made
@@ -39,6 +46,8 @@ class Volumes:
         if item.action == "recreate":
             reason = f"its data would be lost: {why}"
             return msgspec.structs.replace(item, action="conflict", reason=reason)
+        if (item.source_namespace, name) in self.by_hand:
+            return item
         self.warnings.append(f"claim {item.namespace}/{item.name} is made empty: {why}")
         return item
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+import msgspec
+
 from lifeboat.policy.restore_hooks import RestoreHooks
 from lifeboat.ports import marks
 from lifeboat.ports.cluster import Json
@@ -18,8 +20,9 @@ from lifeboat.restore.transforms.transforms import Transforms
 
 # Set by the API server, meaningless or refused on create (API conventions, "Metadata").
 _SERVER_SET = (
-    "uid", "resourceVersion", "generation", "creationTimestamp", "managedFields", "selfLink",
-    "deletionTimestamp", "deletionGracePeriodSeconds", "ownerReferences",
+    "uid", "resourceVersion", "generation", "creationTimestamp", "selfLink", "deletionTimestamp",
+    "deletionGracePeriodSeconds",
+    "ownerReferences",  # restore/owners.py brings them back
 )  # fmt: skip
 # What a claim was bound to; a restored one binds anew (kubernetes.io, "Well-known annotations").
 _BINDING_ANNOTATIONS = (
@@ -36,6 +39,7 @@ _JOB_LABELS = (
     "batch.kubernetes.io/job-name",
 )
 _NO_HOOKS = RestoreHooks(annotations=False)
+_ACCOUNT_NAMES = {"Group": ("system:serviceaccounts:",), "User": ("system:serviceaccount:",)}
 _TOKEN_VOLUME = "kube-api-access-"  # noqa: S105 - a volume's name, not a token
 
 
@@ -43,7 +47,7 @@ _TOKEN_VOLUME = "kube-api-access-"  # noqa: S105 - a volume's name, not a token
 class Target:
     """Where and how an object is put: `mapping` renames namespaces, `scratch` makes it harmless,
     `claims_as` is a template for new names of claims, `hooks` add containers, and `transforms` are
-    what the user wants changed."""
+    what the user wants changed. `status_of` names kinds that keep their status."""
 
     restore: str
     point: str
@@ -54,6 +58,7 @@ class Target:
     hooks: RestoreHooks = _NO_HOOKS
     transforms: Transforms = field(default_factory=Transforms)
     claims_as: str = ""
+    status_of: tuple[str, ...] = ()
 
     def namespace(self, source: str) -> str:
         return self.mapping.get(source, source)
@@ -71,8 +76,6 @@ def clean(body: Json, target: Target) -> Cleaned:
     """The object as it is to be created. `body` is used up."""
     cleaned = Cleaned(body)
     metadata = body["metadata"]
-    if metadata.get("ownerReferences"):
-        cleaned.changes.append("owner references dropped: the owner's new uid is not known")
     for name in _SERVER_SET:
         metadata.pop(name, None)
     body.pop("status", None)
@@ -84,6 +87,7 @@ def clean(body: Json, target: Target) -> Cleaned:
     rule = _RULES.get(body["kind"])
     if rule is not None:
         rule(cleaned, target)
+    metadata.pop("managedFields", None)  # a rule may ask who wrote a field
     if target.scratch:
         cleaned.changes += make_harmless(body, target.scale, target.node_selector)
     return cleaned
@@ -116,14 +120,31 @@ def _service(cleaned: Cleaned, target: Target) -> None:
 
 
 def _chosen_node_ports(body: Json) -> set[int]:
-    """Node ports that a person chose: they stand in the last applied configuration."""
-    applied = (
-        body["metadata"]
-        .get("annotations", {})
-        .get("kubectl.kubernetes.io/last-applied-configuration", "")
-    )
-    ports = (port.get("nodePort") for port in body["spec"].get("ports", []))
-    return {port for port in ports if port and f'"nodePort":{port}' in applied.replace(" ", "")}
+    """Node ports that a person chose: they stand in the last applied configuration, or somebody is
+    on record for having written them. What the API server assigns nobody has written."""
+    metadata = body["metadata"]
+    applied = metadata["annotations"].get("kubectl.kubernetes.io/last-applied-configuration", "")
+    applied = applied.replace(" ", "")
+    written = {
+        (key.get("port"), key.get("protocol"))
+        for manager in metadata.get("managedFields", ())
+        for name, fields in _ports_of(manager.get("fieldsV1") or {}).items()
+        if name.startswith("k:") and "f:nodePort" in fields
+        for key in (msgspec.json.decode(name.removeprefix("k:"), type=dict),)
+    }
+    ports = [port for port in body["spec"].get("ports", []) if port.get("nodePort")]
+    return {
+        port["nodePort"]
+        for port in ports
+        if f'"nodePort":{port["nodePort"]}' in applied
+        or (port["port"], port.get("protocol", "TCP")) in written
+    }
+
+
+def _ports_of(fields: Json) -> Json:
+    """The ports that a field manager wrote (KEP-555, "Structured merge and diff")."""
+    ports: Json = fields.get("f:spec", {}).get("f:ports", {})
+    return ports
 
 
 def _claim(cleaned: Cleaned, target: Target) -> None:
@@ -138,8 +159,10 @@ def _claim(cleaned: Cleaned, target: Target) -> None:
 
 
 def _pod(cleaned: Cleaned, _: Target) -> None:
+    """Its priority is counted anew from its class; admission refuses the number of another one."""
     spec = cleaned.body["spec"]
-    spec.pop("nodeName", None)
+    for name in ("nodeName", "priority", "preemptionPolicy"):
+        spec.pop(name, None)
     volumes = spec.get("volumes", [])
     spec["volumes"] = [v for v in volumes if not v["name"].startswith(_TOKEN_VOLUME)]
     for container in (*spec.get("containers", []), *spec.get("initContainers", [])):
@@ -173,9 +196,35 @@ def _service_account(cleaned: Cleaned, _: Target) -> None:
 
 
 def _binding(cleaned: Cleaned, target: Target) -> None:
+    """An account's other names carry its namespace, too (k8s.io/apiserver, serviceaccount/util)."""
     for subject in cleaned.body.get("subjects") or []:
         if "namespace" in subject:
             subject["namespace"] = target.namespace(subject["namespace"])
+        for prefix in _ACCOUNT_NAMES.get(subject["kind"], ()):
+            if subject["name"].startswith(prefix):
+                space, colon, rest = subject["name"].removeprefix(prefix).partition(":")
+                subject["name"] = f"{prefix}{target.namespace(space)}{colon}{rest}"
+
+
+def _volume(cleaned: Cleaned, target: Target) -> None:
+    """It waits for the claim that it was bound to, by name: the claim's uid is a new one."""
+    cleaned.body["metadata"].pop("finalizers", None)
+    for name in _BINDING_ANNOTATIONS:
+        cleaned.body["metadata"]["annotations"].pop(name, None)
+    bound = cleaned.body["spec"].get("claimRef")
+    if bound:
+        cleaned.body["spec"]["claimRef"] = {
+            "kind": "PersistentVolumeClaim",
+            "apiVersion": "v1",
+            "namespace": target.namespace(bound["namespace"]),
+            "name": bound["name"],
+        }
+
+
+def _cluster_role(cleaned: Cleaned, _: Target) -> None:
+    """A collected role is filled by its controller."""
+    if cleaned.body.get("aggregationRule"):
+        cleaned.body.pop("rules", None)
 
 
 _Rule = Callable[[Cleaned, Target], None]
@@ -188,6 +237,8 @@ _RULES: dict[str, _Rule] = {
     "Job": _job,
     "CronJob": _cron_job,
     "ServiceAccount": _service_account,
+    "PersistentVolume": _volume,
+    "ClusterRole": _cluster_role,
     "RoleBinding": _binding,
     "ClusterRoleBinding": _binding,
 }

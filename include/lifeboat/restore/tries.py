@@ -1,8 +1,8 @@
 """What would really change: each object that exists is changed by dry run, many at once.
 
 The API server itself defaults, converts, admits and refuses, and then stores nothing, so a plan
-says what a restore would do and not what we think it would. An object costs one read and one dry
-run; one that would be made anew costs a second dry run.
+says what a restore would do and not what we think it would. An object that differs costs one dry
+run, one that would be made anew a second; one that is equal costs none.
 """
 
 from __future__ import annotations
@@ -15,13 +15,15 @@ from itertools import islice
 import msgspec
 
 from lifeboat.errors import AlreadyExists, LifeboatError, NotFound
-from lifeboat.ports.cluster import Cluster, Json
-from lifeboat.report.diff import diff, spell
+from lifeboat.ports.cluster import Cluster, Json, Kind
+from lifeboat.report.diff import Field, diff, spell
 from lifeboat.report.secrets import hide, is_secret
 from lifeboat.restore.carry import carried, merge_body
 from lifeboat.restore.live import state_of
+from lifeboat.restore.live_bodies import LiveBodies
 from lifeboat.restore.model import Mode, PlanItem, RestoreRequest
 from lifeboat.restore.modes import Trial, decide, may_delete, mode_for, untried
+from lifeboat.restore.transforms.merge import merge_patch
 
 IN_FLIGHT = 32
 MOST_FIELDS = 40
@@ -37,8 +39,14 @@ Body = Callable[[PlanItem], Json]
 class Tries:
     """Settles the actions of a plan's items against the live cluster, in their order."""
 
-    def __init__(self, cluster: Cluster, request: RestoreRequest, body: Body) -> None:
-        self._cluster, self._request, self._body = cluster, request, body
+    def __init__(
+        self, cluster: Cluster, request: RestoreRequest, body: Body, bodies: LiveBodies
+    ) -> None:
+        self._cluster, self._request, self._body, self._bodies = cluster, request, body, bodies
+
+    def compares(self, kind: Kind) -> bool:
+        """Whether objects of a kind that exist are looked at."""
+        return self._request.compare_all or self._mode(kind) not in (None, "skip")
 
     def settle(self, items: Iterable[tuple[PlanItem, bool]]) -> Iterator[PlanItem]:
         """The items with action, reason, fields and the live version that was looked at; each comes
@@ -58,11 +66,11 @@ class Tries:
             return None, ""
         if not exists:
             return self._body(item) if self._request.try_creates else None, ""
-        why = untried(item.kind, item.name, self._mode(item), self._request.choice.claims)
+        why = untried(item.kind, item.name, self._mode(item.kind), self._request.choice.claims)
         return self._body(item) if self._request.compare_all or not why else None, why
 
-    def _mode(self, item: PlanItem) -> Mode | None:
-        return mode_for(item.kind, self._request.mode, self._request.mode_of)
+    def _mode(self, kind: Kind) -> Mode | None:
+        return mode_for(kind, self._request.mode, self._request.mode_of)
 
     def _try(self, item: PlanItem, exists: bool, body: Json | None, why: str) -> PlanItem:
         if body is None:
@@ -70,10 +78,10 @@ class Tries:
         return self._compare(item, body, why) if exists else self._try_create(item, body)
 
     def _compare(self, item: PlanItem, body: Json, why: str) -> PlanItem:
-        mode = self._mode(item)
+        mode = self._mode(item.kind)
         namespace = item.namespace if item.kind.namespaced else None
         try:
-            live = self._cluster.get(item.kind, namespace, item.name)
+            live = self._bodies.take(item.kind, namespace or "", item.name)
         except NotFound:
             return item  # it went away just now
         except LifeboatError as error:
@@ -93,16 +101,16 @@ class Tries:
         )
 
     def _trial(self, item: PlanItem, body: Json, live: Json, *, merging: bool) -> Trial:
+        """What the API server says to the change. It is not asked for one that says nothing new."""
         namespace = item.namespace if item.kind.namespaced else None
+        sent = merge_body(body) if merging else carried(body, live)
+        if not _differing(live, merge_patch(live, sent) if merging else sent):
+            return Trial()
         try:
             if merging:
-                after = self._cluster.patch(
-                    item.kind, namespace, item.name, merge_body(body), dry_run=True
-                )
+                after = self._cluster.patch(item.kind, namespace, item.name, sent, dry_run=True)
             else:
-                after = self._cluster.replace(
-                    item.kind, namespace, item.name, carried(body, live), dry_run=True
-                )
+                after = self._cluster.replace(item.kind, namespace, item.name, sent, dry_run=True)
         except LifeboatError as error:
             return Trial(refused=_why(error, body))
         return Trial(spelled(live, after))
@@ -132,11 +140,15 @@ class Tries:
 def spelled(live: Json, after: Json) -> tuple[str, ...]:
     """`spec.replicas: 2 → 3`, for each field but those that the server sets; never the values of
     Secrets."""
-    fields = [field for field in diff(hide(live), hide(after)) if not field.by_server]
+    fields = _differing(hide(live), hide(after))
     lines = [spell(field) for field in fields[:MOST_FIELDS]]
     if len(fields) > MOST_FIELDS:
         lines.append(f"and {len(fields) - MOST_FIELDS} more fields")
     return tuple(lines)
+
+
+def _differing(live: Json, after: Json) -> list[Field]:
+    return [field for field in diff(live, after) if not field.by_server]
 
 
 def _conflict(item: PlanItem, reason: str) -> PlanItem:

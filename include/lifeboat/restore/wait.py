@@ -10,19 +10,30 @@ from collections.abc import Callable, Iterator, Mapping
 import msgspec
 
 from lifeboat.errors import NotFound
+from lifeboat.policy.globs import any_matches
 from lifeboat.ports.cluster import Cluster, Json, Kind
 from lifeboat.restore.model import RESTORED, PlanItem, RestorePlan
 from lifeboat.restore.parts import items_of
 from lifeboat.steps.context import Context
 
+_CRD = "CustomResourceDefinition"
 _Rule = Callable[[Json], str]
 # Up to so many objects of a kind are asked for one by one; more are listed.
 _FEW = 20
+EVERYWHERE = ("*",)
 
 
 def not_established(context: Context, plan: RestorePlan) -> list[str]:
-    """Definitions of this plan that the API server does not serve yet."""
-    return _look(context, plan, {"CustomResourceDefinition": _definition})
+    """Definitions of this plan that the API server does not serve yet: established is said a moment
+    before discovery has the kind, and only then its resources can be made."""
+    waiting = _look(context, plan, {_CRD: _definition})
+    if waiting:
+        return waiting
+    names = [i.name for i in items_of(context.vault, plan, RESTORED) if i.kind.kind == _CRD]
+    if not names:
+        return []
+    served = {kind.resource for kind in context.cluster.discover().kinds}
+    return [f"{_CRD} {name} is not served" for name in names if name not in served]
 
 
 def not_active(context: Context, plan: RestorePlan) -> list[str]:
@@ -35,10 +46,22 @@ def not_ready(context: Context, plan: RestorePlan) -> list[str]:
     return _look(context, plan, _READY)
 
 
-def _look(context: Context, plan: RestorePlan, rules: Mapping[str, _Rule]) -> list[str]:
+def operators_not_ready(context: Context, plan: RestorePlan) -> list[str]:
+    """Workloads that custom resources of this plan wait for, and that are not ready."""
+    rules = {kind: rule for kind, rule in _READY.items() if rule is not _claim}
+    return _look(context, plan, rules, plan.request.operators)
+
+
+def _look(
+    context: Context,
+    plan: RestorePlan,
+    rules: Mapping[str, _Rule],
+    spaces: tuple[str, ...] = EVERYWHERE,
+) -> list[str]:
+    """`spaces` are globs of source namespaces."""
     by_kind: dict[Kind, list[PlanItem]] = {}
     for item in items_of(context.vault, plan, RESTORED):
-        if item.kind.kind in rules:
+        if item.kind.kind in rules and any_matches(spaces, item.source_namespace):
             by_kind.setdefault(item.kind, []).append(item)
     waiting = []
     for kind, items in by_kind.items():

@@ -10,6 +10,7 @@ from lifeboat.errors import Forbidden, Throttled
 from lifeboat.ports.cluster import Json, Kind
 from lifeboat.restore.choice import Choice
 from lifeboat.restore.live import state_of
+from lifeboat.restore.live_bodies import LiveBodies
 from lifeboat.restore.model import Mode, PlanItem, RestoreRequest
 from lifeboat.restore.tries import MOST_FIELDS, Tries
 from lifeboat.vault.records import Place
@@ -45,7 +46,9 @@ def settled(cluster: FakeCluster, body: Json, kind: Kind, mode: Mode, **wishes: 
     request = RestoreRequest(instance="i", point="p", mode=mode, **wishes)  # type: ignore[arg-type]
     exists = name in cluster.objects(kind, "shop")
     before = cluster.objects(kind)
-    (found,) = Tries(cluster, request, lambda _: body).settle([(item(kind, name), exists)])
+    (found,) = Tries(cluster, request, lambda _: body, LiveBodies(cluster)).settle(
+        [(item(kind, name), exists)]
+    )
     assert cluster.objects(kind) == before, "a try changes nothing"
     return found
 
@@ -68,9 +71,11 @@ def test_what_differs_is_spelled(cluster: FakeCluster, mode: Mode, action: str) 
 def test_an_equal_object_is_left_alone(cluster: FakeCluster, mode: Mode) -> None:
     cluster.create(CONFIG_MAP, "shop", settings(colour="red"))
     body = settings(colour="red")
-    body["metadata"]["annotations"] = {"lifeboat.dev/restore": "r1"}
+    body["metadata"] |= {"namespace": "shop", "annotations": {"lifeboat.dev/restore": "r1"}}
+    cluster.calls.clear()
     found = settled(cluster, body, CONFIG_MAP, mode)
     assert (found.action, found.reason, found.fields) == ("skip", "equal", ())
+    assert [call.method for call in cluster.calls] == ["get"], "no dry run says nothing new"
 
 
 def test_fail_names_what_differs(cluster: FakeCluster) -> None:
@@ -187,6 +192,6 @@ def test_items_keep_their_order(cluster: FakeCluster) -> None:
         return manifest(CONFIG_MAP, one.name, data={"a": "2"})
 
     request = RestoreRequest(instance="i", point="p", mode="merge")
-    found = list(Tries(cluster, request, body).settle(items()))
+    found = list(Tries(cluster, request, body, LiveBodies(cluster)).settle(items()))
     assert [one.name for one in found] == names
     assert [one.action for one in found] == ["merge", "create"] * 300
