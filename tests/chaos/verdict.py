@@ -13,8 +13,8 @@ from lifeboat.point import catalog
 from lifeboat.point.facts import read_verdicts, removed_points
 from lifeboat.point.manifest import read_manifest
 from lifeboat.proof.run import clean_up
-from lifeboat.proof.scratch import TEST_LABEL
 from lifeboat.steps.context import Context
+from lifeboat.steps.left_tests import TEST_LABEL
 from lifeboat.steps.reconcile import GRACE, reconcile, remove_orphans
 from local import sample_app
 from local.api import wait_until

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,8 +12,9 @@ from tempfile import TemporaryDirectory
 from lifeboat.policy.model import VaultEntry
 from lifeboat.steps.context import Context
 from lifeboat.wiring import NoConnections, make_vault
+from local import sample_app
 from local.cluster import LocalCluster
-from local.errors import LocalClusterError
+from local.errors import ApiError, LocalClusterError
 from local.processes import end_all
 from tests.chaos.faults import AIRFLOW, LINK, Fault
 from tests.support.airflow import Lifeboat
@@ -26,6 +27,7 @@ BLOB = "blob.local"
 HOOKS = "chaos-hooks"
 """A line `freeze` or `thaw` for each that a command in a pod has done: kwok runs them here."""
 
+_READY_CONDITIONS = ("ContainersReady", "Ready")
 _READY_SECONDS = 180.0
 _STOP_SECONDS = 30.0
 _URL = "azure://lifeboat/chaos"
@@ -131,8 +133,34 @@ class World:
     def check(self) -> None:
         """Raises LocalClusterError when a part of the cluster has ended."""
         self.lifeboat.cluster.check()
+        with suppress(ApiError):  # it may be busy with what it missed
+            self._be_the_kubelet()
         if not self.azurite.process.alive:
             raise LocalClusterError("azurite has ended")
+
+    def _be_the_kubelet(self) -> None:
+        """What kwok leaves undone when the API server was away: nodes have lost their addresses,
+        without which nobody can run a command in a pod, and pods are not ready for ever."""
+        for node in self.lifeboat.cluster.api.list("v1", "Node"):
+            if not node["status"].get("addresses"):
+                address = {"type": "InternalIP", "address": "127.0.0.1"}
+                self._set_status(f"nodes/{node['metadata']['name']}", "addresses", [address])
+        for namespace in sample_app.NAMESPACES:
+            for pod in self.lifeboat.cluster.api.list("v1", "Pod", namespace):
+                held = {one["type"]: one for one in pod["status"].get("conditions", [])}
+                states = {kind: held.get(kind, {}).get("status") for kind in _READY_CONDITIONS}
+                if list(states.values()) == ["True", "False"]:
+                    held["Ready"]["status"] = "True"
+                    path = f"namespaces/{namespace}/pods/{pod['metadata']['name']}"
+                    self._set_status(path, "conditions", list(held.values()))
+
+    def _set_status(self, path: str, name: str, value: object) -> None:
+        self.lifeboat.cluster.api.request(
+            "PATCH",
+            f"/api/v1/{path}/status",
+            {"status": {name: value}},
+            "application/merge-patch+json",
+        )
 
 
 @contextmanager
