@@ -34,10 +34,13 @@ up: $(RUN) ## Airflow with Lifeboat for your own cluster: KUBECONFIG=~/.kube/con
 control-plane: $(RUN) ## build the local Kubernetes control plane (minutes, once)
 	@$(PY) -m local build
 
-.PHONY: test lint fmt docs
+.PHONY: test chaos lint fmt docs
 .PHONY: bench-airflow bench-capture bench-main bench-proof bench-restore bench-vault
 test: lint ## everything that is checked
 	@$(PY) -m pytest $(ARGS)
+
+chaos: $(DEV) ## faults at random moments while everything runs, on Celery (ARGS="--faults 20")
+	@$(PY) -m tests.chaos $(ARGS)
 
 lint: $(DEV) ## style, types, layers
 	@$(PY) -m ruff check .

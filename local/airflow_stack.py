@@ -76,6 +76,7 @@ class AirflowStack:
         self._leaders: dict[str, int] = {}
         self._environment: dict[str, str] = {}
         self.parts: dict[str, Child] = {}
+        self._servers = {"postgres"}  # what Airflow's own parts need, so it ends after them
         self.url = ""
         self.passwords: dict[str, str] = {}
 
@@ -106,7 +107,7 @@ class AirflowStack:
 
     def stop(self) -> None:
         """End every process: in order, then by force. Safe to call twice."""
-        components = {name: c for name, c in self.parts.items() if name != "postgres"}
+        components = {name: c for name, c in self.parts.items() if name not in self._servers}
         _ask_to_stop(components)
         # To Airflow a second SIGTERM means: do not wait for the tasks that still run.
         stop_all(components.values(), _URGENT_SECONDS)
@@ -130,6 +131,11 @@ class AirflowStack:
     def kill(self, name: str) -> None:
         """End one part at once, as a crash would; what it had forked goes on, as it would."""
         self.parts[name].kill()
+
+    def lose(self, name: str) -> None:
+        """End one part and all that it had forked at once, as when its machine is gone."""
+        end_all(members([self._leaders[name]]), grace=0.0)
+        self.parts[name].reap()
 
     def restart(self, name: str) -> None:
         """Start again a part that has ended, and end first what it had forked, as systemd would.
@@ -161,7 +167,8 @@ class AirflowStack:
         self._launch("postgres", self._postgres.start())
         secrets = Secrets.load(self.root)
         port = self._choose_port()
-        env = environment(self.root, port, secrets, self._postgres.url, self._env)
+        overrides = {**self._executor(), **self._env}
+        env = environment(self.root, port, secrets, self._postgres.url, overrides)
         self._environment = env
         self.url, self.passwords = api_url(port), secrets.passwords
         self._migrate()
@@ -169,12 +176,25 @@ class AirflowStack:
         for name in _FIRST:
             self._launch(name, self._component(name, env))
         self._wait(lambda: [] if client.answers() else ["api-server"], began)
+        self._start_workers(env, began)
         # Not earlier: a run may be waiting from last time, and a task without an API server fails.
         self._launch("scheduler", self._component("scheduler", env))
         client.warm()
         self._wait(lambda: _unhealthy(client, since), began)
         client.close()
         self._report(f"Airflow is ready after {time.monotonic() - began:.0f} s: {self.url}")
+
+    def _executor(self) -> dict[str, str]:
+        """Start what the executor needs beside Postgres; what every component is told of it."""
+        return {}
+
+    def _start_workers(self, env: Mapping[str, str], began: float) -> None:
+        """Start what runs tasks, if that is not the scheduler itself."""
+
+    @property
+    def database_url(self) -> str:
+        """Of Airflow's own database, for SQLAlchemy."""
+        return self._postgres.url
 
     def client(self, user: str = "admin") -> AirflowClient:
         """The REST API as one of the users (`admin`, `operator`, `user`, `viewer`)."""

@@ -105,7 +105,9 @@ PINS = {"celery": (5, 7)}
 imported, with a message that blames Airflow's version; pip finds nothing wrong."""
 
 
-@pytest.mark.parametrize("name", ["requirements.txt", "requirements.in", "pyproject.toml"])
+@pytest.mark.parametrize(
+    "name", ["requirements.txt", "requirements.in", "requirements-dev.txt", "pyproject.toml"]
+)
 def test_celery_stays_below_what_breaks_its_provider(name: str) -> None:
     text = (REPOSITORY / name).read_text()
     for package, limit in PINS.items():

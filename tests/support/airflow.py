@@ -289,16 +289,19 @@ class Lifeboat:
         found = next(one for one in run.tasks if one.task == task)
         return self.client.log(run.dag_id, run.run_id, found)
 
-    def context(self, instance: str) -> Context:
-        """The engine, opened with the same policy, vault and cluster, without Airflow."""
+    def context(self, instance: str, vault: VaultEntry | None = None) -> Context:
+        """The engine, opened with the same policy, vault and cluster, without Airflow; `vault` is
+        where the policy's points lie, if that is not the vault in a folder."""
         found = load_instance(Path(self.env["LIFEBOAT_INCLUDE"]), instance)
         reader = VolumeReaderEntry(
             driver="folder.csi.lifeboat.dev", root=str(self.cluster.csi_root)
         )
         cluster = ClusterEntry(
-            name="local", kubeconfig=str(self.cluster.kubeconfig), volume_reader=reader
+            name=found.cluster.name,
+            kubeconfig=str(self.cluster.kubeconfig),
+            volume_reader=reader,
         )
-        opened = replace(found, cluster=cluster, vault=_vault(self.env))
+        opened = replace(found, cluster=cluster, vault=vault or vault_of(self.env))
         return open_context(opened, NoConnections())
 
 
@@ -307,10 +310,10 @@ def _sample(cluster: LocalCluster, airflow_env: dict[str, str]) -> None:
     sample_app.deploy(cluster.api, cluster.csi_root)
     metadata = {"name": QUIET}
     cluster.api.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
-    make_vault(_vault(airflow_env), NoConnections())
+    make_vault(vault_of(airflow_env), NoConnections())
 
 
-def _vault(env: dict[str, str]) -> VaultEntry:
+def vault_of(env: dict[str, str]) -> VaultEntry:
     """The same vault, its key in a file beside it instead of in Airflow's environment."""
     key = Path(env["LIFEBOAT_VAULT_URL"].removeprefix("file://")).with_name("key")
     key.write_text(env["LIFEBOAT_VAULT_KEY"])

@@ -28,10 +28,15 @@ class Azurite:
 
     port: int
     account_key: str
+    process: Child
 
     def account_url(self, port: int | None = None) -> str:
         """The account's URL; `port` is that of a proxy before it."""
         return f"http://127.0.0.1:{port or self.port}/{_ACCOUNT}"
+
+    def wait_ready(self) -> None:
+        """Until it takes connections; raises LocalClusterError when it does not come to that."""
+        self.process.wait_ready(lambda: _listens(self.port), _START_SECONDS)
 
     @property
     def connection_string(self) -> str:
@@ -43,8 +48,9 @@ class Azurite:
 
 
 @contextmanager
-def running_azurite(folder: Path) -> Iterator[Azurite]:
-    """Starts the blob service, all in memory, its log in `folder`; ends it by its own pid."""
+def running_azurite(folder: Path, *, kept: bool = False) -> Iterator[Azurite]:
+    """Starts the blob service, its log in `folder`; ends it by its own pid. All is in memory,
+    unless it is to be `kept` in `folder` when `process` is ended in order and started again."""
     (port,) = free_ports(1)
     key = base64.b64encode(secrets.token_bytes(64)).decode()
     child = Child(
@@ -52,7 +58,8 @@ def running_azurite(folder: Path) -> Iterator[Azurite]:
         [
             *(str(ensure_node()), str(ensure_azurite())),
             *("--blobHost", "127.0.0.1", "--blobPort", str(port)),
-            *("--inMemoryPersistence", "--silent"),
+            *(("--location", str(folder)) if kept else ("--inMemoryPersistence",)),
+            "--silent",
             # Without the first it phones home, without the second it refuses the newer SDK.
             *("--disableTelemetry", "--skipApiVersionCheck"),
         ],
@@ -61,8 +68,9 @@ def running_azurite(folder: Path) -> Iterator[Azurite]:
     )
     child.start()
     try:
-        child.wait_ready(lambda: _listens(port), _START_SECONDS)
-        yield Azurite(port, key)
+        azurite = Azurite(port, key, child)
+        azurite.wait_ready()
+        yield azurite
     finally:
         stop_all([child], grace=5.0)
 

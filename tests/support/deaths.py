@@ -81,7 +81,7 @@ def assert_survived(world: World, earlier: list[str]) -> None:
 
 def assert_whole(context: Context, point: str) -> None:
     """Its policy, every tree and every record can be read, and every snapshot exists."""
-    manifest = read_manifest(context.vault, INSTANCE, point)
+    manifest = read_manifest(context.vault, context.instance.id, point)
     assert read_policy(context.vault, manifest) == context.instance.policy_text
     contents = open_contents(context.vault, manifest)
     reader = contents.reader()
@@ -90,7 +90,7 @@ def assert_whole(context: Context, point: str) -> None:
         assert reader.read(entry.record, entry.place)
         objects += 1
     assert objects == manifest.objects > 0
-    marked = {snapshot.handle for snapshot in context.disks.list_marked(INSTANCE)}
+    marked = {snapshot.handle for snapshot in context.disks.list_marked(context.instance.id)}
     assert {snapshot.handle for snapshot in manifest.volumes} <= marked
 
 

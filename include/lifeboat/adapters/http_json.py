@@ -38,6 +38,8 @@ _CONNECTIONS = 32
 _TIMEOUT = urllib3.Timeout(connect=10, read=90)
 _PATIENCE = 60.0
 _TRIES = 4
+_READY = "/readyz"  # every authenticated user may ask (ClusterRole system:public-info-viewer)
+_START_SECONDS = 10.0  # from listening to knowing its roles an API server took under three
 _IDEMPOTENT = ("GET", "PUT", "PATCH", "DELETE")
 _SHORTEST_WAIT = 0.1  # seconds; a Retry-After of 0 must not become a storm
 _LONGEST_REASON = 600  # characters; an answer may quote a whole object
@@ -58,14 +60,16 @@ class _Status(msgspec.Struct):
 class Http:
     """`request` returns the body of a 2xx answer or raises one of lifeboat.errors.
 
-    429, and 503 with Retry-After, are obeyed for up to `patience` seconds. A broken connection and
-    5xx are tried a few times where that cannot do anything twice; a create is not repeated, since
-    the first one may have arrived. Redirects are not followed: they would take the token along.
+    429, and 503 with Retry-After, are obeyed for up to `patience` seconds; 403 is not believed of a
+    server that is just starting. A broken connection and 5xx are tried a few times where that
+    cannot do anything twice; a create is not repeated, since the first one may have arrived.
+    Redirects are not followed: they would take the token along.
     """
 
     def __init__(self, endpoint: Endpoint, patience: float = _PATIENCE) -> None:
         self._endpoint = endpoint
         self._patience = patience
+        self._tells_ready = True
         self._manager = urllib3.PoolManager(
             maxsize=_CONNECTIONS,
             block=True,
@@ -112,6 +116,10 @@ class Http:
         while True:
             try:
                 return self._once(method, path, body, headers)
+            except Forbidden:
+                if not self._was_starting():
+                    raise
+                wait = 0.0
             except Throttled as error:
                 wait = max(error.retry_after or 0.0, _SHORTEST_WAIT)
                 if monotonic() + wait > deadline:
@@ -127,22 +135,13 @@ class Http:
         self, method: str, path: str, body: bytes | None, headers: dict[str, str]
     ) -> urllib3.BaseHTTPResponse:
         try:
-            # No variable holds the token: tracebacks that show locals must not show it.
-            answer = self._pool.urlopen(
-                method,
-                self._prefix + path,
-                body=body,
-                headers={**headers, **self._credential()},
-                retries=False,
-                redirect=False,
-                assert_same_host=False,
-            )
-        except SSLError as error:
-            raise UsageError(
-                f"the certificate of {self._endpoint.server} was not accepted: {_plain(error)}",
-                hint="check certificate-authority and tls-server-name in the kubeconfig",
-            ) from None
+            answer = self._send(method, path, body, headers)
         except HTTPError as error:
+            if isinstance(error, SSLError) and not _broke_off(error):
+                raise UsageError(
+                    f"the certificate of {self._endpoint.server} was not accepted: {_plain(error)}",
+                    hint="check certificate-authority and tls-server-name in the kubeconfig",
+                ) from None
             raise ClusterUnreachable(
                 f"{self._endpoint.server} does not answer: {_plain(error)}",
                 hint="check that the API server runs and that this machine can reach it",
@@ -150,6 +149,42 @@ class Http:
         if answer.status >= 300:
             raise refusal(self._endpoint, answer, f"{method} {path.partition('?')[0]}")
         return answer
+
+    def _was_starting(self) -> bool:
+        """Whether the server has become ready just now, so that a refusal may have been wrong: one
+        that listens already but knows no roles yet forbids everything to everybody.
+
+        One that never says it is ready may forbid even the question; it is not waited for twice.
+        """
+        waited = False
+        deadline = monotonic() + _START_SECONDS
+        while self._tells_ready:
+            try:
+                answer = self._send("GET", _READY, None, {})
+            except HTTPError:
+                return True  # gone again: the request itself will tell
+            if answer.status != 403 and answer.status < 500:
+                return waited
+            waited = True
+            if monotonic() > deadline:
+                self._tells_ready = False
+            else:
+                pause(_SHORTEST_WAIT * 2)
+        return False
+
+    def _send(
+        self, method: str, path: str, body: bytes | None, headers: dict[str, str]
+    ) -> urllib3.BaseHTTPResponse:
+        # No variable holds the token: tracebacks that show locals must not show it.
+        return self._pool.urlopen(
+            method,
+            self._prefix + path,
+            body=body,
+            headers={**headers, **self._credential()},
+            retries=False,
+            redirect=False,
+            assert_same_host=False,
+        )
 
     def _credential(self) -> dict[str, str]:
         token = self._endpoint.token
@@ -186,6 +221,11 @@ def _status(answer: urllib3.BaseHTTPResponse, request: str) -> tuple[str, str]:
         status = _Status()
     message = status.message or f"HTTP {answer.status} {answer.reason or ''} for {request}"
     return status.reason, message[:_LONGEST_REASON]
+
+
+def _broke_off(error: SSLError) -> bool:
+    """Whether the connection ended during the handshake, as one to a server that restarts does."""
+    return isinstance(error.args[0], ssl.SSLEOFError | ssl.SSLZeroReturnError)
 
 
 def _plain(error: HTTPError) -> str:

@@ -7,10 +7,12 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
 
+from lifeboat.adapters import http_json
 from lifeboat.adapters.cluster_api import ClusterApi
 from lifeboat.adapters.kubeconfig import Endpoint
 from lifeboat.errors import (
@@ -27,6 +29,7 @@ from lifeboat.errors import (
 )
 from tests.support.kinds import CONFIG_MAP
 from tests.support.scripted_server import Answer, Script, ok, refused, scripted_server
+from tests.support.turned_clock import TurnedClock
 
 TOKEN = "very-secret-token"
 
@@ -68,12 +71,38 @@ def test_each_status_is_one_error_with_the_servers_reason(
     script: Script, answer: Answer, error: type[LifeboatError]
 ) -> None:
     script.answers = [answer]
+    script.by_path["/readyz"] = [Answer(body=b"ok")]
     with pytest.raises(error) as caught:
         client(script).get(CONFIG_MAP, "ns", "x")
     said = json.loads(answer.body or b"{}").get("message", "HTTP 302")
     assert said in str(caught.value)
     assert TOKEN not in str(caught.value)
-    assert len(script.requests) == 1
+    assert len([asked for asked in script.requests if asked.path != "/readyz"]) == 1
+
+
+def test_a_server_that_does_not_know_its_roles_yet_is_not_believed(script: Script) -> None:
+    """As watched on 1.36: between listening and being ready it forbids everything."""
+    script.answers = [refused(403, "Forbidden", 'cannot get "x"'), ok({"metadata": {"name": "x"}})]
+    forbidden = refused(403, "Forbidden", 'cannot get path "/readyz"')
+    script.by_path["/readyz"] = [forbidden, Answer(500, b"[-]informer-sync"), Answer(body=b"ok")]
+    assert client(script).get(CONFIG_MAP, "ns", "x")["metadata"]["name"] == "x"
+
+
+def test_a_server_that_never_says_it_is_ready_is_believed_and_asked_no_more(
+    script: Script, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = TurnedClock()
+    monkeypatch.setattr(http_json, "monotonic", lambda: clock.ahead.total_seconds())
+    monkeypatch.setattr(http_json, "pause", clock.pause)
+    script.answers = [refused(403, "Forbidden", "cannot get anything")]
+    api = client(script)
+    with pytest.raises(Forbidden):
+        api.get(CONFIG_MAP, "ns", "x")
+    asked = len(script.requests)
+    assert 10 < asked < 100
+    with pytest.raises(Forbidden):
+        api.get(CONFIG_MAP, "ns", "x")
+    assert len(script.requests) == asked + 1
 
 
 def test_an_answer_that_is_no_status_names_the_request(script: Script) -> None:
@@ -295,3 +324,28 @@ def test_a_stale_version_is_a_failure_with_the_service_s_own_reason(script: Scri
     assert "no endpoints" in found.failures["down.example/v1"]
     assert all("as=APIGroupDiscoveryList" in request.headers["Accept"]
                for request in script.requests if request.path in ("/api", "/apis"))  # fmt: skip
+
+
+def test_a_handshake_that_breaks_off_is_no_word_on_the_certificate() -> None:
+    """A server that restarts, or a network that is cut, ends it; trying again helps."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        asked = 0
+
+        def hang_up() -> None:
+            nonlocal asked
+            with suppress(OSError):
+                while True:
+                    connection, _ = server.accept()
+                    with connection:
+                        asked += 1
+                        connection.recv(4096)  # all of the hello, so that the end is no reset
+
+        listener = threading.Thread(target=hang_up, daemon=True)
+        listener.start()
+        url = f"https://127.0.0.1:{server.getsockname()[1]}"
+        cluster = ClusterApi(Endpoint(url, f"{url} as tester", token=lambda: TOKEN))
+        with pytest.raises(ClusterUnreachable, match="does not answer"):
+            cluster.get(CONFIG_MAP, "shop", "settings")
+        server.shutdown(socket.SHUT_RDWR)
+        listener.join()
+    assert asked > 1
