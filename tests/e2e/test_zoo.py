@@ -285,6 +285,9 @@ def test_the_rules_that_the_page_states_one_by_one(told: Told) -> None:
     left = {one.title: one.reason for one in told.plan if one.action == "leave"}
     assert left["ConfigMap zoo-shop/kube-root-ca.crt"] == "made anew in every namespace"
     assert left["Secret zoo-operator/keeper-token"].startswith("tokens are made anew")
+    # A claim that goes with its StatefulSet is owned by it, and has data all the same.
+    claims = {volume.title: volume.error for volume in told.report.volumes}
+    assert claims == {f"{SHOP}/{name}": "" for name in ("data-cache-0", "data-db-0", "photos")}
     owners = shop["Secret", "reef-password"]["metadata"]["ownerReferences"]
     assert [one["uid"] for one in owners] == [reef["metadata"]["uid"]]
 
