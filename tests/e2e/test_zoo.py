@@ -245,6 +245,13 @@ def test_a_copy_in_other_namespaces_is_what_the_first_one_is(told: Told) -> None
     law.was, law.uids = uids_of(told.before), uids_of(told.copied)
     law.with_status = ("Ledger.zoo.example.com",)
     assert law.broken() == [], "\n".join(law.broken())
+    # The law strips the new names; here they have to be seen.
+    binding = told.copied["RoleBinding.rbac.authorization.k8s.io", f"{SHOP}-copy", "cashiers"]
+    subjects = [(one.get("namespace"), one["name"]) for one in binding["subjects"][2:]]
+    assert subjects == [
+        ("zoo-operator-copy", "keeper"),
+        (None, "system:serviceaccounts:zoo-operator-copy"),
+    ]
     # What lies outside is nobody's copy: it is not touched.
     assert [f"{key}: {spell(one)}" for key, two in outside.items() for one in differing(*two)] == []
 
