@@ -6,6 +6,7 @@ The tables below are that page as a program; a sentence of it that nothing needs
 
 from __future__ import annotations
 
+import base64
 import copy
 import re
 from collections import Counter
@@ -44,6 +45,11 @@ NOT_IN_THE_ZOO = {
     "VolumeGroupSnapshotContent.groupsnapshot.storage.k8s.io": "made of each group snapshot",
 }
 """Kinds that the API server serves for creation and listing, and that no manifest makes."""
+
+
+SHOP = "zoo-shop"
+CHOSEN = {"chosen": 30777, "chosen-by-terraform": 30778}
+"""Services with a node port that a person chose."""
 
 
 @dataclass(frozen=True)
@@ -239,6 +245,13 @@ def test_a_copy_in_other_namespaces_is_what_the_first_one_is(told: Told) -> None
     law.was, law.uids = uids_of(told.before), uids_of(told.copied)
     law.with_status = ("Ledger.zoo.example.com",)
     assert law.broken() == [], "\n".join(law.broken())
+    # The law strips the new names; here they have to be seen.
+    binding = told.copied["RoleBinding.rbac.authorization.k8s.io", f"{SHOP}-copy", "cashiers"]
+    subjects = [(one.get("namespace"), one["name"]) for one in binding["subjects"][2:]]
+    assert subjects == [
+        ("zoo-operator-copy", "keeper"),
+        (None, "system:serviceaccounts:zoo-operator-copy"),
+    ]
     # What lies outside is nobody's copy: it is not touched.
     assert [f"{key}: {spell(one)}" for key, two in outside.items() for one in differing(*two)] == []
 
@@ -253,6 +266,64 @@ def test_what_the_policy_declares_is_kept(told: Told) -> None:
     ready = told.said.index("operators: all ready")
     assert told.said[ready - 1].startswith("workloads: ")
     assert told.said[ready + 1].startswith("everything else: ")
+
+
+def test_the_rules_that_the_page_states_one_by_one(told: Told) -> None:
+    """The law says that nothing else changes; this says that these were there to be seen."""
+    after = told.after
+    shop = {(kind, name): body for (kind, space, name), body in after.items() if space == SHOP}
+    reef = shop["Aquarium.zoo.example.com", "reef"]
+    assert reef["metadata"]["finalizers"] == ["zoo.example.com/drain"]
+    assert reef["status"] == {"phase": "Filled", "litres": 4200}
+    drawn = [name for kind, name in shop if kind == "ConfigMap" and name.startswith("drawn-")]
+    assert len(drawn) == 1
+    assert shop["Deployment.apps", "queue"]["spec"]["replicas"] == 2
+    assert shop["PersistentVolumeClaim", "archive"]["spec"]["volumeName"] == "zoo-archive"
+    chosen = (shop["Service", name]["spec"]["ports"][0] for name in CHOSEN)
+    assert [port["nodePort"] for port in chosen] == list(CHOSEN.values())
+    assert shop["Service", "db"]["spec"]["clusterIP"] == "None"
+    webhooks = after[
+        "ValidatingWebhookConfiguration.admissionregistration.k8s.io", "", "zoo-keeper"
+    ]
+    authority = webhooks["webhooks"][0]["clientConfig"]["caBundle"]
+    assert base64.b64decode(authority).startswith(b"-----BEGIN CERTIFICATE")
+    collected = after["ClusterRole.rbac.authorization.k8s.io", "", "zoo-all"]
+    assert len(collected["rules"]) == 2
+    left = {one.title: one.reason for one in told.plan if one.action == "leave"}
+    assert left["ConfigMap zoo-shop/kube-root-ca.crt"] == "made anew in every namespace"
+    assert left["Secret zoo-operator/keeper-token"].startswith("tokens are made anew")
+    # A claim that goes with its StatefulSet is owned by it, and has data all the same.
+    claims = {volume.title: volume.error for volume in told.report.volumes}
+    assert claims == {f"{SHOP}/{name}": "" for name in ("data-cache-0", "data-db-0", "photos")}
+    owners = shop["Secret", "reef-password"]["metadata"]["ownerReferences"]
+    assert [one["uid"] for one in owners] == [reef["metadata"]["uid"]]
+
+
+def test_a_second_default_gives_way_to_that_of_the_target(told: Told) -> None:
+    zoo, priority = told.zoo, ("scheduling.k8s.io/v1", "PriorityClass")
+    ingress = ("networking.k8s.io/v1", "IngressClass")
+    for kind, name in ((priority, "zoo-everyday"), (ingress, "zoo")):
+        zoo.api.delete(*kind, "", name)
+    stranger: Json = {"metadata": {"name": "stranger"}, "value": 1, "globalDefault": True}
+    zoo.api.apply({"apiVersion": priority[0], "kind": priority[1], **stranger})
+    mark = {"ingressclass.kubernetes.io/is-default-class": "true"}
+    other = {"metadata": {"name": "stranger", "annotations": mark}, "spec": {"controller": "a/b"}}
+    zoo.api.apply({"apiVersion": ingress[0], "kind": ingress[1], **other})
+    context = zoo.context()
+    request = RestoreRequest(
+        instance=told.report.instance,
+        point=told.report.point,
+        kinds=("priorityclasses", "ingressclasses"),
+    )
+    plan = plan_restore(context, request, "r-default")
+    account = apply_plan(context, plan, quiet, plan.created)
+    for kind in (priority, ingress):
+        zoo.api.delete(*kind, "", "stranger")
+    restored = zoo.api.get(*priority, "", "zoo-everyday")
+    assert (restored["value"], restored.get("globalDefault")) == (100, None)
+    assert mark.keys().isdisjoint(zoo.api.get(*ingress, "", "zoo")["metadata"]["annotations"])
+    told_of = [one for one in account.changes if "is not the default any more" in one]
+    assert len(told_of) == 2
 
 
 def renamed(body: Json) -> Json:

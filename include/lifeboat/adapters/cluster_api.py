@@ -7,7 +7,7 @@ CPU this way and 40 s through the official client's models.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, Generic, TypeVar
 from urllib.parse import quote, urlencode
 
 import msgspec
@@ -16,7 +16,7 @@ from lifeboat.adapters.discovery import discover
 from lifeboat.adapters.http_json import Http
 from lifeboat.adapters.kubeconfig import Endpoint
 from lifeboat.errors import ClusterUnreachable, Expired, NotFound
-from lifeboat.ports.cluster import Discovery, Json, Kind, Page, PatchType
+from lifeboat.ports.cluster import Discovery, Json, Kind, Page, PatchType, Propagation
 from lifeboat.ports.fields import Fields, FieldsPage
 
 FIELD_MANAGER = "lifeboat"
@@ -171,7 +171,7 @@ class ClusterApi:
         namespace: str | None,
         name: str,
         *,
-        propagation: Literal["Background", "Foreground", "Orphan"] = "Background",
+        propagation: Propagation = "Background",
     ) -> None:
         options = _encode({"propagationPolicy": propagation})
         try:

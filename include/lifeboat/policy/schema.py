@@ -245,8 +245,8 @@ def _never_table() -> Iterator[str]:
     for never in NEVER_CAPTURED:
         yield f"| `{never.pattern}` | {_cell(never.reason)} |"
     yield ""
-    yield "Endpoints that are written by hand, for a Service without a selector, are therefore not"
-    yield "in a point either: keep them in the repository that made them."
+    yield "Of Endpoints and EndpointSlices a point holds those that are written by hand, for a"
+    yield "Service without a selector; the others the control plane writes anew of pods."
     yield ""
 
 

@@ -30,11 +30,6 @@ class Never:
 
 NEVER_CAPTURED = (
     Never("events", "history of what happened, gone after an hour by itself"),
-    Never("endpoints", "written anew by the control plane for every Service with a selector"),
-    Never(
-        "endpointslices.discovery.k8s.io",
-        "written anew by the control plane for every Service with a selector",
-    ),
     Never("leases.coordination.k8s.io", "heartbeats and leader elections of running processes"),
     Never("leasecandidates.coordination.k8s.io", "leader elections of running processes"),
     Never("nodes", "machines: they join by themselves, a restored one would be a ghost"),

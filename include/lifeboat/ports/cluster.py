@@ -22,6 +22,7 @@ if TYPE_CHECKING:  # whoever loads policies knows kinds, and decodes nothing
 
 Json = dict[str, Any]
 PatchType = Literal["merge", "json", "strategic", "apply"]
+Propagation = Literal["Background", "Foreground", "Orphan"]
 
 
 @dataclass(frozen=True, order=True)
@@ -151,7 +152,7 @@ class Cluster(Protocol):
         namespace: str | None,
         name: str,
         *,
-        propagation: Literal["Background", "Foreground", "Orphan"] = "Background",
+        propagation: Propagation = "Background",
     ) -> None:
         """DELETE. A missing object is not an error."""
         ...

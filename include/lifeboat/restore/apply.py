@@ -22,6 +22,7 @@ from lifeboat.point import layout
 from lifeboat.point.manifest import open_contents, read_manifest
 from lifeboat.policy.restore_hooks import RestoreHooks
 from lifeboat.ports.cluster import Cluster, Json
+from lifeboat.restore.defaults import give_way
 from lifeboat.restore.model import (
     RESTORED,
     Mode,
@@ -60,6 +61,7 @@ def aim(restore: str, request: RestoreRequest, hooks: Json) -> Target:
         hooks=RestoreHooks.model_validate(hooks),
         transforms=Transforms(request.transforms),
         status_of=request.status_of,
+        defaults=request.defaults,
     )
 
 
@@ -112,6 +114,7 @@ def cleaned_body(reader: PackReader, item: PlanItem, target: Target) -> Cleaned:
     body: Json = _decode(reader.read(item.record, item.place))
     status = body.get("status")
     cleaned = clean(body, target)
+    cleaned.changes += give_way(item.kind, body, target.defaults)
     if status and keeps_status(item.kind, target.status_of):
         body["status"] = status
     body = shape(cleaned, item, target)

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from lifeboat.policy.derived import ENDPOINTS, POD_CHANGED_AT, is_derived
 from lifeboat.ports.cluster import Kind
 
 
@@ -50,10 +51,6 @@ _MADE_BY_KUBERNETES = {
     "IPAddress.networking.k8s.io": "assigned by the target's API server",
     "ServiceCIDR.networking.k8s.io": "belongs to the target cluster",
 }
-# Kubernetes writes these only to what its own controllers made of a Service's pods (kubernetes.io,
-# "Well-known labels"); Endpoints carry no owner reference. Hand-made ones have neither.
-_SLICES_MADE_BY = ("endpointslice-controller.k8s.io", "endpointslicemirroring-controller.k8s.io")
-_POD_CHANGED_AT = "endpoints.kubernetes.io/last-change-trigger-time"
 _STATE = ("Secret", "ConfigMap", "PersistentVolumeClaim")
 _PROVISIONED_BY = "pv.kubernetes.io/provisioned-by"
 _WITH_CLAIM = "volumes are made anew with their claims"
@@ -97,6 +94,8 @@ def why_left(kind: Kind, seen: Seen, is_in_point: Callable[[Owner], bool], *, sc
     for owner in seen.metadata.owner_references:
         if owner.controller and is_in_point(owner) and not _holds_state(name, owner):
             return f"made anew by its controller, {owner.kind} {owner.name}"
+    if is_derived(kind, seen.metadata.labels):
+        return "made anew from its service"
     return _made_anew(name, seen) or _finished(name, seen)
 
 
@@ -134,11 +133,8 @@ def _made_anew(name: str, seen: Seen) -> str:
         return "made anew in every namespace"
     if name == "Secret" and seen.type == "kubernetes.io/service-account-token":
         return "tokens are made anew for the restored service account"
-    if name == "Endpoints" and _POD_CHANGED_AT in metadata.annotations:
+    if name == ENDPOINTS and POD_CHANGED_AT in metadata.annotations:
         return "made anew from the service's pods"
-    slices_by = metadata.labels.get("endpointslice.kubernetes.io/managed-by")
-    if name == "EndpointSlice.discovery.k8s.io" and slices_by in _SLICES_MADE_BY:
-        return "made anew from its service"
     return "made by the API server itself" if _made_by_api_server(name, metadata) else ""
 
 

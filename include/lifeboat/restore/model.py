@@ -42,6 +42,7 @@ class RestoreRequest(msgspec.Struct, frozen=True, kw_only=True):
     most replicas of a workload (None: as many as it had), `node_selector` pins its pods.
     `status_of` are kinds whose status is restored, `operators` globs of source namespaces whose
     workloads are to be ready before custom resources come; planning adds the policy's to both.
+    `defaults` are the target's default classes by kind, as planning found them.
     """
 
     instance: str
@@ -72,6 +73,7 @@ class RestoreRequest(msgspec.Struct, frozen=True, kw_only=True):
     asked_by: str = ""
     status_of: tuple[str, ...] = ()
     operators: tuple[str, ...] = ()
+    defaults: dict[str, str] = {}
 
 
 NO_RECORD = "0" * (2 * RECORD_ID_BYTES)

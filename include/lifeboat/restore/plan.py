@@ -26,6 +26,7 @@ from lifeboat.point.wanted import Wanted
 from lifeboat.ports.cluster import Kind
 from lifeboat.restore.apply import aim, cleaned_body
 from lifeboat.restore.choice import CLAIM, NAMESPACE, VOLUME, Chooser
+from lifeboat.restore.defaults import defaults_of
 from lifeboat.restore.leave import Seen, why_left, why_volume_left
 from lifeboat.restore.live import LiveStates
 from lifeboat.restore.live_bodies import LiveBodies
@@ -141,6 +142,9 @@ class _Planner:
         targets = self._targets()
         self.live = LiveStates(self.context.cluster, self.kinds[NAMESPACE], targets.values())
         self.bodies = LiveBodies(self.context.cluster)
+        held = (self.kinds[name] for name, _ in self.survey.kinds if name in self.kinds)
+        defaults = defaults_of(self.context.cluster, held) if self.request.cluster_scoped else {}
+        self.request = msgspec.structs.replace(self.request, defaults=defaults)
         self.volumes = Volumes(self.context, self.manifest, self.request)
         writer = PartWriter(self.context.vault, self.request.instance, self.restore)
         for item, step in self._items():

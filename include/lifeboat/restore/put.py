@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from lifeboat.clock import poll_until
 from lifeboat.errors import AlreadyExists, Conflict, Forbidden, LifeboatError, NotFound
-from lifeboat.ports.cluster import Cluster, Json
+from lifeboat.ports.cluster import Cluster, Json, Propagation
 from lifeboat.ports.marks import RESTORE
 from lifeboat.restore.carry import carried, merge_body
 from lifeboat.restore.live import state_of
@@ -17,6 +17,9 @@ from lifeboat.restore.swap import held_by
 
 _GONE_SECONDS = 120.0
 _MOVED = "changed since the plan was made: plan again"
+# The API server takes every patch of one for a change of its data, which is immutable, even the one
+# that would take the finalizer of a foreground deletion off: it would stay for ever.
+_OWNS_NOTHING = "ControllerRevision.apps"
 _DONE: dict[str, Result] = {"merge": "merged", "replace": "replaced", "recreate": "created"}
 
 
@@ -117,7 +120,9 @@ def _replace(
 
 def _recreate(target: Cluster, item: PlanItem, namespace: str | None, body: Json) -> Outcome:
     """Delete, wait until it is gone with all that it owns, create."""
-    target.delete(item.kind, namespace, item.name, propagation="Foreground")
+    owns = item.kind.group_kind != _OWNS_NOTHING
+    propagation: Propagation = "Foreground" if owns else "Background"
+    target.delete(item.kind, namespace, item.name, propagation=propagation)
 
     def is_there() -> list[str]:
         try:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
+from lifeboat.policy.derived import may_be_derived
 from lifeboat.policy.selection import opted_out, why_never
 from lifeboat.ports.cluster import Kind
 from lifeboat.restore.choice import Chooser
@@ -20,9 +21,10 @@ def _no_owner(_: Owner) -> bool:
 
 
 def prunable(kind: Kind) -> bool:
-    """Whether objects of the kind are ever looked at."""
+    """Whether objects of the kind are ever looked at. Of hand-made endpoints older points hold
+    none, so that one of them is not missing in a point."""
     can = {"list", "delete"} <= set(kind.verbs)
-    return kind.namespaced and can and not why_never(kind)
+    return kind.namespaced and can and not (why_never(kind) or may_be_derived(kind))
 
 
 def superfluous(

@@ -47,7 +47,8 @@ _ACCOUNT_NAMES = {"Group": ("system:serviceaccounts:",), "User": ("system:servic
 class Target:
     """Where and how an object is put: `mapping` renames namespaces, `scratch` makes it harmless,
     `claims_as` is a template for new names of claims, `hooks` add containers, and `transforms` are
-    what the user wants changed. `status_of` names kinds that keep their status."""
+    what the user wants changed. `status_of` names kinds that keep their status;
+    `defaults` are classes that the target has as the default of their kind."""
 
     restore: str
     point: str
@@ -59,6 +60,7 @@ class Target:
     transforms: Transforms = field(default_factory=Transforms)
     claims_as: str = ""
     status_of: tuple[str, ...] = ()
+    defaults: Mapping[str, str] = field(default_factory=dict)
 
     def namespace(self, source: str) -> str:
         return self.mapping.get(source, source)

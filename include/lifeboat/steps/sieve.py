@@ -6,13 +6,18 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 
 from lifeboat.point.owned import bringer
+from lifeboat.policy.derived import ENDPOINTS, POD_CHANGED_AT, is_derived, may_be_derived
 from lifeboat.policy.picking import CLUSTER_SCOPE, Picker
 from lifeboat.policy.select import Select
+from lifeboat.ports.cluster import Kind
 from lifeboat.ports.marks import MANAGED
 from lifeboat.steps.scope import Listing
 from lifeboat.steps.strip import Stripped
 
 Takes = Callable[[Stripped], bool]
+
+
+_POD_CHANGED_AT = POD_CHANGED_AT.encode()
 
 
 class Sieve:
@@ -59,7 +64,9 @@ class Sieve:
                 return False
             return not rule.asks or rule.takes(item.name, item.labels)
 
-        return takes
+        if not may_be_derived(listing.kind):
+            return takes
+        return lambda item: takes(item) and not _is_derived(listing.kind, item)
 
     def _needed(self, listing: Listing, wanted: frozenset[str]) -> Takes:
         """By name, less what the kind's own listing brings and what its filter withholds."""
@@ -78,3 +85,9 @@ class Sieve:
             return True
 
         return takes
+
+
+def _is_derived(kind: Kind, item: Stripped) -> bool:
+    return is_derived(kind, item.labels) or (
+        kind.group_kind == ENDPOINTS and _POD_CHANGED_AT in item.content
+    )

@@ -20,6 +20,8 @@ def _why(kind: Kind, **metadata: dict[str, str]) -> str:
 
 def test_endpoints_that_were_made_of_pods_are_left_and_hand_made_ones_restored() -> None:
     assert _why(ENDPOINTS, annotations=POD_CHANGED) == "made anew from the service's pods"
+    made_by = {"endpoints.kubernetes.io/managed-by": "endpoint-controller"}
+    assert _why(ENDPOINTS, labels=made_by) == "made anew from its service"
     assert _why(ENDPOINTS) == ""
 
 
