@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import replace
 from functools import partial
@@ -68,19 +68,29 @@ def bind(cluster: LocalCluster, namespace: str) -> Iterator[Bind]:
 
     def bind(*roles: str | Json) -> Endpoint:
         endpoint = service_account(cluster, namespace, "lifeboat")
-        for role in roles:
-            body = shipped_role(role) if isinstance(role, str) else role
-            name = body["metadata"]["name"]
-            cluster.api.apply(body)
-            if not isinstance(role, str):
-                made.append((CLUSTER_ROLE, name))
-            made.append((CLUSTER_ROLE_BINDING, _bind(cluster, namespace, name)))
-            until(f"{name} counts", partial(_counts, endpoint, body["rules"][-1]))
+        made.extend(bind_roles(cluster, endpoint, namespace, roles))
         return endpoint
 
     yield bind
     for kind, name in made:
         cluster.api.delete(kind.api_version, kind.kind, "", name)
+
+
+def bind_roles(
+    cluster: LocalCluster, endpoint: Endpoint, namespace: str, roles: Iterable[str | Json]
+) -> list[tuple[Kind, str]]:
+    """Bind roles to the account `lifeboat` of a namespace, behind `endpoint`, and wait until they
+    count. Returns what was made but for the shipped roles."""
+    made: list[tuple[Kind, str]] = []
+    for role in roles:
+        body = shipped_role(role) if isinstance(role, str) else role
+        name = body["metadata"]["name"]
+        cluster.api.apply(body)
+        if not isinstance(role, str):
+            made.append((CLUSTER_ROLE, name))
+        made.append((CLUSTER_ROLE_BINDING, _bind(cluster, namespace, name)))
+        until(f"{name} counts", partial(_counts, endpoint, body["rules"][-1]))
+    return made
 
 
 def _counts(endpoint: Endpoint, rule: Json) -> bool:

@@ -52,7 +52,7 @@ _FINALIZERS = frozenset({
 _SNAPSHOTTER = "snapshot.storage.kubernetes.io/"
 
 # The token volume that admission adds to each pod, under a random name (serviceaccount plugin).
-_TOKEN_VOLUME = "[kube-api-access-"  # noqa: S105 - a name, not a password
+TOKEN_VOLUME = "kube-api-access-"  # noqa: S105 - a name, not a password
 
 _MADE_IN_EVERY_NAMESPACE = frozenset({
     ("ConfigMap", "kube-root-ca.crt"),
@@ -85,7 +85,7 @@ def kept_field(path: Path, before: Any, after: Any) -> bool:
         return True
     if path[:2] == ("spec", "nodeName"):  # the scheduler's answer
         return True
-    if any(str(segment).startswith(_TOKEN_VOLUME) for segment in path):
+    if any(str(segment).startswith(f"[{TOKEN_VOLUME}") for segment in path):
         return True
     if path[0] != "metadata" or len(path) == 1:
         return False

@@ -7,10 +7,11 @@ again, or it is refused or taken away (kubernetes/pkg/registry/*/strategy.go, Va
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from typing import Any
 
 from lifeboat.ports.cluster import Json
-from lifeboat.report.kept import is_kept_annotation
+from lifeboat.report.kept import TOKEN_VOLUME, is_kept_annotation
 
 _METADATA = ("ownerReferences", "finalizers", "resourceVersion", "uid")
 
@@ -41,16 +42,32 @@ def carried(body: Json, live: Json) -> Json:
         for name in _SPEC.get(made["kind"], ()):
             if name in live_spec and spec.get(name) is None:
                 spec[name] = live_spec[name]
-        if made["kind"] == "Job":
-            _controller_labels(spec, live)
-        if made["kind"] == "Service":
-            _node_ports(spec, live_spec)
+        own_rule = _RULES.get(made["kind"])
+        if own_rule is not None:
+            own_rule(spec, live)
     return made
 
 
-def merge_body(body: Json) -> Json:
-    """What a merge sends: a JSON merge patch needs no version and no kind."""
-    return {name: value for name, value in body.items() if name not in ("apiVersion", "kind")}
+def without_addresses(service: Json) -> Json:
+    """A Service that asks for none of the addresses and node ports that there is one of."""
+    made = copy.deepcopy(service)
+    spec = made["spec"]
+    if spec.get("clusterIP") != "None":
+        for name in _SPEC["Service"]:
+            spec.pop(name, None)
+    for port in spec.get("ports") or ():
+        port.pop("nodePort", None)
+    return made
+
+
+def merge_body(body: Json, live: Json) -> Json:
+    """What a merge sends: a JSON merge patch needs no version and no kind. Its lists are whole
+    ones, so those of a Pod say again what admission put in."""
+    sent = {name: value for name, value in body.items() if name not in ("apiVersion", "kind")}
+    if body["kind"] == "Pod":
+        sent["spec"] = copy.deepcopy(body["spec"])
+        _admitted(sent["spec"], live)
+    return sent
 
 
 def _annotations(body: Json) -> dict[str, str]:
@@ -65,8 +82,29 @@ def _controller_labels(spec: dict[str, Any], live: Json) -> None:
     labels.update({key: text for key, text in template.items() if text in own})
 
 
-def _node_ports(spec: dict[str, Any], live_spec: dict[str, Any]) -> None:
+def _admitted(spec: dict[str, Any], live: Json) -> None:
+    """What admission gave a Pod, and no update may take away: its priority and its token
+    (kubernetes/plugin/pkg/admission/priority, …/serviceaccount)."""
+    live_spec = live["spec"]
+    for name in ("priority", "preemptionPolicy", "priorityClassName"):
+        if name in live_spec:
+            spec.setdefault(name, live_spec[name])
+    tokens = [v for v in live_spec.get("volumes") or () if v["name"].startswith(TOKEN_VOLUME)]
+    if not tokens:
+        return
+    spec["volumes"] = [*(spec.get("volumes") or ()), *tokens]
+    names = {volume["name"] for volume in tokens}
+    for list_name in ("containers", "initContainers"):
+        given = {c["name"]: c.get("volumeMounts") or () for c in live_spec.get(list_name) or ()}
+        for container in spec.get(list_name) or ():
+            mounts = [m for m in given.get(container["name"], ()) if m["name"] in names]
+            if mounts:
+                container["volumeMounts"] = [*(container.get("volumeMounts") or ()), *mounts]
+
+
+def _node_ports(spec: dict[str, Any], live: Json) -> None:
     """Ports keep the node ports that the server assigned."""
+    live_spec = live["spec"]
     if spec.get("type", "ClusterIP") == "ClusterIP":
         return
     known = {(p.get("name"), p["port"]): p.get("nodePort") for p in live_spec.get("ports") or []}
@@ -74,3 +112,10 @@ def _node_ports(spec: dict[str, Any], live_spec: dict[str, Any]) -> None:
         assigned = known.get((port.get("name"), port["port"]))
         if assigned:
             port.setdefault("nodePort", assigned)
+
+
+_RULES: dict[str, Callable[[dict[str, Any], Json], None]] = {
+    "Job": _controller_labels,
+    "Pod": _admitted,
+    "Service": _node_ports,
+}

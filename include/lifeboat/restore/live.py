@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import msgspec
 
 from lifeboat.errors import LifeboatError
-from lifeboat.ports.cluster import Cluster, Kind
+from lifeboat.ports.cluster import Cluster, Json, Kind
 
 # Below so many namespaces a list each is less than one of the whole cluster.
 _FEW_NAMESPACES = 4
@@ -17,16 +18,33 @@ _FEW_NAMESPACES = 4
 
 class _Named(msgspec.Struct, frozen=True):
     metadata: dict[str, Any]
+    status: dict[str, Any] | None = None
 
 
-_decode = msgspec.json.Decoder(_Named).decode
+_named = msgspec.json.Decoder(_Named).decode
+_whole = msgspec.json.Decoder(Json).decode
+_BY_SERVER = ("resourceVersion", "managedFields")
 
 
-def state_of(metadata: dict[str, Any]) -> str:
+def state_of(live: Json) -> str:
     """What changes when somebody changes the object, and not when a controller only writes status:
-    its uid and generation, or its resourceVersion where the kind counts no generations."""
-    counted = metadata.get("generation") or metadata.get("resourceVersion", "")
-    return f"{metadata.get('uid', '')}/{counted}"
+    its uid and generation. Not all kinds count generations: of one with a status (a
+    HorizontalPodAutoscaler, a Service) the rest is digested, of others the resourceVersion does."""
+    metadata = live["metadata"]
+    counted = metadata.get("generation")
+    if not counted and live.get("status"):
+        kept = {name: value for name, value in metadata.items() if name not in _BY_SERVER}
+        rest = {n: v for n, v in live.items() if n not in ("apiVersion", "kind", "status")}
+        encoded = msgspec.json.encode({**rest, "metadata": kept}, order="sorted")
+        counted = hashlib.sha256(encoded).hexdigest()[:16]
+    return f"{metadata.get('uid', '')}/{counted or metadata.get('resourceVersion', '')}"
+
+
+def listed_state(raw: bytes) -> tuple[dict[str, Any], str]:
+    """Metadata and state of an object of a list; what is large, and has no status, is not decoded
+    whole."""
+    seen = _named(raw)
+    return seen.metadata, state_of(_whole(raw) if seen.status else {"metadata": seen.metadata})
 
 
 class LiveStates:
@@ -77,5 +95,5 @@ class LiveStates:
     def _list(self, kind: Kind, where: str | None) -> Iterator[tuple[tuple[str, str], str]]:
         for page in self._cluster.list_pages(kind, namespace=where):
             for raw in page.items:
-                metadata = _decode(raw).metadata
-                yield (metadata.get("namespace", ""), metadata["name"]), state_of(metadata)
+                metadata, state = listed_state(raw)
+                yield (metadata.get("namespace", ""), metadata["name"]), state

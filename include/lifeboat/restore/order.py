@@ -18,7 +18,7 @@ TITLES = {
     CLUSTER: "cluster-wide settings",
     VOLUMES: "claims and their volumes",
     CONFIG: "configuration and access",
-    NETWORK: "services",
+    NETWORK: "services and role bindings",
     WORKLOADS: "workloads",
     OTHERS: "everything else",
     GATES: "quotas, webhooks and API services",
@@ -38,6 +38,10 @@ _WAVES = {
         "IngressClass.networking.k8s.io",
         "RuntimeClass.node.k8s.io",
         "ClusterRole.rbac.authorization.k8s.io",
+        # They judge nothing before their bindings come, with the gates; the API server looks for
+        # the policy of a binding in a cache that has to have seen it.
+        "MutatingAdmissionPolicy.admissionregistration.k8s.io",
+        "ValidatingAdmissionPolicy.admissionregistration.k8s.io",
     ),
     VOLUMES: ("PersistentVolumeClaim",),
     CONFIG: (
@@ -46,12 +50,17 @@ _WAVES = {
         "ConfigMap",
         "LimitRange",
         "Role.rbac.authorization.k8s.io",
-        "RoleBinding.rbac.authorization.k8s.io",
-        "ClusterRoleBinding.rbac.authorization.k8s.io",
         "NetworkPolicy.networking.k8s.io",
         "PodTemplate",
     ),
-    NETWORK: ("Service", "Endpoints", "EndpointSlice.discovery.k8s.io"),
+    NETWORK: (
+        "Service",
+        "Endpoints",
+        "EndpointSlice.discovery.k8s.io",
+        # Whoever has not all rights may bind a role only when it is there to be looked at.
+        "RoleBinding.rbac.authorization.k8s.io",
+        "ClusterRoleBinding.rbac.authorization.k8s.io",
+    ),
     WORKLOADS: (
         "Pod",
         "ReplicationController",
@@ -66,9 +75,7 @@ _WAVES = {
         "ResourceQuota",
         "MutatingWebhookConfiguration.admissionregistration.k8s.io",
         "ValidatingWebhookConfiguration.admissionregistration.k8s.io",
-        "ValidatingAdmissionPolicy.admissionregistration.k8s.io",
         "ValidatingAdmissionPolicyBinding.admissionregistration.k8s.io",
-        "MutatingAdmissionPolicy.admissionregistration.k8s.io",
         "MutatingAdmissionPolicyBinding.admissionregistration.k8s.io",
         "APIService.apiregistration.k8s.io",
     ),

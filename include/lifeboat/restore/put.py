@@ -98,7 +98,8 @@ def _merge(
 ) -> Outcome:
     """JSON merge patch (RFC 7396): the point's fields win, those only the live object has stay."""
     before = live["metadata"].get("resourceVersion")
-    after = target.patch(item.kind, namespace, item.name, merge_body(body), patch_type="merge")
+    sent = merge_body(body, live)
+    after = target.patch(item.kind, namespace, item.name, sent, patch_type="merge")
     unchanged = before is not None and after["metadata"].get("resourceVersion") == before
     return Outcome(item.title, "unchanged" if unchanged else "merged")
 
@@ -139,7 +140,7 @@ def _is_own(live: Json, body: Json) -> bool:
 
 
 def _moved(item: PlanItem, live: Json) -> bool:
-    return bool(item.live_version) and state_of(live["metadata"]) != item.live_version
+    return bool(item.live_version) and state_of(live) != item.live_version
 
 
 def _refused(item: PlanItem, error: LifeboatError) -> Outcome:

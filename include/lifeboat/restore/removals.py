@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any
 
 import msgspec
 
@@ -14,7 +13,7 @@ from lifeboat.policy.picking import Picker
 from lifeboat.ports.cluster import Kind
 from lifeboat.restore.choice import Chooser
 from lifeboat.restore.leave import Seen
-from lifeboat.restore.live import state_of
+from lifeboat.restore.live import listed_state
 from lifeboat.restore.model import NO_RECORD, NOWHERE, PlanItem, RestoreRequest
 from lifeboat.restore.order import REMOVALS
 from lifeboat.restore.superfluous import prunable, superfluous
@@ -24,12 +23,7 @@ Holds = Callable[[str, str, str], bool]
 """Whether the point holds an object: source namespace, kind, name."""
 
 
-class _Live(msgspec.Struct, frozen=True):
-    metadata: dict[str, Any]
-
-
 _seen = msgspec.json.Decoder(Seen).decode
-_live = msgspec.json.Decoder(_Live).decode
 
 
 class Removals:
@@ -72,7 +66,7 @@ class Removals:
                 for raw in page.items:
                     seen = _seen(raw)
                     if not self._holds(source, kind.kind, seen.metadata.name):
-                        states[seen.metadata.name] = state_of(_live(raw).metadata)
+                        states[seen.metadata.name] = listed_state(raw)[1]
                         yield seen
 
         def captured(name: str, labels: Mapping[str, str]) -> bool:

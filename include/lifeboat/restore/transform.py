@@ -14,6 +14,7 @@ import msgspec
 from lifeboat.policy.restore_hooks import RestoreHooks
 from lifeboat.ports import marks
 from lifeboat.ports.cluster import Json
+from lifeboat.report.kept import TOKEN_VOLUME
 from lifeboat.restore.harmless import make_harmless
 from lifeboat.restore.renaming import named
 from lifeboat.restore.transforms.transforms import Transforms
@@ -40,7 +41,6 @@ _JOB_LABELS = (
 )
 _NO_HOOKS = RestoreHooks(annotations=False)
 _ACCOUNT_NAMES = {"Group": ("system:serviceaccounts:",), "User": ("system:serviceaccount:",)}
-_TOKEN_VOLUME = "kube-api-access-"  # noqa: S105 - a volume's name, not a token
 
 
 @dataclass(frozen=True)
@@ -166,10 +166,10 @@ def _pod(cleaned: Cleaned, _: Target) -> None:
     for name in ("nodeName", "priority", "preemptionPolicy"):
         spec.pop(name, None)
     volumes = spec.get("volumes", [])
-    spec["volumes"] = [v for v in volumes if not v["name"].startswith(_TOKEN_VOLUME)]
+    spec["volumes"] = [v for v in volumes if not v["name"].startswith(TOKEN_VOLUME)]
     for container in (*spec.get("containers", []), *spec.get("initContainers", [])):
         mounts = container.get("volumeMounts", [])
-        container["volumeMounts"] = [m for m in mounts if not m["name"].startswith(_TOKEN_VOLUME)]
+        container["volumeMounts"] = [m for m in mounts if not m["name"].startswith(TOKEN_VOLUME)]
 
 
 def _deployment(cleaned: Cleaned, _: Target) -> None:

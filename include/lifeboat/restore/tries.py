@@ -18,7 +18,7 @@ from lifeboat.errors import AlreadyExists, LifeboatError, NotFound
 from lifeboat.ports.cluster import Cluster, Json, Kind
 from lifeboat.report.diff import Field, diff, spell
 from lifeboat.report.secrets import hide, is_secret
-from lifeboat.restore.carry import carried, merge_body
+from lifeboat.restore.carry import carried, merge_body, without_addresses
 from lifeboat.restore.live import state_of
 from lifeboat.restore.live_bodies import LiveBodies
 from lifeboat.restore.model import Mode, PlanItem, RestoreRequest
@@ -97,13 +97,13 @@ class Tries:
             action=action,
             reason=reason,
             fields=trial.fields,
-            live_version=state_of(live["metadata"]),
+            live_version=state_of(live),
         )
 
     def _trial(self, item: PlanItem, body: Json, live: Json, *, merging: bool) -> Trial:
         """What the API server says to the change. It is not asked for one that says nothing new."""
         namespace = item.namespace if item.kind.namespaced else None
-        sent = merge_body(body) if merging else carried(body, live)
+        sent = merge_body(body, live) if merging else carried(body, live)
         if not _differing(live, merge_patch(live, sent) if merging else sent):
             return Trial()
         try:
@@ -117,9 +117,11 @@ class Tries:
 
     def _remake(self, item: PlanItem, namespace: str | None, body: Json) -> str:
         """Why the object could not be made again; a create is validated before it is found to
-        exist (k8s.io/apiserver/pkg/registry/generic/registry/store.go, Create)."""
+        exist (k8s.io/apiserver/pkg/registry/generic/registry/store.go, Create). Addresses and node
+        ports are its own as long as it is there, and refused to its second self."""
+        tried = without_addresses(body) if item.kind.group_kind == "Service" else body
         try:
-            self._cluster.create(item.kind, namespace, body, dry_run=True)
+            self._cluster.create(item.kind, namespace, tried, dry_run=True)
         except AlreadyExists:
             return ""
         except LifeboatError as error:

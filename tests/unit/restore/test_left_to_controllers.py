@@ -48,5 +48,13 @@ def test_a_capacity_is_left_to_its_driver() -> None:
 def test_classes_come_before_claims_and_what_mutates_comes_last() -> None:
     attributes = order.wave_of("VolumeAttributesClass.storage.k8s.io")
     assert attributes < order.wave_of("PersistentVolumeClaim")
-    for name in ("MutatingAdmissionPolicy", "MutatingAdmissionPolicyBinding"):
-        assert order.wave_of(f"{name}.admissionregistration.k8s.io") == order.GATES
+    for name in ("MutatingAdmissionPolicy", "ValidatingAdmissionPolicy"):
+        policy = order.wave_of(f"{name}.admissionregistration.k8s.io")
+        binding = order.wave_of(f"{name}Binding.admissionregistration.k8s.io")
+        assert policy < binding == order.GATES
+
+
+def test_a_role_is_there_before_it_is_bound() -> None:
+    group = "rbac.authorization.k8s.io"
+    for role, binding in (("Role", "RoleBinding"), ("ClusterRole", "ClusterRoleBinding")):
+        assert order.wave_of(f"{role}.{group}") < order.wave_of(f"{binding}.{group}")

@@ -8,6 +8,7 @@ import pytest
 
 from lifeboat.errors import Forbidden, Throttled
 from lifeboat.ports.cluster import Json, Kind
+from lifeboat.restore.carry import without_addresses
 from lifeboat.restore.choice import Choice
 from lifeboat.restore.live import state_of
 from lifeboat.restore.live_bodies import LiveBodies
@@ -15,7 +16,7 @@ from lifeboat.restore.model import Mode, PlanItem, RestoreRequest
 from lifeboat.restore.tries import MOST_FIELDS, Tries
 from lifeboat.vault.records import Place
 from tests.support.fake_cluster import FakeCluster
-from tests.support.kinds import CLAIM, CONFIG_MAP, NAMESPACE, SECRET, SERVICE, SERVICE_ACCOUNT
+from tests.support.kinds import CLAIM, CONFIG_MAP, NAMESPACE, POD, SECRET, SERVICE, SERVICE_ACCOUNT
 from tests.support.manifests import claim, manifest
 
 WRITES = ("create", "replace", "patch", "delete")
@@ -62,7 +63,7 @@ def test_what_differs_is_spelled(cluster: FakeCluster, mode: Mode, action: str) 
     live = cluster.create(CONFIG_MAP, "shop", settings(colour="red", extra="1"))
     found = settled(cluster, settings(colour="blue"), CONFIG_MAP, mode)
     assert (found.action, found.reason) == (action, "exists")
-    assert found.live_version == state_of(live["metadata"])
+    assert found.live_version == state_of(live)
     gone = ['data.extra: "1" → (none)'] if mode == "replace" else []
     assert found.fields == ('data.colour: "red" → "blue"', *gone)
 
@@ -76,6 +77,39 @@ def test_an_equal_object_is_left_alone(cluster: FakeCluster, mode: Mode) -> None
     found = settled(cluster, body, CONFIG_MAP, mode)
     assert (found.action, found.reason, found.fields) == ("skip", "equal", ())
     assert [call.method for call in cluster.calls] == ["get"], "no dry run says nothing new"
+
+
+def test_status_is_no_change_of_an_object_and_anything_else_is() -> None:
+    """A HorizontalPodAutoscaler counts no generations, and its controller writes its status."""
+    hpa = {"metadata": {"uid": "u", "resourceVersion": "1"}, "spec": {"maxReplicas": 3}}
+    told = {**hpa, "status": {"currentReplicas": 1}}
+    later = {**told, "metadata": {"uid": "u", "resourceVersion": "2"}, "status": {"x": 2}}
+    assert state_of(told) == state_of(later)
+    assert state_of({**later, "spec": {"maxReplicas": 4}}) != state_of(told)
+    assert state_of({**later, "metadata": {"uid": "v"}}) != state_of(told)
+
+
+def test_a_service_is_no_rival_of_its_own_ports(cluster: FakeCluster) -> None:
+    ports = [{"port": 80, "nodePort": 30080}]
+    body = manifest(SERVICE, "settings", spec={"clusterIP": "10.0.0.7", "ports": ports})
+    asked = without_addresses(body)
+    assert asked["spec"] == {"ports": [{"port": 80}]}
+    assert body["spec"]["ports"] == ports
+    headless = manifest(SERVICE, "settings", spec={"clusterIP": "None", "ports": [{"port": 80}]})
+    assert without_addresses(headless) == headless
+
+
+def test_a_pod_keeps_its_token_and_priority(cluster: FakeCluster) -> None:
+    token = {"name": "kube-api-access-x", "projected": {}}
+    mount = {"name": "kube-api-access-x", "mountPath": "/var/run/secrets"}
+    container = {"name": "m", "image": "i:1"}
+    given = {**container, "volumeMounts": [mount]}
+    spec = {"priority": 7, "volumes": [token], "containers": [given]}
+    cluster.create(POD, "shop", manifest(POD, "settings", spec=spec))
+    wanted = manifest(POD, "settings", spec={"volumes": [], "containers": [container]})
+    for mode in ("merge", "replace"):
+        found = settled(cluster, wanted, POD, mode)
+        assert (found.action, found.fields) == ("skip", ())
 
 
 def test_fail_names_what_differs(cluster: FakeCluster) -> None:
