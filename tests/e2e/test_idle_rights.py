@@ -11,23 +11,35 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
 
+import pytest
+
 from lifeboat.adapters.cluster_api import ClusterApi
 from lifeboat.adapters.disks_csi import DisksCsi
 from lifeboat.adapters.exec_api import ExecApi
 from lifeboat.adapters.kubeconfig import Endpoint, from_kubeconfig
+from lifeboat.errors import Forbidden, HookFailed
 from lifeboat.point.manifest import Manifest, Run
-from lifeboat.ports.cluster import Json
+from lifeboat.ports.cluster import Json, Kind
 from lifeboat.steps.backup import backup
 from lifeboat.steps.commit import ensure_complete
 from lifeboat.steps.context import Context
 from lifeboat.steps.prune import execute_prune, plan_prune
 from local.cluster import LocalCluster
-from tests.support.access import Bind
+from tests.support.access import Bind, shipped_role
 from tests.support.app import App
-from tests.support.kinds import API_SERVICE, CONTENT, SNAPSHOT, STATEFUL_SET
+from tests.support.kinds import (
+    API_SERVICE,
+    CLUSTER_ROLE,
+    CLUSTER_ROLE_BINDING,
+    CONTENT,
+    ROLE,
+    ROLE_BINDING,
+    SNAPSHOT,
+    STATEFUL_SET,
+)
 from tests.support.manifests import manifest
 from tests.support.poll import until
-from tests.support.rights import assert_all_used
+from tests.support.rights import JUDGED, Right, assert_all_used, rights_of
 
 
 def quiet(_: str) -> None: ...
@@ -106,3 +118,64 @@ def test_the_readers(app: App, bind: Bind) -> None:
     with dead_api(app.cluster) as version:
         until("it is told", lambda: version in context.cluster.discover().failures)
     assert_all_used(roles, endpoint, app.cluster.audit_log)
+
+
+def without(role: str, right: Right) -> Json:
+    """A shipped role that lacks one right."""
+    body = shipped_role(role)
+    rules = []
+    for rule in body["rules"]:
+        verbs = [
+            verb
+            for verb in rule["verbs"]
+            if right not in rights_of({"rules": [{**rule, "verbs": [verb]}]})
+        ]
+        others = [one for one in rule["resources"] if not right.resource.startswith(one)]
+        rules.append({**rule, "verbs": verbs})
+        if verbs != rule["verbs"] and others:
+            rules.append({**rule, "resources": others})
+    made = [rule for rule in rules if rule["verbs"]]
+    return {**body, "metadata": {"name": f"lessened-{uuid.uuid4().hex[:8]}"}, "rules": made}
+
+
+@pytest.mark.parametrize(
+    "right", sorted(right for right in JUDGED if right.resource != "pods/exec"), ids=str
+)
+def test_what_the_api_server_looks_for_beside_a_request_is_needed(
+    cluster: LocalCluster, bind: Bind, namespace: str, right: Right
+) -> None:
+    name = f"mighty-{uuid.uuid4().hex[:8]}"
+    rules = [{"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]}]
+    by_admin = manifest(ROLE, "by-admin", rules=rules)
+    by_admin["metadata"]["namespace"] = namespace
+    cluster.api.apply(by_admin)
+    subjects = [{"apiGroup": ROLE.group, "kind": "User", "name": "somebody"}]
+
+    def bound(kind: str, to: str) -> Json:
+        return {"roleRef": {"apiGroup": ROLE.group, "kind": kind, "name": to}, "subjects": subjects}
+
+    verb, plural = right.verb, right.resource.partition(".")[0]
+    attempts: dict[tuple[str, str], tuple[Kind, Json]] = {
+        ("escalate", "clusterroles"): (CLUSTER_ROLE, {"rules": rules}),
+        ("escalate", "roles"): (ROLE, {"rules": rules}),
+        ("bind", "clusterroles"): (CLUSTER_ROLE_BINDING, bound("ClusterRole", "cluster-admin")),
+        ("bind", "roles"): (ROLE_BINDING, bound("Role", "by-admin")),
+    }
+    kind, fields = attempts[verb, plural]
+    space = namespace if kind.namespaced else None
+    lessened = ClusterApi(bind("lifeboat-writer", without("lifeboat-writer-cluster", right)))
+    with closing(lessened), pytest.raises(Forbidden, match="attempting to grant"):
+        lessened.create(kind, space, manifest(kind, name, **fields))
+    whole = ClusterApi(bind("lifeboat-writer-cluster"))
+    with closing(whole):
+        whole.create(kind, space, manifest(kind, name, **fields))
+    cluster.api.delete(kind.api_version, kind.kind, namespace if space else "", name)
+
+
+def test_a_command_needs_both_rights_of_its_role(app: App, bind: Bind) -> None:
+    commands = {"command": ["true"]}
+    app.policy["hooks"] = [{"exec": {"namespace": app.name, "pre": commands, "post": commands}}]
+    create = Right("create", "pods/exec")
+    endpoint = bind("lifeboat-reader", without("lifeboat-exec", create))
+    with pytest.raises(HookFailed, match="is forbidden"):
+        captured(opened(app, endpoint), "run-1")

@@ -11,7 +11,9 @@ from lifeboat.adapters.disks_csi import DisksCsi
 from lifeboat.adapters.exec_api import ExecApi
 from lifeboat.adapters.kubeconfig import Endpoint
 from lifeboat.errors import Forbidden, HookFailed, PointIncomplete, RestoreIncomplete
+from lifeboat.point.facts import Evidence
 from lifeboat.point.manifest import Freeze, Manifest, Run, open_contents
+from lifeboat.proof.evidence import failing_pods
 from lifeboat.proof.run import prove
 from lifeboat.restore.model import RestoreReport, RestoreRequest
 from lifeboat.restore.run import restore
@@ -21,10 +23,11 @@ from lifeboat.steps.context import Context
 from lifeboat.steps.prune import execute_prune, plan_prune
 from tests.support.access import Bind, shipped_role
 from tests.support.app import SECRET, App, wait_ready
-from tests.support.kinds import CLUSTER_ROLE, ROLE
+from tests.support.kinds import CLUSTER_ROLE, POD, ROLE
 from tests.support.kinds import SECRET as SECRET_KIND
 from tests.support.manifests import manifest
 from tests.support.poll import until
+from tests.support.rights import Right, asked_by, idle
 
 
 def quiet(_: str) -> None: ...
@@ -241,5 +244,18 @@ def test_merging_needs_a_role_of_its_own(app: App, bind: Bind) -> None:
 
 def test_a_point_is_proven_with_the_test_restore_role(app: App, bind: Bind) -> None:
     made = app.backup()
-    context = opened(app, bind("lifeboat-writer", "lifeboat-test-restore"))
+    roles = ("lifeboat-writer", "lifeboat-test-restore", "lifeboat-planner")
+    endpoint = bind(*roles)
+    context = opened(app, endpoint)
     assert prove(context, made.point, "test-1", quiet).proven
+    nowhere = {"nodeSelector": {"pool": "none"}, "containers": [{"name": "m", "image": "x.y/m:1"}]}
+    stuck = manifest(POD, "stuck", spec=nowhere)
+    app.cluster.api.apply({**stuck, "metadata": {"name": "stuck", "namespace": app.name}})
+    until("its event is there", lambda: "events" in [e.what for e in evidence_of(context, app)])
+    asked = asked_by(endpoint, app.cluster.audit_log)
+    assert asked.refused <= {Right("list", "secrets")}, "the writer brings Secrets back unread"
+    assert idle(shipped_role("lifeboat-test-restore"), asked) == []
+
+
+def evidence_of(context: Context, app: App) -> list[Evidence]:
+    return failing_pods(context.cluster, [app.name])
