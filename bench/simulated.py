@@ -22,7 +22,7 @@ from lifeboat.steps.context import Context
 from lifeboat.steps.prune import working_documents
 from lifeboat.vault.keys import generate_key
 from lifeboat.vault.vault import create_vault
-from tests.support.fake_cluster import split
+from tests.support.listed_fields import split
 
 POLICY = """
 clusters: [local]

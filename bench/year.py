@@ -27,7 +27,7 @@ from lifeboat.steps.strip import strip
 from lifeboat.vault.crypto import AesGcm
 from lifeboat.vault.dictionaries import Dictionaries
 from lifeboat.vault.packs import PackWriter
-from tests.support.fake_cluster import fields_of
+from tests.support.listed_fields import fields_of
 from tests.support.memory_store import MemoryStore
 
 _OBJECTS = 2000

@@ -11,16 +11,15 @@ import json
 import re
 import threading
 import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, Literal
-
-import msgspec
+from typing import Literal
 
 from lifeboat.clock import Clock, rfc3339, utc_now
 from lifeboat.errors import AlreadyExists, Conflict, Forbidden, Invalid, NotFound
 from lifeboat.ports.cluster import Discovery, Json, Kind, Page, PatchType
-from lifeboat.ports.fields import Fields, FieldsPage
+from lifeboat.ports.fields import FieldsPage
+from tests.support.cluster_calls import ClusterCall, Fault
 from tests.support.json_patch import json_patch, merge_patch
 from tests.support.kinds import (
     BUILT_IN,
@@ -32,6 +31,8 @@ from tests.support.kinds import (
     VERBS,
 )
 from tests.support.labels import label_matcher
+from tests.support.listed_fields import split
+from tests.support.manifests import manifest
 from tests.support.reviews import EVERYTHING, reviewed
 from tests.support.validation import refuse_bad_keys, refuse_immutable
 
@@ -40,42 +41,6 @@ Reaction = Callable[[Json], None]
 _DNS = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?")
 _BUILT_IN = {kind.resource for kind in BUILT_IN}
 _RBAC = "rbac.authorization.k8s.io"
-fields_of = msgspec.json.Decoder(Fields).decode
-
-
-@dataclass(frozen=True)
-class ClusterCall:
-    """One call of the port; each page of a list is a call of its own."""
-
-    method: str
-    resource: str
-    namespace: str
-    name: str
-
-
-@dataclass
-class _Fault:
-    method: str
-    error: Exception
-    times: int
-    skip: int
-    resource: str
-
-    def strikes(self, call: ClusterCall) -> bool:
-        if self.method != call.method or self.resource not in ("", call.resource) or not self.times:
-            return False
-        if self.skip:
-            self.skip -= 1
-            return False
-        self.times -= 1
-        return True
-
-
-def split(pages: Iterable[Page]) -> Iterator[FieldsPage]:
-    """`list_fields` of a cluster that holds objects as bytes."""
-    for page in pages:
-        items = [fields_of(raw) for raw in page.items]
-        yield FieldsPage(items, sum(map(len, page.items)), page.resource_version)
 
 
 @dataclass
@@ -95,13 +60,13 @@ class FakeCluster:
     server_version: str = "v1.36.3"
     deprecated: dict[str, str] = field(default_factory=dict)
     _objects: dict[_Key, Json] = field(default_factory=dict)
-    _faults: list[_Fault] = field(default_factory=list)
+    _faults: list[Fault] = field(default_factory=list)
     _version: int = 0
     _lock: threading.RLock = field(default_factory=threading.RLock)
 
     def __post_init__(self) -> None:
         for name in ("default", "kube-system", "kube-public", "kube-node-lease"):
-            self.create(NAMESPACE, None, _manifest(NAMESPACE, name))
+            self.create(NAMESPACE, None, manifest(NAMESPACE, name))
         self.calls.clear()
 
     def fail_next(
@@ -111,7 +76,7 @@ class FakeCluster:
         the next `times` raise `error`. A list calls once for each page."""
         if not callable(getattr(self, method, None)):
             raise ValueError(f"the cluster port has no method {method!r}")
-        self._faults.append(_Fault(method, error, times, skip, resource))
+        self._faults.append(Fault(method, error, times, skip, resource))
 
     def twin(self, clock: Clock) -> FakeCluster:
         """Another cluster of the same objects, with a clock of its own and no reactions."""
@@ -424,12 +389,3 @@ class FakeCluster:
         if kind.resource in _BUILT_IN:
             body = {k: v for k, v in body.items() if k not in ("apiVersion", "kind")}
         return json.dumps(body).encode()
-
-
-def _manifest(kind: Kind, name: str, **fields: Any) -> Json:
-    return {
-        "apiVersion": kind.api_version,
-        "kind": kind.kind,
-        "metadata": {"name": name},
-        **fields,
-    }

@@ -13,7 +13,8 @@ from lifeboat.ports.fields import FieldsPage
 from lifeboat.steps import listing
 from lifeboat.steps.listing import Arrived, list_all
 from lifeboat.steps.scope import Listing
-from tests.support.fake_cluster import FakeCluster, fields_of
+from tests.support.fake_cluster import FakeCluster
+from tests.support.listed_fields import fields_of
 from tests.support.poll import until
 
 _OBJECT = fields_of(b'{"metadata":{"name":"a"}}')

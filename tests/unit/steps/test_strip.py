@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lifeboat.ports.cluster import Kind
 from lifeboat.steps.strip import strip
-from tests.support.fake_cluster import fields_of
+from tests.support.listed_fields import fields_of
 
 THING = Kind("example.com", "v1", "things", "Thing", True)
 
