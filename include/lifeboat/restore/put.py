@@ -17,9 +17,14 @@ from lifeboat.restore.swap import held_by
 
 _GONE_SECONDS = 120.0
 _MOVED = "changed since the plan was made: plan again"
-# The API server takes every patch of one for a change of its data, which is immutable, even the one
-# that would take the finalizer of a foreground deletion off: it would stay for ever.
-_OWNS_NOTHING = "ControllerRevision.apps"
+_IN_BACKGROUND = (
+    # The API server takes every patch of one for a change of its data, which is immutable, even the
+    # one that would take the finalizer of a foreground deletion off: it would stay for ever.
+    "ControllerRevision.apps",
+    # Its address and node ports are free when its deletion is answered; a foreground deletion is
+    # over before they are (kubernetes/pkg/registry/core/service/storage, AfterDelete).
+    "Service",
+)
 _DONE: dict[str, Result] = {"merge": "merged", "replace": "replaced", "recreate": "created"}
 
 
@@ -120,8 +125,8 @@ def _replace(
 
 def _recreate(target: Cluster, item: PlanItem, namespace: str | None, body: Json) -> Outcome:
     """Delete, wait until it is gone with all that it owns, create."""
-    owns = item.kind.group_kind != _OWNS_NOTHING
-    propagation: Propagation = "Foreground" if owns else "Background"
+    background = item.kind.group_kind in _IN_BACKGROUND
+    propagation: Propagation = "Background" if background else "Foreground"
     target.delete(item.kind, namespace, item.name, propagation=propagation)
 
     def is_there() -> list[str]:
