@@ -9,24 +9,19 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import replace
 
 import pytest
 
 from lifeboat.adapters.cluster_api import ClusterApi
-from lifeboat.adapters.disks_csi import DisksCsi
-from lifeboat.adapters.exec_api import ExecApi
-from lifeboat.adapters.kubeconfig import Endpoint, from_kubeconfig
+from lifeboat.adapters.kubeconfig import from_kubeconfig
 from lifeboat.errors import Forbidden, HookFailed
-from lifeboat.point.manifest import Manifest, Run
+from lifeboat.point.manifest import Manifest
 from lifeboat.ports.cluster import Json, Kind
-from lifeboat.steps.backup import backup
 from lifeboat.steps.commit import ensure_complete
-from lifeboat.steps.context import Context
 from lifeboat.steps.prune import execute_prune, plan_prune
 from local.cluster import LocalCluster
 from tests.support.access import Bind, shipped_role
-from tests.support.app import App
+from tests.support.app import App, captured
 from tests.support.kinds import (
     API_SERVICE,
     CLUSTER_ROLE,
@@ -40,21 +35,6 @@ from tests.support.kinds import (
 from tests.support.manifests import manifest
 from tests.support.poll import until
 from tests.support.rights import JUDGED, Right, assert_all_used, rights_of
-
-
-def quiet(_: str) -> None: ...
-
-
-def opened(app: App, endpoint: Endpoint) -> Context:
-    cluster = ClusterApi(endpoint)
-    pods = ExecApi(endpoint)
-    return replace(app.context(), cluster=cluster, disks=DisksCsi(cluster), pods=pods)
-
-
-def captured(context: Context, run: str) -> Manifest:
-    made = backup(context, Run(run, "manual"), quiet)
-    assert made is not None
-    return made
 
 
 def stateful_set(app: App) -> Json:
@@ -109,7 +89,7 @@ def test_the_readers(app: App, bind: Bind) -> None:
         {"scale": {"namespace": app.name, "workload": "statefulset/queue"}},
     ]
     app.cluster.api.apply(stateful_set(app))
-    context = opened(app, endpoint)
+    context = app.opened(endpoint)
     first, second, third = (captured(context, f"run-{number}") for number in (1, 2, 3))
     ensure_complete(third)
     forget_in_the_cluster(app, first)
@@ -178,4 +158,4 @@ def test_a_command_needs_both_rights_of_its_role(app: App, bind: Bind) -> None:
     create = Right("create", "pods/exec")
     endpoint = bind("lifeboat-reader", without("lifeboat-exec", create))
     with pytest.raises(HookFailed, match="is forbidden"):
-        captured(opened(app, endpoint), "run-1")
+        captured(app.opened(endpoint), "run-1")

@@ -18,12 +18,10 @@ from lifeboat.adapters.disks_filled import DisksFilled
 from lifeboat.adapters.kubeconfig import Endpoint, from_kubeconfig
 from lifeboat.adapters.repository_restic import RepositoryRestic
 from lifeboat.adapters.snapshot_api import PROVISIONER_FINALIZER
-from lifeboat.point.manifest import Manifest, Run
 from lifeboat.ports.cluster import Json
 from lifeboat.ports.movers import Save
 from lifeboat.restore.model import RestoreRequest
 from lifeboat.restore.run import restore
-from lifeboat.steps.backup import backup
 from lifeboat.steps.commit import ensure_complete
 from lifeboat.steps.context import Context
 from lifeboat.steps.prune import execute_prune, plan_prune
@@ -31,12 +29,12 @@ from lifeboat.steps.reconcile import reconcile
 from lifeboat.wiring import NoConnections
 from lifeboat.wiring.movers import access_of, open_files
 from tests.support.access import Bind, shipped_role
-from tests.support.app import DRIVER, NAMESPACE, App, wait_ready
+from tests.support.app import DRIVER, NAMESPACE, App, captured, wait_ready
 from tests.support.kinds import CLAIM, SNAPSHOT, STORAGE_CLASS
 from tests.support.kubelet import Kubelet, made_by_movers
 from tests.support.manifests import manifest
 from tests.support.poll import until
-from tests.support.rights import asked_by, assert_all_used, idle
+from tests.support.rights import OF_FILES, asked_by, assert_all_used, idle
 
 T = TypeVar("T")
 
@@ -95,7 +93,7 @@ def test_files_outlive_the_disks_and_bring_the_application_back(
         app,
         restic,
         movers_namespace,
-        lambda: _backed_up(context),
+        lambda: captured(context),
     )
     ensure_complete(point)
     (copy,) = point.file_copies
@@ -176,7 +174,7 @@ def test_claims_are_filled_from_files_with_the_writers_and_their_role(
 ) -> None:
     by_admin = opened(app, from_kubeconfig(app.cluster.kubeconfig), restic)
     before = (app.data / "ledger").read_bytes()
-    point = with_kubelet(app, restic, movers_namespace, lambda: _backed_up(by_admin))
+    point = with_kubelet(app, restic, movers_namespace, lambda: captured(by_admin))
     app.lose()
     endpoint = bind("lifeboat-writer", "lifeboat-writer-files")
     context = opened(app, endpoint, restic)
@@ -188,12 +186,6 @@ def test_claims_are_filled_from_files_with_the_writers_and_their_role(
     wait_ready(app.cluster, app.name)
     assert (app.data / "ledger").read_bytes() == before
     assert made_by_movers(app.context().cluster, app.name) == []
-    assert (
-        idle(shipped_role("lifeboat-writer-files"), asked_by(endpoint, app.cluster.audit_log)) == []
-    )
-
-
-def _backed_up(context: Context) -> Manifest:
-    made = backup(context, Run("run-1", "manual"), lambda _: None)
-    assert made is not None
-    return made
+    asked = asked_by(endpoint, app.cluster.audit_log)
+    assert idle(shipped_role("lifeboat-writer-files"), asked) == []
+    assert asked.allowed >= OF_FILES

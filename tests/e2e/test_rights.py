@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
-from lifeboat.adapters.cluster_api import ClusterApi
-from lifeboat.adapters.disks_csi import DisksCsi
-from lifeboat.adapters.exec_api import ExecApi
-from lifeboat.adapters.kubeconfig import Endpoint
 from lifeboat.errors import Forbidden, HookFailed, PointIncomplete, RestoreIncomplete
 from lifeboat.point.facts import Evidence
-from lifeboat.point.manifest import Freeze, Manifest, Run, open_contents
+from lifeboat.point.manifest import Freeze, Manifest, open_contents
 from lifeboat.proof.evidence import failing_pods
 from lifeboat.proof.run import prove
 from lifeboat.restore.model import RestoreReport, RestoreRequest
 from lifeboat.restore.run import restore
-from lifeboat.steps.backup import backup
 from lifeboat.steps.commit import ensure_complete
 from lifeboat.steps.context import Context
 from lifeboat.steps.prune import execute_prune, plan_prune
 from tests.support.access import Bind, shipped_role
-from tests.support.app import SECRET, App, wait_ready
+from tests.support.app import SECRET, App, captured, wait_ready
 from tests.support.kinds import CLUSTER_ROLE, POD, ROLE
 from tests.support.kinds import SECRET as SECRET_KIND
 from tests.support.manifests import manifest
@@ -31,19 +24,6 @@ from tests.support.rights import Right, asked_by, idle
 
 
 def quiet(_: str) -> None: ...
-
-
-def opened(app: App, endpoint: Endpoint) -> Context:
-    """The engine with another credential."""
-    cluster = ClusterApi(endpoint)
-    pods = ExecApi(endpoint)
-    return replace(app.context(), cluster=cluster, disks=DisksCsi(cluster), pods=pods)
-
-
-def captured(context: Context, run: str = "run-1") -> Manifest:
-    made = backup(context, Run(run, "manual"), quiet)
-    assert made is not None
-    return made
 
 
 def restored(
@@ -68,7 +48,7 @@ def kinds_of(app: App, made: Manifest) -> dict[str, int]:
 
 
 def test_the_reader_alone_makes_a_whole_point_and_prunes(app: App, bind: Bind) -> None:
-    context = opened(app, bind("lifeboat-reader"))
+    context = app.opened(bind("lifeboat-reader"))
     made = captured(context)
     ensure_complete(made)
     assert [entry for entry in made.left_out if entry.severity == "loss"] == []
@@ -80,7 +60,7 @@ def test_the_reader_alone_makes_a_whole_point_and_prunes(app: App, bind: Bind) -
     app.policy["retention"] = {"keep": {"last": 1}}
     folders = [app.cluster.snapshot_path(m.volumes[0].handle) for m in (made, by_admin)]
     app.lose()
-    context = opened(app, bind("lifeboat-reader"))
+    context = app.opened(bind("lifeboat-reader"))
     result = execute_prune(context, plan_prune(context, at_once=True))
     assert result.removed == (made.point,)
     assert result.leftovers == ()
@@ -102,7 +82,7 @@ def test_a_kind_that_may_not_be_read_is_named_and_the_rest_is_captured(
     ]
     name = f"lifeboat-reader-{app.name}"
     endpoint = bind(manifest(CLUSTER_ROLE, name, rules=[*listed, *others]))
-    made = captured(opened(app, endpoint))
+    made = captured(app.opened(endpoint))
     assert not made.complete
     losses = {entry.what: entry.reason for entry in made.left_out if entry.severity == "loss"}
     assert list(losses) == [f"secrets in {app.name}"]
@@ -115,13 +95,13 @@ def test_a_kind_that_may_not_be_read_is_named_and_the_rest_is_captured(
     whole = kinds_of(app, app.backup())
     assert kinds_of(app, made) == {k: count for k, count in whole.items() if k != "Secret"}
     app.policy["select"]["kinds"] = {"exclude": ["secrets"]}
-    asked = captured(opened(app, endpoint), "run-2")
+    asked = captured(app.opened(endpoint), "run-2")
     ensure_complete(asked)
 
 
 def test_scaling_needs_the_quiesce_role_and_is_undone_with_it(app: App, bind: Bind) -> None:
     app.policy["hooks"] = [{"scale": {"namespace": app.name, "workload": "deployment/web"}}]
-    context = opened(app, bind("lifeboat-reader"))
+    context = app.opened(bind("lifeboat-reader"))
     with pytest.raises(Forbidden, match='cannot get resource "deployments"'):
         captured(context)
     bind("lifeboat-quiesce")
@@ -145,7 +125,7 @@ def test_commands_in_pods_need_the_exec_role_and_no_other(app: App, bind: Bind) 
         "post": {"command": ["mv", mark, f"{app.name}-thawed"], "onError": "Continue"},
     }
     app.policy["hooks"] = [{"exec": commands}]
-    context = opened(app, bind("lifeboat-reader"))
+    context = app.opened(bind("lifeboat-reader"))
     with pytest.raises(HookFailed, match=r'cannot (create|get) resource "pods/exec"'):
         captured(context)
     assert ran_here(app) == set()
@@ -167,7 +147,7 @@ def test_what_a_pod_asks_for_by_annotations_runs_with_the_exec_role(app: App, bi
     path = app.cluster.api.path("apps/v1", "Deployment", app.name, "web")
     app.cluster.api.request("PATCH", path, body, "application/merge-patch+json")
     wait_rolled_out(app)
-    context = opened(app, bind("lifeboat-reader"))
+    context = app.opened(bind("lifeboat-reader"))
     made = captured(context)
     losses = [entry.reason for entry in made.left_out if entry.severity == "loss"]
     assert len(losses) == 2, "two pods: a point without the stillness they ask for"
@@ -194,7 +174,7 @@ def wait_rolled_out(app: App) -> None:
 def test_jobs_need_the_job_role_and_no_other(app: App, bind: Bind) -> None:
     run = {"image": "registry.example/tools:1", "command": ["hold"]}
     app.policy["hooks"] = [{"job": {"namespace": app.name, "pre": run, "post": run}}]
-    context = opened(app, bind("lifeboat-reader"))
+    context = app.opened(bind("lifeboat-reader"))
     with pytest.raises(HookFailed, match='cannot create resource "jobs"'):
         captured(context)
     bind("lifeboat-job")
@@ -211,7 +191,7 @@ def test_the_writer_brings_an_application_back_without_reading_a_secret(
     made = app.backup()
     before = (app.data / "ledger").read_bytes()
     app.lose()
-    context = opened(app, bind("lifeboat-writer"))
+    context = app.opened(bind("lifeboat-writer"))
     with pytest.raises(RestoreIncomplete, match=f"Role.* {app.name}/{mighty_role}: .*grant"):
         restored(context, made)
     wait_ready(app.cluster, app.name)
@@ -233,7 +213,7 @@ def test_merging_needs_a_role_of_its_own(app: App, bind: Bind) -> None:
     path = app.cluster.api.path("v1", "ConfigMap", app.name, "settings")
     change = {"data": {"colour": "red"}}
     app.cluster.api.request("PATCH", path, change, "application/merge-patch+json")
-    context = opened(app, bind("lifeboat-writer"))
+    context = app.opened(bind("lifeboat-writer"))
     with pytest.raises(RestoreIncomplete, match=r"ConfigMap .*cannot patch resource"):
         restored(context, made, "merge-1", mode="merge")
     bind("lifeboat-writer-merge")
@@ -246,7 +226,7 @@ def test_a_point_is_proven_with_the_test_restore_role(app: App, bind: Bind) -> N
     made = app.backup()
     roles = ("lifeboat-writer", "lifeboat-test-restore", "lifeboat-planner")
     endpoint = bind(*roles)
-    context = opened(app, endpoint)
+    context = app.opened(endpoint)
     assert prove(context, made.point, "test-1", quiet).proven
     nowhere = {"nodeSelector": {"pool": "none"}, "containers": [{"name": "m", "image": "x.y/m:1"}]}
     stuck = manifest(POD, "stuck", spec=nowhere)

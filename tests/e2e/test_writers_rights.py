@@ -28,7 +28,7 @@ from tests.support.access import bind_roles, service_account, shipped_role
 from tests.support.kinds import CLAIM, CLUSTER_ROLE, DEPLOYMENT, SNAPSHOT
 from tests.support.manifests import claim, manifest
 from tests.support.poll import until
-from tests.support.rights import Asked, Right, asked_by, idle, rights_of
+from tests.support.rights import OF_FILES, Asked, Right, asked_by, idle, rights_of
 from tests.support.zoo import Zoo
 
 CUSTOM_GROUPS = ["gateway.networking.k8s.io", "zoo.example.com"]
@@ -137,20 +137,12 @@ _LEFT_ALONE = ("Namespace", "ServiceCIDR", "ControllerRevision")
 """Never changed by a restore into a cluster that has them; the last one by nobody: the API server
 takes every patch of it for a change of its data, which is immutable."""
 
-IN_OTHER_FLOWS = {
-    "lifeboat-writer": {
-        # Which of a point's snapshots are there still? tests/e2e/test_movers.py
-        Right("list", "volumesnapshots.snapshot.storage.k8s.io"),
-        Right("list", "volumesnapshotcontents.snapshot.storage.k8s.io"),
-    },
-}
-
 
 def idle_rights(asked: Asked, *roles: str, but: str = "") -> dict[str, list[Right]]:
     """By role; rights of the verb `but` are for another test."""
     found: dict[str, list[Right]] = {}
     for role in roles:
-        elsewhere = IN_OTHER_FLOWS.get(role, ())
+        elsewhere = OF_FILES if role == "lifeboat-writer" else frozenset()
         rights = [r for r in idle(shipped_role(role), asked) if r.verb != but]
         if left := [right for right in rights if right not in elsewhere]:
             found[role] = left

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,10 @@ from typing import Any
 import pytest
 import yaml
 
+from lifeboat.adapters.cluster_api import ClusterApi
+from lifeboat.adapters.disks_csi import DisksCsi
+from lifeboat.adapters.exec_api import ExecApi
+from lifeboat.adapters.kubeconfig import Endpoint
 from lifeboat.errors import NotFound
 from lifeboat.point.manifest import Manifest, Run
 from lifeboat.policy.instance import Instance
@@ -52,27 +56,18 @@ class App:
     policy: dict[str, Any] = field(default_factory=dict)
 
     def instance(self) -> Instance:
-        text = yaml.safe_dump(self.policy)
-        return Instance(
-            policy=parse_policy(text, "test.yaml", self.name),
-            cluster=ClusterEntry(
-                name="local",
-                kubeconfig=str(self.cluster.kubeconfig),
-                volume_reader=VolumeReaderEntry(driver=DRIVER, root=str(self.cluster.csi_root)),
-            ),
-            vault=VaultEntry(
-                name="main",
-                url=f"file://{self.folder / 'vault'}",
-                key=f"file:{self.folder / 'key'}",
-            ),
-            policy_text=text,
-            policy_digest=f"sha256:{sha256(text.encode()).hexdigest()}",
-            source="test.yaml",
-        )
+        reader = VolumeReaderEntry(driver=DRIVER, root=str(self.cluster.csi_root))
+        return local_instance(self.name, self.policy, self.cluster, self.folder, reader)
 
     def context(self) -> Context:
         """A freshly opened engine, as every command and every task opens it."""
         return open_context(self.instance(), NoConnections())
+
+    def opened(self, endpoint: Endpoint) -> Context:
+        """The engine with another credential."""
+        cluster = ClusterApi(endpoint)
+        pods = ExecApi(endpoint)
+        return replace(self.context(), cluster=cluster, disks=DisksCsi(cluster), pods=pods)
 
     def backup(self, run: str = "", trigger: str = "manual") -> Manifest:
         """One whole backup in this process."""
@@ -96,6 +91,36 @@ class App:
         api.delete("v1", "Namespace", "", self.name)
         wait_until("the namespace is gone", lambda: api.gone("v1", "Namespace", "", self.name), 120)
         wait_until("the volume is gone", lambda: not folder.exists(), 60)
+
+
+def local_instance(
+    name: str,
+    policy: dict[str, Any],
+    cluster: LocalCluster,
+    folder: Path,
+    reader: VolumeReaderEntry | None = None,
+) -> Instance:
+    """A policy on a local cluster, with a vault and its key in `folder`."""
+    text = yaml.safe_dump(policy)
+    return Instance(
+        policy=parse_policy(text, "test.yaml", name),
+        cluster=ClusterEntry(
+            name="local", kubeconfig=str(cluster.kubeconfig), volume_reader=reader
+        ),
+        vault=VaultEntry(
+            name="main", url=f"file://{folder / 'vault'}", key=f"file:{folder / 'key'}"
+        ),
+        policy_text=text,
+        policy_digest=f"sha256:{sha256(text.encode()).hexdigest()}",
+        source="test.yaml",
+    )
+
+
+def captured(context: Context, run: str = "run-1") -> Manifest:
+    """One whole backup with what is open there."""
+    made = backup(context, Run(run, "manual"), _quiet)
+    assert made is not None
+    return made
 
 
 def _quiet(_: str) -> None: ...

@@ -53,6 +53,16 @@ from 1.35 on, when a websocket is opened to `pods/exec`. Its log does not say so
 that the flow fails without them (tests/e2e/test_idle_rights.py)."""
 
 
+OF_FILES = frozenset(
+    [
+        Right("list", "volumesnapshots.snapshot.storage.k8s.io"),
+        Right("list", "volumesnapshotcontents.snapshot.storage.k8s.io"),
+    ]
+)
+"""Rights of the writer that only a restore of files needs: which of a point's snapshots are there
+still? tests/e2e/test_movers.py shows that it does."""
+
+
 @dataclass(frozen=True)
 class Asked:
     """What one account asked for since it was first looked at."""

@@ -10,25 +10,22 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import yaml
 
-from lifeboat.point.manifest import Manifest, Run, open_contents
+from lifeboat.point.manifest import Manifest, open_contents
 from lifeboat.policy.instance import Instance
-from lifeboat.policy.load import parse_policy
-from lifeboat.policy.model import ClusterEntry, VaultEntry
 from lifeboat.ports.cluster import Json
-from lifeboat.steps.backup import backup
 from lifeboat.steps.context import Context
 from lifeboat.vault.keys import generate_key
 from lifeboat.wiring import NoConnections, make_vault, open_context
 from local.api import KubeApi, has_condition, wait_until
 from local.cluster import LocalCluster
 from local.errors import ApiError
+from tests.support.app import captured, local_instance
 
 FOLDER = Path(__file__).resolve().parents[1] / "e2e" / "zoo"
 NAMESPACES = ("zoo-limits", "zoo-operator", "zoo-shop")
@@ -153,19 +150,7 @@ class Zoo:
         ) and not self.api.gone("v1", "ConfigMap", space, "kube-root-ca.crt")
 
     def _instance(self) -> Instance:
-        text = yaml.safe_dump(_POLICY)
-        return Instance(
-            policy=parse_policy(text, "zoo.yaml", "zoo"),
-            cluster=ClusterEntry(name="local", kubeconfig=str(self.cluster.kubeconfig)),
-            vault=VaultEntry(
-                name="main",
-                url=f"file://{self.folder / 'vault'}",
-                key=f"file:{self.folder / 'key'}",
-            ),
-            policy_text=text,
-            policy_digest=f"sha256:{sha256(text.encode()).hexdigest()}",
-            source="zoo.yaml",
-        )
+        return local_instance("zoo", _POLICY, self.cluster, self.folder)
 
     def context(self) -> Context:
         """A freshly opened engine."""
@@ -173,9 +158,7 @@ class Zoo:
 
     def backup(self) -> Manifest:
         """One whole backup in this process."""
-        made = backup(self.context(), Run(f"run-{uuid.uuid4()}", "manual"), lambda _: None)
-        assert made is not None
-        return made
+        return captured(self.context(), f"run-{uuid.uuid4()}")
 
     def bodies(self, point: Manifest) -> dict[Key, Json]:
         """Every object that a point holds."""

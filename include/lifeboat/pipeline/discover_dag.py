@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 from airflow.sdk import DAG, task
 
-from lifeboat.pipeline.frame import BY_HAND_OR_SCHEDULE, DISCOVER_DAG, task_defaults, timetable
-from lifeboat.pipeline.turns import WATCH_TURN
+from lifeboat.pipeline.frame import DISCOVER_DAG, fleet_dag
 from lifeboat.policy.schedule import Schedule
 
 _DOC = """\
@@ -21,19 +18,7 @@ docs/clusters.md says more.
 
 def discover_dag(schedule: Schedule) -> DAG:
     """One for the fleet."""
-    with DAG(
-        dag_id=DISCOVER_DAG,
-        description="Find the clusters that nobody wrote down",
-        schedule=timetable(schedule, DISCOVER_DAG),
-        catchup=False,
-        max_active_runs=1,
-        allowed_run_types=BY_HAND_OR_SCHEDULE,
-        dagrun_timeout=timedelta(minutes=30),
-        is_paused_upon_creation=False,
-        tags=["lifeboat", "discover"],
-        doc_md=_DOC,
-        default_args=task_defaults(WATCH_TURN),
-    ) as dag:
+    with fleet_dag(DISCOVER_DAG, "Find the clusters that nobody wrote down", schedule, _DOC) as dag:
         task(task_id="discover", max_active_tis_per_dag=1)(discover)()
     return dag
 

@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import Any
 
 from airflow.sdk import (
+    DAG,
     AssetOrTimeSchedule,
     CronTriggerTimetable,
     RetryDecision,
@@ -19,6 +20,7 @@ from airflow.sdk import (
 from typing_extensions import override
 
 from lifeboat.errors import LifeboatError, Retryable
+from lifeboat.pipeline.turns import WATCH_TURN
 from lifeboat.policy.after import BackupSchedule
 from lifeboat.policy.fires import offset_of
 from lifeboat.policy.instance import Instance
@@ -39,6 +41,7 @@ ANY_RUN: Any = [*BY_HAND_OR_SCHEDULE, "asset_triggered", "backfill"]
 
 _NOT_AT_ONCE = timedelta(milliseconds=500)
 _SHORTEST_RUN_LIMIT = timedelta(hours=1)
+_ROUND_LIMIT = timedelta(minutes=30)
 
 
 class EngineRetries(RetryPolicy):
@@ -74,6 +77,23 @@ def task_defaults(turn: int, queue: str = "") -> dict[str, Any]:
         "max_retry_delay": timedelta(minutes=5),
         "retry_policy": EngineRetries(),
     }
+
+
+def fleet_dag(dag_id: str, description: str, schedule: Schedule, doc: str) -> DAG:
+    """A DAG of which there is one for the fleet: short rounds, one at a time, never made up for."""
+    return DAG(
+        dag_id=dag_id,
+        description=description,
+        schedule=timetable(schedule, dag_id),
+        catchup=False,
+        max_active_runs=1,
+        allowed_run_types=BY_HAND_OR_SCHEDULE,
+        dagrun_timeout=_ROUND_LIMIT,
+        is_paused_upon_creation=False,
+        tags=["lifeboat", dag_id],
+        doc_md=doc,
+        default_args=task_defaults(WATCH_TURN),
+    )
 
 
 def timetable(schedule: Schedule | None, spread_by: str) -> Any:

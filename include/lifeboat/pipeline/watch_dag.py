@@ -7,13 +7,10 @@ reckons deadlines of runs, and a DAG that is paused, broken or never scheduled h
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 from airflow.sdk import DAG, task
 
 from lifeboat.pipeline import watch_tasks
-from lifeboat.pipeline.frame import BY_HAND_OR_SCHEDULE, WATCH_DAG, task_defaults, timetable
-from lifeboat.pipeline.turns import WATCH_TURN
+from lifeboat.pipeline.frame import WATCH_DAG, fleet_dag
 from lifeboat.policy.schedule import Schedule
 
 _OFTEN = Schedule(cron="*/5 * * * *")
@@ -28,18 +25,8 @@ A failed run could not tell somebody; the next one tries again. docs/alerts.md s
 
 def watch_dag() -> DAG:
     """One for the fleet."""
-    with DAG(
-        dag_id=WATCH_DAG,
-        description="Tell who must know what is wrong with any instance",
-        schedule=timetable(_OFTEN, WATCH_DAG),
-        catchup=False,
-        max_active_runs=1,
-        allowed_run_types=BY_HAND_OR_SCHEDULE,
-        dagrun_timeout=timedelta(minutes=30),
-        is_paused_upon_creation=False,
-        tags=["lifeboat", "watch"],
-        doc_md=_DOC,
-        default_args=task_defaults(WATCH_TURN),
+    with fleet_dag(
+        WATCH_DAG, "Tell who must know what is wrong with any instance", _OFTEN, _DOC
     ) as dag:
         task(task_id="watch", max_active_tis_per_dag=1)(watch_tasks.watch)()
     return dag

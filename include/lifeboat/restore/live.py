@@ -18,7 +18,7 @@ _FEW_NAMESPACES = 4
 
 class _Named(msgspec.Struct, frozen=True):
     metadata: dict[str, Any]
-    status: dict[str, Any] | None = None
+    status: Any = None  # mostly an object, but a custom resource may say anything
 
 
 _named = msgspec.json.Decoder(_Named).decode
@@ -41,10 +41,11 @@ def state_of(live: Json) -> str:
 
 
 def listed_state(raw: bytes) -> tuple[dict[str, Any], str]:
-    """Metadata and state of an object of a list; what is large, and has no status, is not decoded
-    whole."""
+    """Metadata and state of an object of a list. Only what has a status and no generation has to
+    be decoded whole."""
     seen = _named(raw)
-    return seen.metadata, state_of(_whole(raw) if seen.status else {"metadata": seen.metadata})
+    whole = seen.status and not seen.metadata.get("generation")
+    return seen.metadata, state_of(_whole(raw) if whole else {"metadata": seen.metadata})
 
 
 class LiveStates:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 
 import pytest
@@ -10,7 +11,7 @@ from lifeboat.errors import Forbidden, Throttled
 from lifeboat.ports.cluster import Json, Kind
 from lifeboat.restore.carry import without_addresses
 from lifeboat.restore.choice import Choice
-from lifeboat.restore.live import state_of
+from lifeboat.restore.live import listed_state, state_of
 from lifeboat.restore.live_bodies import LiveBodies
 from lifeboat.restore.model import Mode, PlanItem, RestoreRequest
 from lifeboat.restore.tries import MOST_FIELDS, Tries
@@ -87,6 +88,15 @@ def test_status_is_no_change_of_an_object_and_anything_else_is() -> None:
     assert state_of(told) == state_of(later)
     assert state_of({**later, "spec": {"maxReplicas": 4}}) != state_of(told)
     assert state_of({**later, "metadata": {"uid": "v"}}) != state_of(told)
+
+
+def test_a_listed_object_has_the_state_of_one_that_was_asked_for() -> None:
+    metadata = {"name": "n", "uid": "u", "resourceVersion": "1"}
+    for more in ({}, {"status": {"a": 1}}, {"status": "said in a word"}, {"status": {}}):
+        for counted in ({}, {"generation": 3}):
+            live: Json = {"metadata": {**metadata, **counted}, "spec": {"b": 2}, **more}
+            told, state = listed_state(json.dumps(live).encode())
+            assert (told["name"], state) == ("n", state_of(live))
 
 
 def test_a_service_is_no_rival_of_its_own_ports(cluster: FakeCluster) -> None:
