@@ -73,7 +73,7 @@ def _sizes(
     """Wall time against a bare listing and against Velero, memory, requests in flight."""
     with _cluster() as (cluster, root):
         _say(f"loading {count} objects into {namespaces} namespaces")
-        Loader(from_kubeconfig(cluster.kubeconfig)).load(count, namespaces)
+        _load(cluster, count, namespaces)
         _worker("bare", cluster, root)  # the API server's caches are warm for everybody
         mixed = ["bare", "point"] * turns + ["velero"] * (1 if count > 10_000 else rounds)
         order.shuffle(mixed)
@@ -108,11 +108,18 @@ def _many_namespaces(namespaces: int) -> Bar:
     """Requests of a point, beyond one a kind to count and the pages of a bare listing."""
     with _cluster() as (cluster, root):
         _say(f"loading {namespaces} namespaces")
-        Loader(from_kubeconfig(cluster.kubeconfig)).load(3 * namespaces, namespaces)
+        _load(cluster, 3 * namespaces, namespaces)
         bare, point = _worker("bare", cluster, root), _worker("point", cluster, root)
         _say(f"{bare['kinds']} kinds, {bare['requests']} pages, {point['requests']} requests")
         more = point["requests"] - bare["kinds"] - bare["requests"]
         return told(Bar(f"requests-beyond-pages-{namespaces}-namespaces", more, 50, "", 0))
+
+
+def _load(cluster: LocalCluster, count: int, namespaces: int) -> None:
+    loader = Loader(from_kubeconfig(cluster.kubeconfig))
+    loader.load(count, namespaces)
+    _say("waiting until controllers have done with them")
+    loader.settle()
 
 
 def _worker(what: str, cluster: LocalCluster, root: Path) -> _Figures:

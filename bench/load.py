@@ -6,6 +6,7 @@ Deployments are paused and have no replicas, so that nothing is made of them whi
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -18,6 +19,9 @@ from lifeboat.ports.cluster import Kind
 from local.errors import LocalClusterError
 
 _IN_FLIGHT = 32
+_SETTLE_SECONDS = 1800
+_LOOK_SECONDS = 5
+_QUIET_WRITES = 10  # a second
 _SERVER_SET = ("uid", "resourceVersion", "creationTimestamp", "managedFields", "generation")
 
 
@@ -38,6 +42,25 @@ class Loader:
                 items = (item for item in stream_items(count, kind))
                 self.create(kind, (_body(_moved(item, share)) for item in items))
 
+    def settle(self) -> None:
+        """Wait until controllers have done with what was loaded: they look at each Deployment and
+        write its status, a few hundred a second, and would share the processors with whoever is
+        measured first. What goes on without end (leases) is a few writes a second."""
+        deadline = time.monotonic() + _SETTLE_SECONDS
+        before = self._revision()
+        while time.monotonic() < deadline:
+            time.sleep(_LOOK_SECONDS)
+            now = self._revision()
+            if now - before < _QUIET_WRITES * _LOOK_SECONDS:
+                return
+            before = now
+        raise LocalClusterError(f"controllers still write after {_SETTLE_SECONDS} s")
+
+    def _revision(self) -> int:
+        """How often the store was written to: the resourceVersion of a list (its etcd revision)."""
+        answer = self._send("GET", "/api/v1/namespaces?limit=1")
+        return int(json.loads(answer.data)["metadata"]["resourceVersion"])
+
     def create(self, kind: Kind, bodies: Iterable[dict[str, Any]]) -> None:
         """POST each."""
         with ThreadPoolExecutor(_IN_FLIGHT) as pool:
@@ -47,18 +70,22 @@ class Loader:
     def _post(self, kind: Kind, body: dict[str, Any]) -> None:
         root = f"/apis/{kind.group}/{kind.version}" if kind.group else f"/api/{kind.version}"
         space = f"/namespaces/{body['metadata']['namespace']}" if kind.namespaced else ""
+        path = f"{root}{space}/{kind.plural}?fieldValidation=Ignore"
+        answer = self._send("POST", path, json.dumps(body).encode())
+        if answer.status not in (201, 409):
+            raise LocalClusterError(f"cannot create a {kind.kind}: {answer.status} {answer.data!r}")
+
+    def _send(self, method: str, path: str, body: bytes | None = None) -> urllib3.BaseHTTPResponse:
         assert self._endpoint.token is not None
-        answer = self._pool.request(
-            "POST",
-            f"{self._endpoint.server}{root}{space}/{kind.plural}?fieldValidation=Ignore",
-            body=json.dumps(body).encode(),
+        return self._pool.request(
+            method,
+            f"{self._endpoint.server}{path}",
+            body=body,
             headers={
                 "Authorization": f"Bearer {self._endpoint.token()}",
                 "Content-Type": "application/json",
             },
         )
-        if answer.status not in (201, 409):
-            raise LocalClusterError(f"cannot create a {kind.kind}: {answer.status} {answer.data!r}")
 
 
 def _moved(item: Item, share: int) -> Item:

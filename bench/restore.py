@@ -113,6 +113,7 @@ def _load(cluster: LocalCluster, count: int) -> None:
     loader.create(NAMESPACE, (_body("Namespace", "", space) for space in spaces))
     loader.create(CONFIG_MAP, _bodies("ConfigMap", spaces))
     loader.create(SECRET, _bodies("Secret", spaces))
+    loader.settle()
 
 
 def _bodies(kind: str, spaces: Iterable[str]) -> Iterator[dict[str, Any]]:
