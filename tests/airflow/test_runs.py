@@ -314,11 +314,6 @@ def scratch_namespaces(lifeboat: Lifeboat) -> list[str]:
     ]
 
 
-def database(lifeboat: Lifeboat, statement: str) -> str:
-    """A value straight from Airflow's database."""
-    return lifeboat.stack._postgres.scalar(statement)
-
-
 @contextmanager
 def stopped(lifeboat: Lifeboat, part: str) -> Iterator[None]:
     """One part of the control plane stands still."""

@@ -175,7 +175,7 @@ def test_a_point_follows_the_success_of_another_dag(connected: Lifeboat) -> None
 
 def watching(lifeboat: Lifeboat) -> str:
     """How far the watcher of the leader has looked, from Airflow's store of the asset."""
-    return lifeboat.stack._postgres.scalar("SELECT count(*) FROM asset_state_store").strip("0")
+    return lifeboat.database("SELECT count(*) FROM asset_state_store").strip("0")
 
 
 def test_other_dags_run_again_from_a_restored_point_on(connected: Lifeboat) -> None:

@@ -94,6 +94,14 @@ maxFreeze: 5s
 hooks:
   - exec: {namespace: shop, labels: app=web, post: {command: [touch, slow-thawed]}}
 """,
+    # Restored only with somebody's word.
+    "asked": """\
+clusters: [local]
+objectives: {rpo: 24h}
+select: {namespaces: {include: [asked]}}
+retention: {keep: {last: 50}}
+restore: {approval: required}
+""",
     # A cluster that nobody can reach.
     "far": """\
 clusters: [far]
@@ -283,6 +291,10 @@ class Lifeboat:
         """A backup that has to succeed; the point that it made."""
         dag = f"backup.{instance}"
         return str(self.client.xcom(dag, self.run(dag).run_id, "commit")["point"])
+
+    def database(self, statement: str) -> str:
+        """What a statement returns, straight from Airflow's database."""
+        return self.stack._postgres.scalar(statement)
 
     def log(self, run: Run, task: str) -> str:
         """The log of a task of a run."""

@@ -22,3 +22,14 @@ def run_context(
         triggering_user_name=user,
     )
     return {"ti": Mock(), "dag_run": run}
+
+
+def answer(who: str, chosen: str = "Approve") -> dict[str, Any]:
+    """What Airflow hands over, and what the task returns, when somebody answered."""
+    return {
+        "chosen_options": [chosen],
+        "params_input": {},
+        "responded_at": datetime(2026, 11, 22, 12, 30, tzinfo=UTC),
+        "responded_by_user": {"id": who, "name": who},
+        "timedout": False,
+    }

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
 from typing import Any
 
-from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk import DAG, TriggerRule, task
 
 from lifeboat.pipeline import restore_tasks
+from lifeboat.pipeline.approving import APPROVE_TASK, ApproveOperator
 from lifeboat.pipeline.frame import BY_HAND, RESTORE_DAG, task_defaults
 from lifeboat.pipeline.restore_form import form
 from lifeboat.pipeline.turns import RESTORE_TURN
 
-_APPROVE = restore_tasks.APPROVE_TASK
-_PHASES = [_APPROVE, "approved", "prepare", "volumes", "resources", "hooks", "ready"]
-_PATIENCE = timedelta(days=1)  # as long as a plan keeps its point from being pruned
+_PHASES = [APPROVE_TASK, "approved", "prepare", "volumes", "resources", "hooks", "ready"]
+_ASK_AGAIN = 5
 _INSTANCE = "{{ params.instance }}"
 _CLUSTER = "{{ params.cluster }}"
 
@@ -64,17 +62,19 @@ def restore_dag(instances: Sequence[str], clusters: Sequence[str]) -> DAG:
 def _approval(planned: Any, restore: Any) -> Any:
     """approve >> approved: somebody's word where it is asked for, and its record in the vault.
 
-    `approve` has a retry of its own: an answer within a second of the question fails the task
-    (Airflow 3.3, apache/airflow#66374), and it only asks again. It has no execution time-out, which
-    the operator would take for the time that a person has.
+    `approve` has more retries than others: an answer within a second of the question may fail the
+    task (Airflow 3.3, apache/airflow#66374), and all that a retry does is to ask again. It has no
+    execution time-out, which the operator would take for the time that a person has.
     """
-    approve = ApprovalOperator(
-        task_id=_APPROVE,
+    approve = ApproveOperator(
+        task_id=APPROVE_TASK,
+        instance=_INSTANCE,
+        cluster=_CLUSTER,
+        restore=restore,
         subject="Restore {{ params.instance }}: approve the plan?",
         body="{{ ti.xcom_pull(task_ids='plan', key='" + restore_tasks.SHOWN_KEY + "') }}",
-        response_timeout=_PATIENCE,
         execution_timeout=None,
-        retries=1,
+        retries=_ASK_AGAIN,
     )
     approved: Any = task(task_id="approved", trigger_rule=TriggerRule.NONE_FAILED)(
         restore_tasks.approved

@@ -16,6 +16,7 @@ from airflow.sdk.exceptions import DownstreamTasksSkipped
 from typing_extensions import override
 
 from lifeboat.errors import NotApproved, UsageError
+from lifeboat.pipeline.approving import APPROVE_TASK, answer_of
 from lifeboat.pipeline.opening import leaving_errors, open_instance, pull, say
 from lifeboat.pipeline.trail import leave_at
 from lifeboat.pipeline.triggers import Plain
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
 RESTORE_KEY = "restore"
 SUMMARY_KEY = "summary"
 SHOWN_KEY = "shown"
-APPROVE_TASK = "approve"
-_YES = "Approve"
 _LATEST = "latest"
 _PLAN_OBJECTS = 100
 
@@ -38,9 +37,10 @@ def plan(otherwise_skip: list[str]) -> None:
     """Plans what the form asks for. A dry run ends here: `otherwise_skip` is skipped. Where nobody
     has to approve, nobody is asked.
 
-    Raises UsageError for what cannot be restored as asked.
+    Raises UsageError for what cannot be restored as asked, NotApproved for what nobody could ever
+    approve.
     """
-    from lifeboat.restore.approval import needed
+    from lifeboat.restore.approval import ensure_answerable, needed
     from lifeboat.restore.parts import items_of
     from lifeboat.restore.plan import plan_restore
     from lifeboat.restore.present import lines, markdown
@@ -52,6 +52,8 @@ def plan(otherwise_skip: list[str]) -> None:
     with leaving_errors():
         opened = open_instance(instance, params["cluster"])
         request = _request(opened, params, asked_by=run.triggering_user_name or "")
+        if not request.dry_run:
+            ensure_answerable(opened, request)
         planned = plan_restore(opened, request, restore_id(instance, run.run_id))
 
     def items() -> Iterator[PlanItem]:
@@ -67,9 +69,10 @@ def plan(otherwise_skip: list[str]) -> None:
         raise DownstreamTasksSkipped(tasks=otherwise_skip)  # type: ignore[no-untyped-call]
     leave_at(opened, "restore", planned.restore, summary(planned))
     push(key=RESTORE_KEY, value=planned.restore)
-    if needed(opened, planned.request) == "none":
+    wanted = needed(opened, planned.request)
+    if wanted == "none":
         raise DownstreamTasksSkipped(tasks=[APPROVE_TASK])  # type: ignore[no-untyped-call]
-    push(key=SHOWN_KEY, value=markdown(planned, items))
+    push(key=SHOWN_KEY, value=markdown(planned, items, wanted))
 
 
 def approved(instance: str, cluster: str, restore: str) -> str:
@@ -82,9 +85,7 @@ def approved(instance: str, cluster: str, restore: str) -> str:
         planned = _plan(opened, restore)
         if needed(opened, planned.request) == "none":
             return "nobody has to approve it"
-        answer = pull(APPROVE_TASK) or {}
-        person = (answer.get("responded_by_user") or {}).get("name") or ""
-        said = approve(opened, planned, by=person, how="airflow")
+        said = approve(opened, planned, by=answer_of(pull(APPROVE_TASK)).who, how="airflow")
         leave_at(opened, "approve", restore, f"digest {said.digest}", who=said.by)
     say(f"approved by {said.by} at {said.at}: plan {said.restore}, digest {said.digest}")
     return said.by
@@ -234,11 +235,11 @@ def report(instance: str, cluster: str) -> dict[str, Any]:
     if not restore:
         say(f"dry run, nothing was changed: {pull('plan', SUMMARY_KEY)}")
         return {"dry_run": True}
-    answer = pull(APPROVE_TASK)
-    if answer and answer.get("chosen_options") != [_YES]:
-        person = (answer.get("responded_by_user") or {}).get("name") or ""
-        leave_at(open_instance(instance, cluster), "reject", restore, who=person)
-        raise NotApproved(f"plan {restore} was rejected, and nothing was changed")
+    said = answer_of(pull(APPROVE_TASK))
+    if said.rejects:
+        raise NotApproved(
+            f"plan {restore} was rejected by {said.who or 'somebody'}, and nothing was changed"
+        )
     with leaving_errors():
         opened = open_instance(instance, cluster)
         planned = _plan(opened, restore)

@@ -5,14 +5,17 @@ It holds the plan's digest: what is applied is what was seen. A plan that change
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import msgspec
 
-from lifeboat.clock import rfc3339
+from lifeboat.clock import parse_rfc3339, rfc3339
 from lifeboat.errors import NotApproved, UsageError
 from lifeboat.point import layout
 from lifeboat.policy.recovery import Approval, stricter
 from lifeboat.restore.model import RestorePlan, RestoreRequest
 from lifeboat.steps.context import Context
+from lifeboat.steps.in_use import GIVEN_UP
 
 _PART = "approval"
 
@@ -34,6 +37,40 @@ def needed(context: Context, request: RestoreRequest) -> Approval:
     return stricter(context.instance.policy.restore.approval, request.approval)
 
 
+def ensure_answerable(context: Context, request: RestoreRequest) -> None:
+    """Raises NotApproved when nobody could ever approve it: a second person is wanted, and there is
+    no first. Whoever runs the service that asked might be the one who answers."""
+    if needed(context, request) == "second-person" and not request.asked_by:
+        raise NotApproved(
+            f"a restore of {request.instance} needs a second person, and nobody knows who asked"
+            " for this one",
+            hint="trigger it with an account of your own, not from a DAG that nobody triggered",
+        )
+
+
+def ensure_may_approve(context: Context, plan: RestorePlan, by: str) -> None:
+    """Raises NotApproved when a second person must approve the plan and `by` is not."""
+    request = plan.request
+    if needed(context, request) != "second-person":
+        return
+    ensure_answerable(context, request)
+    if not by:
+        raise NotApproved(
+            f"plan {plan.restore} needs a second person, and nobody knows who approves",
+            hint="log in with an account of your own",
+        )
+    if by == request.asked_by:
+        raise NotApproved(
+            f"plan {plan.restore} was asked for by {by}, who may not approve it alone",
+            hint="a second person must look at it",
+        )
+
+
+def time_left(context: Context, plan: RestorePlan) -> timedelta:
+    """How long an answer still counts: as long as the plan keeps its point from being pruned."""
+    return parse_rfc3339(plan.created) + GIVEN_UP - context.clock()
+
+
 def approve(
     context: Context, plan: RestorePlan, *, by: str, how: str, digest: str = ""
 ) -> Approved:
@@ -42,19 +79,7 @@ def approve(
     Raises UsageError for another digest, NotApproved when a second person must and `by` is not.
     """
     check_digest(plan, digest)
-    request = plan.request
-    if needed(context, request) == "second-person":
-        if not by or not request.asked_by:
-            missing = "who approves" if not by else "who asked for it"
-            raise NotApproved(
-                f"plan {plan.restore} needs a second person, and nobody knows {missing}",
-                hint="log in with an account of your own, and plan again",
-            )
-        if by == request.asked_by:
-            raise NotApproved(
-                f"plan {plan.restore} was asked for by {by}, who may not approve it alone",
-                hint="a second person must look at it",
-            )
+    ensure_may_approve(context, plan, by)
     said = Approved(
         restore=plan.restore,
         digest=plan.digest,

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import Literal
 
+from lifeboat.policy.recovery import Approval
 from lifeboat.restore.model import Action, PlanItem, RestorePlan
 
 Items = Callable[[], Iterable[PlanItem]]
@@ -45,13 +46,15 @@ def lines(
         yield f"warning: {warning}"
 
 
-def markdown(plan: RestorePlan, items: Items, *, most: int = 20) -> str:
-    """What an approver sees: counts, then everything that takes away or cannot be done, by name."""
+def markdown(plan: RestorePlan, items: Items, wanted: Approval, *, most: int = 20) -> str:
+    """What an approver sees: whose word is wanted, counts, then everything that takes away or
+    cannot be done, by name."""
     counts = plan.counts()
     rows = [f"| {name} | {counts[name]} | {WORDS[name]} |" for name in ACTIONS if counts.get(name)]
     told = [
         f"Point `{plan.request.point}` of **{plan.request.instance}**, plan `{plan.restore}`",
         "",
+        *_whose_word(plan, wanted),
         "| action | objects | |",
         "|---|---|---|",
         *rows,
@@ -67,6 +70,13 @@ def markdown(plan: RestorePlan, items: Items, *, most: int = 20) -> str:
     if len(plan.warnings) > most:
         told.append(f"- and {len(plan.warnings) - most} more")
     return "\n".join(told)
+
+
+def _whose_word(plan: RestorePlan, wanted: Approval) -> list[str]:
+    asked = f"**{_flat(plan.request.asked_by)}**" if plan.request.asked_by else ""
+    if wanted == "second-person":
+        return [f"Asked for by {asked}: somebody else must approve it; {asked} may reject it.", ""]
+    return [f"Asked for by {asked}.", ""] if asked else []
 
 
 def _objects(

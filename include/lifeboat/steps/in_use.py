@@ -12,7 +12,7 @@ from lifeboat.point.facts import removed_points
 from lifeboat.steps.context import Custody
 from lifeboat.steps.scope import Scope
 
-_GIVEN_UP = timedelta(days=1)
+GIVEN_UP = timedelta(days=1)
 """A restore without a report after this long is over: it was killed, or only planned."""
 
 
@@ -49,7 +49,7 @@ def _being_restored(context: Custody) -> set[str]:
     stats = {stat.key: stat for stat in vault.store.list(layout.restores(context.instance.id))}
     for key, stat in stats.items():
         restore, part = key.rsplit("/", 1)
-        over = f"{restore}/report" in stats or context.clock() - stat.created > _GIVEN_UP
+        over = f"{restore}/report" in stats or context.clock() - stat.created > GIVEN_UP
         if part != "plan" or over:
             continue
         try:

@@ -6,14 +6,13 @@ from typing import Any
 
 import pytest
 
-from lifeboat.errors import NotApproved
 from lifeboat.pipeline import backup_tasks, opening, proof_tasks, prune_tasks, restore_tasks, trail
 from lifeboat.point.audit import Event, read
 from lifeboat.restore.approval import approval_of
 from lifeboat.restore.model import RestoreRequest
 from lifeboat.restore.plan import plan_restore
 from tests.support.proof_world import ProofWorld
-from tests.support.task_run import run_context
+from tests.support.task_run import answer, run_context
 from tests.support.world import POLICY
 
 SHOP = "shop.local"
@@ -99,21 +98,10 @@ def test_what_a_schedule_deletes_is_told_and_nobody_is_behind_it(tasks: Tasks) -
 
 def test_an_approval_names_who_answered_and_not_who_triggered(tasks: Tasks) -> None:
     plan = tasks.planned("second-person")
-    tasks.left["approve", "return_value"] = {"responded_by_user": {"name": "bob"}}
+    tasks.left["approve", "return_value"] = answer("bob")
     assert restore_tasks.approved(SHOP, "same", plan.restore) == "bob"
     (event,) = tasks.events()
     assert (event.action, event.subject, event.who) == ("approve", "plan-1", "bob")
     said = approval_of(tasks.world.context(), plan)
     assert said is not None
     assert event.detail == f"digest {said.digest}"
-
-
-def test_a_rejection_names_who_answered(tasks: Tasks) -> None:
-    plan = tasks.planned("required")
-    tasks.left["plan", "restore"] = plan.restore
-    answer = {"responded_by_user": {"name": "bob"}, "chosen_options": ["Reject"]}
-    tasks.left["approve", "return_value"] = answer
-    with pytest.raises(NotApproved, match="was rejected"):
-        restore_tasks.report(SHOP, "same")
-    (event,) = tasks.events()
-    assert (event.action, event.subject, event.who) == ("reject", "plan-1", "bob")

@@ -352,7 +352,7 @@ def test_a_plan_is_told_by_action_with_what_differs(world: World, point: str) ->
     assert "      data.password: changed (7 bytes)" in told
     paths = list(lines(plan, every, detail="paths"))
     assert "      data.colour" in paths
-    shown = markdown(plan, every)
+    shown = markdown(plan, every, "required")
     assert "| delete | 1 | deleted: not in the point |" in shown
     assert "ConfigMap shop/stray" in shown
     assert plan.digest in shown
