@@ -13,7 +13,9 @@ from typing import Any
 from fastapi import HTTPException, Request
 
 from lifeboat.clock import rfc3339
+from lifeboat.point.exposure import Exposure, OpenSpace, OpenVolume
 from lifeboat.point.ident import stamp
+from lifeboat.report.clusters import ClusterStanding, FleetStanding
 from lifeboat.report.objectives import InstanceStatus, NewestPoint, NewestProof, State, Unprotected
 
 NOW = datetime(2026, 11, 22, 23, 31, 53, tzinfo=UTC)
@@ -132,21 +134,51 @@ def many(number: int) -> tuple[InstanceStatus, ...]:
     )
 
 
-class FakeFleet:
-    """A FleetReader. `rows` and `wrong` (the problems) may be changed between reads; `failure` is
-    raised when set."""
+def clusters() -> tuple[ClusterStanding, ...]:
+    """The clusters of `every_state`, in every state that a cluster can be in, and one that no
+    policy names."""
+    seen = rfc3339(NOW - timedelta(hours=2))
+    found = Exposure(
+        policies=("shop", "search"),
+        protected=17,
+        snapshotted=38,
+        namespaces=(
+            OpenSpace("forgotten", False, {"shop": "not included", "search": "not included"}),
+            OpenSpace("half", False, {}, ("search",)),
+        ),
+        volumes=(OpenVolume("forgotten/data", False, {"": "no policy selects its namespace"}),),
+        unnamed=3,
+    )
+    late = Exposure(("shop",), unread="https://10.0.0.1: connection refused")
+    whole = Exposure(("crm",), protected=4, snapshotted=9)
+    zonal = "aks-prod-germanywestcentral-zone-redundant-01"
+    return (
+        ClusterStanding("prod-westeurope", 6, 2, found, "shop.prod-westeurope", seen),
+        ClusterStanding("prod-northeurope", 1, 1, late, "shop.prod-northeurope", seen),
+        ClusterStanding(zonal, 1, 1, whole, f"crm.{zonal}", seen),
+        ClusterStanding("stage", 1, 0),
+        ClusterStanding("lab", 0, 0),
+    )
 
-    def __init__(self, rows: tuple[InstanceStatus, ...] = ()) -> None:
+
+class FakeFleet:
+    """A FleetReader. `rows`, `clusters` and `wrong` (the problems) may be changed between reads;
+    `failure` is raised when set."""
+
+    def __init__(
+        self, rows: tuple[InstanceStatus, ...] = (), seen: tuple[ClusterStanding, ...] = ()
+    ) -> None:
         self.rows = rows
+        self.clusters = seen
         self.wrong: tuple[str, ...] = ()
         self.failure: Exception | None = None
         self.reads = 0
 
-    def instances(self) -> tuple[InstanceStatus, ...]:
+    def read(self) -> FleetStanding:
         self.reads += 1
         if self.failure is not None:
             raise self.failure
-        return self.rows
+        return FleetStanding(self.rows, self.clusters)
 
     def problems(self) -> tuple[str, ...]:
         return self.wrong

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Page
 
 from tests.support.fake_airflow import FakeAirflow, run, serving
-from tests.support.fake_fleet import NOW, FakeFleet, every_state
+from tests.support.fake_fleet import NOW, FakeFleet, clusters, every_state
 
 PREFIX = "/team/airflow"
 HOST_WARNING = "An iframe which has both allow-scripts and allow-same-origin"
@@ -19,7 +19,7 @@ HOST_WARNING = "An iframe which has both allow-scripts and allow-same-origin"
 def airflow_ui(context: BrowserContext) -> Iterator[FakeAirflow]:
     """A host with the fleet in every state, below a prefix; `admin` is logged in."""
     rows = every_state()
-    ui = FakeAirflow(FakeFleet(rows), prefix=PREFIX)
+    ui = FakeAirflow(FakeFleet(rows, clusters()), prefix=PREFIX)
     ui.runs = {row.backup_dag: [run("success")] for row in rows}
     ui.runs[rows[2].backup_dag] = [run("failed", "scheduled__1")]
     ui.runs[rows[3].backup_dag] = []

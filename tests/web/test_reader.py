@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 
-from lifeboat.report.objectives import InstanceStatus
+from lifeboat.report.clusters import FleetStanding
 from lifeboat.web.reader import CachedFleet, Snapshot
 from tests.support.fake_fleet import NOW, FakeFleet, every_state
 
@@ -17,9 +17,9 @@ class Held(FakeFleet):
         super().__init__(every_state())
         self.gate = threading.Event()
 
-    def instances(self) -> tuple[InstanceStatus, ...]:
+    def read(self) -> FleetStanding:
         assert self.gate.wait(30)
-        return super().instances()
+        return super().read()
 
 
 def cached(reader: FakeFleet, timer: list[float]) -> CachedFleet:
@@ -70,7 +70,7 @@ def test_a_closed_page_does_not_take_the_answer_from_the_others() -> None:
         reader.gate.set()
         return await stayer
 
-    assert len(asyncio.run(one_leaves()).instances) == len(every_state())
+    assert len(asyncio.run(one_leaves()).fleet.instances) == len(every_state())
     assert reader.reads == 1
 
 
@@ -89,4 +89,4 @@ def test_a_failure_is_kept_as_long_and_then_asked_again() -> None:
     assert "OSError" in first.failure
     assert "disk" not in first.failure
     assert not third.failure
-    assert len(third.instances) == len(every_state())
+    assert len(third.fleet.instances) == len(every_state())

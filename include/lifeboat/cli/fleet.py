@@ -12,8 +12,9 @@ from lifeboat.cli.options import AsJson, Include
 from lifeboat.cli.output import show_json, show_lines
 from lifeboat.cli.source import Source
 from lifeboat.errors import LifeboatError, UsageError
+from lifeboat.point.exposure import OpenSpace, OpenVolume
 from lifeboat.policy.load import load_include
-from lifeboat.steps.unprotected import Coverage, OpenSpace, OpenVolume, find_unprotected
+from lifeboat.steps.unprotected import Coverage, find_unprotected
 
 fleet_app = typer.Typer(no_args_is_help=True, help="Look at all clusters at once.")
 
@@ -48,7 +49,7 @@ def unprotected(
         )
     reports, failed = [], 0
     for entry in entries:
-        policies = [one.policy for one in found.instances if one.cluster.name == entry.name]
+        policies = found.policies_on(entry.name)
         names = tuple(policy.name for policy in policies)
         try:
             coverage = find_unprotected(policies, *source.cluster_of(entry))

@@ -18,17 +18,22 @@ from lifeboat.point.contents import Contents
 from lifeboat.point.facts import Hold, Verdict, read_holds, readable_verdicts
 from lifeboat.point.liveness import bereft, stored_blobs
 from lifeboat.point.manifest import Manifest, Run, open_contents
+from lifeboat.policy.load import load_include
 from lifeboat.steps.backup import backup as run_backup
 from lifeboat.steps.commit import ensure_complete
+from lifeboat.steps.note import note_exposure
 from lifeboat.vault.vault import Vault
 
 
 def backup(instance: InstanceArg, include: Include = None, as_json: AsJson = False) -> None:
     """Capture a point now."""
-    context = Source(include=include).context(instance)
+    source = Source(include=include)
+    context = source.context(instance)
     run = Run(run_id=f"cli-{uuid4()}", trigger="cli")
     manifest = run_backup(context, run, say)
     assert manifest is not None  # only backfills capture nothing
+    policies = load_include(source.folder).policies_on(context.instance.cluster.name)
+    note_exposure(context, manifest, policies, say)
     leave_at(context, "backup", manifest.point)
     if as_json:
         show_json(_summary(manifest))

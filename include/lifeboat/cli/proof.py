@@ -34,7 +34,7 @@ from lifeboat.proof.rehearsal import missing_api
 from lifeboat.proof.run import Place
 from lifeboat.proof.run import prove as run_prove
 from lifeboat.proof.when import newest_of_each
-from lifeboat.report.coverage import Covered, Share, by_cluster, covered, unreadable
+from lifeboat.report.coverage import WITHIN, Covered, Share, by_cluster, covered, unreadable
 from lifeboat.restore.request import parse_moment
 from lifeboat.steps.context import Context
 from lifeboat.wiring import NoConnections, unlock
@@ -124,7 +124,9 @@ def rehearse(
 
 
 def coverage(
-    days: Annotated[int, typer.Option(min=1, help="the time of policies without `within`")] = 30,
+    days: Annotated[
+        int, typer.Option(min=1, help="the time of policies without `within`")
+    ] = WITHIN.days,
     include: Include = None,
     as_json: AsJson = False,
 ) -> None:

@@ -23,6 +23,7 @@ from lifeboat.pipeline.opening import (
     leaving_errors,
     open_copies,
     open_instance,
+    policies_on,
     pull,
     say,
     this_run,
@@ -243,12 +244,15 @@ def _left() -> list[Plain]:
 
 
 def commit(instance: str, outlet_events: Any, asset: Any) -> dict[str, Any]:
-    """Writes the manifest: from here on there is a point. The asset's event names it."""
+    """Writes the manifest: from here on there is a point. The asset's event names it. Beside it is
+    noted what no policy protects in the cluster."""
     from lifeboat.steps.commit import commit_point
+    from lifeboat.steps.note import note_exposure
 
     with leaving_errors():
         opened = open_instance(instance)
         manifest = commit_point(opened, scope_of(opened))
+        note_exposure(opened, manifest, policies_on(opened.instance.cluster.name), say)
     told: dict[str, Any] = {
         "point": manifest.point,
         "captured_to": manifest.captured_to,

@@ -20,6 +20,7 @@ from lifeboat.policy.model import ClusterEntry
 if TYPE_CHECKING:
     from lifeboat.point.manifest import Run
     from lifeboat.policy.instance import Instance
+    from lifeboat.policy.model import Policy
     from lifeboat.ports.flows import Flows
     from lifeboat.steps.context import AtCopy, Context
     from lifeboat.vault.vault import Vault
@@ -64,6 +65,13 @@ def open_instance(instance: str, target: str = SAME_CLUSTER) -> Context:
             known = ", ".join(cluster.name for cluster in clusters.clusters)
             raise UsageError(f"there is no cluster {target!r}", hint=f"clusters.yaml has {known}")
     return open_context(load_instance(include, instance), AirflowConnections(), target=entry)
+
+
+def policies_on(cluster: str) -> list[Policy]:
+    """All policies that are in force on a cluster."""
+    from lifeboat.policy.load import load_include
+
+    return load_include(include_folder()).policies_on(cluster)
 
 
 def open_flows(opened: Context) -> Flows:

@@ -25,7 +25,7 @@ from lifeboat.pipeline.connections import AirflowConnections
 from lifeboat.pipeline.frame import RESTORE_DAG
 from lifeboat.policy.folder import include_folder
 from lifeboat.policy.load import load_include
-from lifeboat.report.objectives import InstanceStatus
+from lifeboat.report.clusters import FleetStanding
 from lifeboat.web.app import create_app
 from lifeboat.wiring import fleet_reader
 
@@ -77,8 +77,8 @@ class Fleet:
     """Reads the policies anew each time, so that a repaired file shows without a restart
     (lifeboat.web.reader.FleetReader)."""
 
-    def instances(self) -> tuple[InstanceStatus, ...]:
-        return fleet_reader(include_folder(), AirflowConnections()).instances()
+    def read(self) -> FleetStanding:
+        return fleet_reader(include_folder(), AirflowConnections()).read()
 
     def problems(self) -> tuple[str, ...]:
         return tuple(str(problem) for problem in load_include(include_folder()).problems)

@@ -21,7 +21,8 @@ from lifeboat.vault.vault import Vault
 DEFINITION = "aks"
 IMAGES = "images"
 FIGURES = "figures"
-TOPICS = (DEFINITION, IMAGES, FIGURES)
+EXPOSURE = "unprotected"
+TOPICS = (DEFINITION, IMAGES, FIGURES, EXPOSURE)
 
 T = TypeVar("T")
 

@@ -42,6 +42,10 @@ class Include:
     instances: tuple[Instance, ...]
     problems: tuple[Problem, ...]
 
+    def policies_on(self, cluster: str) -> list[Policy]:
+        """All policies that are in force on a cluster, by its name."""
+        return [one.policy for one in self.instances if one.cluster.name == cluster]
+
 
 def load_clusters(include: Path) -> ClustersFile:
     """`<include>/clusters.yaml`, joined by the clusters that were found. Raises PolicyError, also

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Literal
 
 import msgspec
 
 from lifeboat.clock import parse_rfc3339
-from lifeboat.point.facts import readable_verdicts
+from lifeboat.point.facts import Verdict, readable_verdicts
 from lifeboat.policy.instance import Instance
 from lifeboat.vault.vault import Vault
 
 Standing = Literal["proven", "late", "never", "untested", "unreadable"]
+
+WITHIN = timedelta(days=30)
+"""The time of a policy that names none."""
 
 
 class Covered(msgspec.Struct, frozen=True):
@@ -45,11 +48,17 @@ class Share(msgspec.Struct, frozen=True):
 
 def covered(vault: Vault, found: Instance, now: datetime, default: timedelta) -> Covered:
     """`default`: the time of a policy without `testRestore.within`. Raises what the vault does."""
+    return judged(readable_verdicts(vault, found.id), found, now, default)
+
+
+def judged(
+    verdicts: Sequence[Verdict], found: Instance, now: datetime, default: timedelta
+) -> Covered:
+    """From the instance's verdicts, oldest first."""
     wanted = found.policy.test_restore
     within = wanted.within if wanted and wanted.within else default
     days = within / timedelta(days=1)
     place = (found.id, found.cluster.name)
-    verdicts = readable_verdicts(vault, found.id)
     proofs = [verdict for verdict in verdicts if verdict.proven]
     if proofs:
         last = proofs[-1]

@@ -11,6 +11,7 @@ from lifeboat.point.capture import Capture, describe
 from lifeboat.point.facts import Verdict, read_verdicts
 from lifeboat.point.manifest import Manifest
 from lifeboat.policy.instance import Instance
+from lifeboat.report.coverage import WITHIN, Standing, judged
 from lifeboat.report.objectives import (
     InstanceStatus,
     NewestPoint,
@@ -31,7 +32,7 @@ def read_status(vault: Vault, instance: Instance, now: datetime) -> InstanceStat
 
 def unreadable(instance: Instance, error: LifeboatError) -> InstanceStatus:
     """The row of an instance whose vault cannot be opened or read."""
-    return _row(instance, "unreadable", None, None, 0, error=str(error))
+    return _row(instance, "unreadable", None, None, 0, error=str(error), coverage="unreadable")
 
 
 def _status(vault: Vault, instance: Instance, now: datetime) -> InstanceStatus:
@@ -51,6 +52,7 @@ def _status(vault: Vault, instance: Instance, now: datetime) -> InstanceStatus:
         len(points),
         unprotected=_unprotected(newest) if newest else (),
         last_failed_proof=_last_failure(verdicts),
+        coverage=judged(verdicts, instance, now, WITHIN).standing,
     )
 
 
@@ -64,6 +66,7 @@ def _row(
     unprotected: tuple[Unprotected, ...] = (),
     last_failed_proof: str = "",
     error: str = "",
+    coverage: Standing = "untested",
 ) -> InstanceStatus:
     policy = instance.policy
     return InstanceStatus(
@@ -81,6 +84,7 @@ def _row(
         error=error,
         backup_dag=instance.backup_dag,
         test_restore_dag=instance.test_restore_dag if policy.test_restore else "",
+        coverage=coverage,
     )
 
 

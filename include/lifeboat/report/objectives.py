@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from lifeboat.report.coverage import Standing
+
 State = Literal["protected", "late", "never", "unreadable"]
 
 
@@ -50,6 +52,7 @@ class InstanceStatus:
     `state`: protected (newest good point within the RPO), late (older than the RPO), never (no good
     point yet), unreadable (the vault could not be read; `error` says why).
     `last_failed_proof` is the reason the newest test restore did not pass, empty when it did.
+    `coverage` says whether some point was proven in time.
     """
 
     instance: str
@@ -66,3 +69,4 @@ class InstanceStatus:
     error: str = ""
     backup_dag: str = ""
     test_restore_dag: str = ""
+    coverage: Standing = "untested"

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from lifeboat.point.exposure import OpenSpace, OpenVolume
 from lifeboat.policy.model import Policy
 from lifeboat.policy.select import SYSTEM_NAMESPACES
 from lifeboat.policy.selection import NamespaceSelection, select_namespaces
@@ -15,25 +16,6 @@ from lifeboat.steps.claims import VolumeVerdict, find_volumes, list_claims
 from lifeboat.steps.sight import look_around
 
 _NO_POLICY = "no policy selects its namespace"
-
-
-class OpenSpace(msgspec.Struct, frozen=True):
-    """A namespace that no policy selects whole. `reasons` are by policy, and empty where none looks
-    at the cluster; `partly` are the policies that take some of its objects. `system` tells that it
-    belongs to the cluster itself, which a new cluster brings along."""
-
-    namespace: str
-    system: bool
-    reasons: dict[str, str]
-    partly: tuple[str, ...] = ()
-
-
-class OpenVolume(msgspec.Struct, frozen=True):
-    """A claim (`namespace/claim`) of which no policy takes a snapshot, and why, by policy."""
-
-    volume: str
-    system: bool
-    reasons: dict[str, str]
 
 
 class Coverage(msgspec.Struct, frozen=True):

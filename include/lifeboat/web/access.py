@@ -10,6 +10,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from lifeboat.report.clusters import ClusterStanding, FleetStanding
 from lifeboat.report.objectives import InstanceStatus
 
 
@@ -47,13 +48,16 @@ class Sight:
     may_back_up: frozenset[str]
     """Backup DAGs that the visitor may start."""
     may_restore: bool
+    clusters: tuple[ClusterStanding, ...] = ()
 
 
-def sight(instances: tuple[InstanceStatus, ...], visitor: Visitor, restore_dag: str) -> Sight:
+def sight(fleet: FleetStanding, visitor: Visitor, restore_dag: str) -> Sight:
     """The rows whose backup DAG the visitor may read.
 
     A row without a backup DAG has nothing to be authorized by; it is for those who may restore it.
+    So is what a cluster leaves unprotected: it names what belongs to no policy.
     """
+    instances = fleet.instances
     dags = {row.backup_dag for row in instances if row.backup_dag}
     readable = visitor.readable(dags)
     triggerable = visitor.triggerable({*readable, restore_dag})
@@ -66,4 +70,5 @@ def sight(instances: tuple[InstanceStatus, ...], visitor: Visitor, restore_dag: 
         ),
         triggerable & dags,
         may_restore,
+        fleet.clusters if may_restore else (),
     )

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from fastapi import APIRouter, Depends, FastAPI, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse
 from fastapi.staticfiles import StaticFiles
@@ -102,7 +103,7 @@ class _Desk:
     async def look(self, visitor: Visitor) -> tuple[Snapshot, Sight]:
         """The newest snapshot and what this visitor sees of it."""
         snapshot = await self._fleet.read()
-        seen = await run_in_threadpool(sight, snapshot.instances, visitor, self._restore_dag)
+        seen = await run_in_threadpool(sight, snapshot.fleet, visitor, self._restore_dag)
         return snapshot, seen
 
     async def view(self, visitor: Visitor, dag: str) -> FleetView:
@@ -110,7 +111,7 @@ class _Desk:
         snapshot, seen = await self.look(visitor)
         if dag and dag != self._restore_dag:
             mine = tuple(r for r in seen.instances if dag in (r.backup_dag, r.test_restore_dag))
-            seen = dataclasses.replace(seen, instances=mine)
+            seen = dataclasses.replace(seen, instances=mine, clusters=())
         return fleet_view(seen, snapshot)
 
     def page(self, template: str, status: int = 200, **values: object) -> HTMLResponse:
@@ -167,6 +168,7 @@ def _api(desk: _Desk, access: Access) -> APIRouter:
                 "error": snapshot.failure,
                 "problems": snapshot.problems if seen.may_restore else (),
                 "instances": [dataclasses.asdict(row) for row in seen.instances],
+                "clusters": msgspec.to_builtins(seen.clusters),
             },
             status_code=503 if snapshot.failure else 200,
         )

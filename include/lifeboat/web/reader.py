@@ -14,17 +14,18 @@ from typing import Protocol
 
 from lifeboat.clock import Clock, monotonic, utc_now
 from lifeboat.errors import LifeboatError
-from lifeboat.report.objectives import InstanceStatus
+from lifeboat.report.clusters import FleetStanding
 
 _log = logging.getLogger(__name__)
 
 FRESH_SECONDS = 5.0
+NOTHING = FleetStanding()
 
 
 class FleetReader(Protocol):
-    """Tells how every instance stands."""
+    """Tells how every instance and every cluster stands, from vaults alone."""
 
-    def instances(self) -> tuple[InstanceStatus, ...]:
+    def read(self) -> FleetStanding:
         """May block and may take long. One vault's trouble is a row in state `unreadable`.
 
         Raises LifeboatError when not even the rows can be known.
@@ -42,7 +43,7 @@ class Snapshot:
     """The fleet as it was at `taken_at`; `failure` says why it could not be read."""
 
     taken_at: datetime
-    instances: tuple[InstanceStatus, ...] = ()
+    fleet: FleetStanding = NOTHING
     problems: tuple[str, ...] = ()
     failure: str = ""
 
@@ -86,7 +87,7 @@ class CachedFleet:
 
     def _ask(self) -> Snapshot:
         try:
-            problems, instances = self._reader.problems(), self._reader.instances()
+            problems, fleet = self._reader.problems(), self._reader.read()
         except LifeboatError as error:
             return Snapshot(self._clock(), failure=str(error))
         except Exception as error:
@@ -96,4 +97,4 @@ class CachedFleet:
                 "The log of Airflow's API server has the details."
             )
             return Snapshot(self._clock(), failure=failure)
-        return Snapshot(self._clock(), instances, problems)
+        return Snapshot(self._clock(), fleet, problems)

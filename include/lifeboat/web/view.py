@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from lifeboat.clock import parse_rfc3339
 from lifeboat.report.objectives import InstanceStatus, NewestPoint, NewestProof, State, Unprotected
 from lifeboat.web.access import Sight
+from lifeboat.web.clusters import ClusterView, cluster_view
 from lifeboat.web.reader import Snapshot
 from lifeboat.web.words import ago, count, duration, moment
 
@@ -116,6 +117,7 @@ class FleetView:
     taken_at: str
     problems: tuple[str, ...]
     failure: str
+    clusters: tuple[ClusterView, ...]
 
 
 def fleet_view(sight: Sight, snapshot: Snapshot) -> FleetView:
@@ -130,6 +132,7 @@ def fleet_view(sight: Sight, snapshot: Snapshot) -> FleetView:
         f"{taken_at:%H:%M:%S} UTC",
         snapshot.problems if sight.may_restore else _withheld(snapshot.problems),
         snapshot.failure,
+        tuple(cluster_view(cluster, taken_at) for cluster in sight.clusters),
     )
 
 

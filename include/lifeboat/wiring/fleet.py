@@ -8,11 +8,11 @@ from pathlib import Path
 from lifeboat.clock import Clock, utc_now
 from lifeboat.errors import LifeboatError
 from lifeboat.policy.instance import Instance
-from lifeboat.policy.load import load_include
+from lifeboat.policy.load import Include, load_include
 from lifeboat.policy.model import VaultEntry
+from lifeboat.report.clusters import FleetStanding, read_clusters
 from lifeboat.report.concerns import Sight, look
 from lifeboat.report.fleet import read_status, unreadable
-from lifeboat.report.objectives import InstanceStatus
 from lifeboat.vault.vault import Vault
 from lifeboat.wiring.references import Connections, NoConnections
 from lifeboat.wiring.vaults import unlock
@@ -26,19 +26,25 @@ class Fleet:
         self._connections = connections
         self._clock = clock
 
-    def instances(self) -> tuple[InstanceStatus, ...]:
-        """Reads every vault once, opened once; one that fails is a row that says so."""
-        return tuple(
+    def read(self) -> FleetStanding:
+        """Reads every vault once, opened once; one that fails is a row that says so. No cluster is
+        asked."""
+        found = load_include(self._include)
+        places = {one.id: (one, vault) for one, vault in self._places(found)}
+        rows = tuple(
             unreadable(instance, vault)
             if isinstance(vault, LifeboatError)
             else read_status(vault, instance, self._clock())
-            for instance, vault in self._places()
+            for instance, vault in places.values()
         )
+        names = [cluster.name for cluster in found.clusters.clusters]
+        return FleetStanding(rows, tuple(read_clusters(names, rows, places)))
 
     def sights(self, *, read_only: bool = True) -> Iterator[tuple[Sight, Vault | None]]:
         """Every instance as the watch and the metrics see it, with its vault if that could be
         read."""
-        for instance, vault in self._places(read_only=read_only):
+        found = load_include(self._include)
+        for instance, vault in self._places(found, read_only=read_only):
             try:
                 if isinstance(vault, LifeboatError):
                     raise vault
@@ -51,11 +57,11 @@ class Fleet:
                 yield sight, vault
 
     def _places(
-        self, *, read_only: bool = True
+        self, found: Include, *, read_only: bool = True
     ) -> Iterator[tuple[Instance, Vault | LifeboatError]]:
         """Every instance with its vault, or why that cannot be opened."""
         opened: dict[str, Vault | LifeboatError] = {}
-        for instance in load_include(self._include).instances:
+        for instance in found.instances:
             if instance.vault.name not in opened:
                 opened[instance.vault.name] = self._open(instance.vault, read_only)
             yield instance, opened[instance.vault.name]

@@ -13,13 +13,14 @@ from lifeboat.adapters.disks_csi import DisksCsi
 from lifeboat.cli import app
 from lifeboat.cli.source import Source
 from lifeboat.errors import ClusterUnreachable, UsageError
+from lifeboat.point.exposure import OpenSpace, OpenVolume
 from lifeboat.policy.load import parse_policy
 from lifeboat.policy.model import Policy
 from lifeboat.ports.cluster import Cluster
 from lifeboat.ports.disks import Disks
 from lifeboat.steps.claims import VolumeVerdict
 from lifeboat.steps.preview import KindCount, Preview, preview
-from lifeboat.steps.unprotected import OpenSpace, OpenVolume, find_unprotected
+from lifeboat.steps.unprotected import find_unprotected
 from tests.support.kinds import CONFIG_MAP, NAMESPACE
 from tests.support.manifests import manifest
 from tests.support.world import POLICY, World

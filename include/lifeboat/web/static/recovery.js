@@ -49,11 +49,13 @@ function arrange() {
 function keepFocus(change) {
   const focused = document.activeElement;
   const row = focused?.closest?.("tbody")?.dataset.instance;
+  const cluster = focused?.closest?.("details")?.dataset.cluster;
   const { focus, chip } = focused?.dataset ?? {};
   change();
   if (document.activeElement === focused) return;
   if (row !== undefined && focus) rowOf(row)?.querySelector(`[data-focus="${focus}"]`)?.focus();
   else if (chip !== undefined) fleet.querySelector(`[data-chip="${chip}"]`)?.focus();
+  else if (cluster !== undefined) fleet.querySelector(`[data-cluster="${CSS.escape(cluster)}"] > summary`)?.focus();
 }
 
 const rowOf = (instance) => rows().find((row) => row.dataset.instance === instance);
@@ -110,7 +112,20 @@ function place(fresh) {
   if (failed && byId("rows")) return; // better the last known rows than none
   taken = head.dataset.taken;
   placeRows(fresh);
+  placeClusters(fresh);
   showTaken();
+}
+
+/** The clusters below the rows; those that are unfolded stay so. */
+function placeClusters(fresh) {
+  const [was, is] = [byId("clusters"), fresh.getElementById("clusters")];
+  if (was && is && was.textContent === is.textContent) return;
+  for (const one of was?.querySelectorAll("details[open]") ?? []) {
+    const same = [...(is?.querySelectorAll("details") ?? [])].find((d) => d.dataset.cluster === one.dataset.cluster);
+    if (same) same.open = true;
+  }
+  was?.remove();
+  if (is) fleet.append(is);
 }
 
 function placeHead(head) {
@@ -135,7 +150,7 @@ function placeRows(fresh) {
     byId("rows")?.remove();
     byId("no-match")?.remove();
     if (table) {
-      fleet.append(table, fresh.getElementById("no-match"));
+      byId("head").after(table, fresh.getElementById("no-match"));
       rows().forEach(remember);
     }
     arrange();
