@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
+import msgspec
 import pytest
 
 from lifeboat.adapters.cluster_api import ClusterApi
@@ -16,7 +17,9 @@ from lifeboat.adapters.snapshot_api import PROVISIONER_FINALIZER
 from lifeboat.errors import RestoreIncomplete
 from lifeboat.point import layout
 from lifeboat.point.manifest import Manifest
+from lifeboat.policy.proof import TestRestore
 from lifeboat.ports.cluster import Json
+from lifeboat.proof.run import clean_up, scratch_plan
 from lifeboat.restore.choice import Choice
 from lifeboat.restore.model import RestorePlan, RestoreReport, RestoreRequest
 from lifeboat.restore.plan import plan_restore
@@ -219,6 +222,59 @@ def test_all_that_differs_is_replaced_or_made_anew(scene: Scene) -> None:
     asked = asked_by(endpoint, zoo.cluster.audit_log)
     assert not asked.refused, sorted(asked.refused)
     assert idle_rights(asked, *roles) == {}
+
+
+def test_what_a_test_restore_makes_outside_it_takes_away(scene: Scene) -> None:
+    """The last of this module: the zoo is not loaded again."""
+    zoo = scene.zoo
+    zoo.lose()
+    before = outside(zoo)
+    roles = ("lifeboat-writer", "lifeboat-writer-cluster", "lifeboat-writer-merge")
+    further = ("lifeboat-planner", "lifeboat-test-restore", "lifeboat-test-restore-cluster")
+    endpoint = scene.account("prove", *roles, *further, verbs=("patch", "delete"))
+    opened = scene.opened(endpoint)
+    wanted = TestRestore.model_validate({"clusterScoped": ["*"]})
+    policy = opened.instance.policy.model_copy(update={"test_restore": wanted})
+    context = replace(opened, instance=replace(opened.instance, policy=policy))
+    plan = scratch_plan(context, scene.point.point, "rzoo00000001")
+    prepare(context, plan, quiet)
+    resources(context, plan, quiet)
+    assert len(outside(zoo) - before) > 20
+    for space in plan.request.mapping.values():
+        retire_operator(zoo, space)
+    assert len(clean_up(context, plan.restore)) > 20
+    assert outside(zoo) == before
+    asked = asked_by(endpoint, zoo.cluster.audit_log)
+    assert not asked.refused, sorted(asked.refused)
+    assert idle_rights(asked, "lifeboat-test-restore-cluster") == {}
+
+
+def outside(zoo: Zoo) -> set[tuple[str, str, str]]:
+    """Everything outside namespaces that somebody keeps: kind, name and uid."""
+    cluster = zoo.context().cluster
+    found = set()
+    for kind in cluster.discover().kinds:
+        if kind.namespaced or "list" not in kind.verbs or kind.group_kind in _PASSING:
+            continue
+        for page in cluster.list_pages(kind):
+            for metadata in (msgspec.json.decode(raw)["metadata"] for raw in page.items):
+                found.add((kind.group_kind, metadata["name"], metadata["uid"]))
+    return found
+
+
+_PASSING = (
+    "Namespace", "PersistentVolume", "VolumeSnapshotContent.snapshot.storage.k8s.io",
+    "APIService.apiregistration.k8s.io",  # one for each version of a defined kind
+)  # fmt: skip
+
+
+def retire_operator(zoo: Zoo, space: str) -> None:
+    """What the zoo's operator would do when its resources go."""
+    resource = "zoo.example.com/v1"
+    for kind, where in (("Aquarium", space), ("Keeper", "")):
+        for live in zoo.api.list(resource, kind, where):
+            name = live["metadata"]["name"]
+            change(zoo, resource, kind, where, name, {"metadata": {"finalizers": None}})
 
 
 def _resources(*roles: str) -> set[str]:

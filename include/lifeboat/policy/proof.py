@@ -11,6 +11,7 @@ from pydantic import AfterValidator, Field, model_validator
 from lifeboat.policy.checks import BUILT_IN, DEFAULT_CHECKS, Captured, Check, each_once
 from lifeboat.policy.fields import Count, Duration, Strict, refuse
 from lifeboat.policy.hooks import NAMESPACE
+from lifeboat.policy.patterns import KindNames
 from lifeboat.policy.schedule import Schedule
 
 _CIDR = r"^[0-9A-Fa-f.:]+/[0-9]{1,3}$"
@@ -156,6 +157,14 @@ class TestRestore(Strict):
         json_schema_extra=lambda schema: schema.update(
             {"default": _OPEN, "x-default": "to: dns and to: scratch", "x-example": _OPENINGS}
         ),
+    )
+
+    cluster_scoped: KindNames = Field(
+        default=(),
+        description="Kinds outside namespaces that come along, written as in select.kinds: what the"
+        " cluster lacks of them is made, fenced to the scratch namespaces and marked, and removed"
+        " again; what it has is never touched. Default none.",
+        examples=[["customresourcedefinitions", "priorityclasses.scheduling.k8s.io"]],
     )
 
     @property

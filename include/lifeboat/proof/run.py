@@ -21,6 +21,7 @@ from lifeboat.point.manifest import open_contents, read_manifest
 from lifeboat.policy.proof import TestRestore
 from lifeboat.proof.checks import Checked, run_checks
 from lifeboat.proof.finding import OpenFlows, Tested
+from lifeboat.proof.outside import remove_outside
 from lifeboat.proof.scratch import make_scratch, tear_down
 from lifeboat.proof.trend import trend
 from lifeboat.restore.model import (
@@ -102,7 +103,8 @@ def scratch_plan(context: Context, point: str, test: str) -> RestorePlan:
         instance=context.instance.id,
         point=point,
         mapping=mapping,
-        cluster_scoped=False,
+        cluster_scoped=bool(wanted.cluster_scoped and mapping),
+        outside=wanted.cluster_scoped,
         scratch=True,
         scale=wanted.scale,
         node_selector=wanted.node_selector,
@@ -204,13 +206,15 @@ def record_failure(
 
 
 def clean_up(context: Context, test: str) -> list[str]:
-    """Remove the helpers of the volumes and the scratch namespaces, in this order: as long as a
-    namespace is there, reconcile finds the rest. Idempotent; by the plan, since a killed test
-    restore left no account of its volumes."""
+    """Remove the helpers of the volumes, what was made outside namespaces, and the scratch
+    namespaces, in this order: as long as a namespace is there, reconcile finds the rest.
+    Idempotent; by the plan, since a killed test restore left no account."""
     plan = context.vault.find_document(layout.restore_plan(context.instance.id, test), RestorePlan)
+    removed: list[str] = []
     if plan is not None:
         abandon_volumes(context, planned_tickets(context, plan))
-    return tear_down(context, test)
+        removed = remove_outside(context, plan)
+    return [*removed, *tear_down(context, test)]
 
 
 def clean_left(context: Context, grace: timedelta = GRACE) -> list[str]:

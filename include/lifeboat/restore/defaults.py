@@ -53,6 +53,16 @@ def give_way(kind: Kind, body: Json, defaults: Mapping[str, str]) -> list[str]:
     return [f"is not the default any more: {holder} is it here"]
 
 
+def make_ordinary(body: Json) -> list[str]:
+    """Makes a class that nobody has to know of an ordinary one, and says so."""
+    annotations = body["metadata"].get("annotations") or {}
+    marked = [name for name in annotations if name.endswith("/is-default-class")]
+    for name in marked:
+        del annotations[name]
+    priority = body["kind"] == "PriorityClass" and body.pop("globalDefault", False)
+    return ["is no default: others would get it, too"] if marked or priority else []
+
+
 def _is_default(kind: Kind, body: Json) -> bool:
     if kind.group_kind == _PRIORITY:
         return bool(body.get("globalDefault"))

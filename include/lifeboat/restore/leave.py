@@ -59,6 +59,11 @@ _NOT_IN_SCRATCH = {
     "NetworkPolicy.networking.k8s.io": "a test restore keeps its own deny-all policy",
     "Ingress.networking.k8s.io": "a test restore must not take the application's address",
     "ResourceQuota": "a test restore has its own quota",
+    "APIService.apiregistration.k8s.io": "a test restore must not answer for the whole cluster",
+    "CSIDriver.storage.k8s.io": "a test restore must not change how nodes mount volumes",
+    "FlowSchema.flowcontrol.apiserver.k8s.io": "a test restore must not slow others down",
+    "PriorityLevelConfiguration.flowcontrol.apiserver.k8s.io": "a test restore must not slow"
+    " others down",
 }
 _ACTS_OUTSIDE = {
     "gateway.networking.k8s.io": "a test restore must not take the application's address",

@@ -35,9 +35,10 @@ class RestoreRequest(msgspec.Struct, frozen=True, kw_only=True):
     `volumes_as` is a template for new names of claims, which come alone then. `from_vault`: volumes
     from their files in the vault, where there are any, even if there is a snapshot. `compare_all`:
     what differs is told of objects that are left alone, too; `try_creates`: creates are tried by
-    dry run. Cluster-scoped objects are changed only where `mode_of` names their kind. `asked_by`:
-    who, where it is known; `approval`: whose word is wanted, beside what the policy asks for.
-    `in_flight`: requests that may be open at once. `transforms` are kept as they were written: what
+    dry run. Cluster-scoped objects are changed only where `mode_of` names their kind; with
+    `outside`, only these kinds of them come at all. `asked_by`: who, where it is known; `approval`:
+    whose word is wanted, beside what the policy asks for. `in_flight`: requests that may be open at
+    once. `transforms` are kept as they were written: what
     is approved is what is applied, whatever becomes of the files. With `scratch`, `scale` is the
     most replicas of a workload (None: as many as it had), `node_selector` pins its pods.
     `status_of` are kinds whose status is restored, `operators` globs of source namespaces whose
@@ -54,6 +55,7 @@ class RestoreRequest(msgspec.Struct, frozen=True, kw_only=True):
     volumes: bool = True
     from_vault: bool = False
     cluster_scoped: bool = True
+    outside: tuple[str, ...] = ()
     scratch: bool = False
     transforms: tuple[TransformText, ...] = ()
     scale: int | None = None

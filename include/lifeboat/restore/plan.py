@@ -23,6 +23,7 @@ from lifeboat.point import layout
 from lifeboat.point.contents import CLUSTER_SCOPE, Contents
 from lifeboat.point.manifest import Manifest, open_contents, read_manifest
 from lifeboat.point.wanted import Wanted
+from lifeboat.policy.selection import kind_named
 from lifeboat.ports.cluster import Kind
 from lifeboat.restore.apply import aim, cleaned_body
 from lifeboat.restore.choice import CLAIM, NAMESPACE, VOLUME, Chooser
@@ -290,12 +291,20 @@ class _Planner:
         elif entry.group_kind == NAMESPACE:
             return self._is_wanted(entry.name)
         else:
-            wanted = self.request.cluster_scoped
+            wanted = self.request.cluster_scoped and self._comes_along(entry)
         return wanted and self._is_chosen(entry)
 
-    def _is_chosen(self, entry: Entry) -> bool:
+    def _comes_along(self, entry: Entry) -> bool:
+        asked, kind = self.request.outside, self._kind_of(entry)
+        return not asked or any(kind_named(text, kind) for text in asked)
+
+    def _kind_of(self, entry: Entry) -> Kind:
+        """As the target serves it, or else as it is probably called."""
         kind = self.kinds.get(entry.group_kind)
-        known = kind or Kind(entry.group, entry.version, entry.kind.lower() + "s", entry.kind, True)
+        return kind or Kind(entry.group, entry.version, entry.kind.lower() + "s", entry.kind, True)
+
+    def _is_chosen(self, entry: Entry) -> bool:
+        known = self._kind_of(entry)
         if not self.chooser.takes(known, entry.name):
             return False
         if not self.chooser.needs_labels:

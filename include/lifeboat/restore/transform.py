@@ -15,6 +15,7 @@ from lifeboat.policy.restore_hooks import RestoreHooks
 from lifeboat.ports import marks
 from lifeboat.ports.cluster import Json
 from lifeboat.report.kept import TOKEN_VOLUME
+from lifeboat.restore.contained import Fence, contain
 from lifeboat.restore.harmless import make_harmless
 from lifeboat.restore.renaming import named
 from lifeboat.restore.transforms.transforms import Transforms
@@ -92,6 +93,8 @@ def clean(body: Json, target: Target) -> Cleaned:
     metadata.pop("managedFields", None)  # a rule may ask who wrote a field
     if target.scratch:
         cleaned.changes += make_harmless(body, target.scale, target.node_selector)
+        if "namespace" not in metadata and body["kind"] != "Namespace":
+            cleaned.changes += contain(body, Fence(target.restore, target.mapping))
     return cleaned
 
 
