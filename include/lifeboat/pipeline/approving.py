@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from lifeboat.steps.context import Context
 
 APPROVE_TASK = "approve"
+REJECTED_KEY = "rejected"
+"""The XCom that names who rejected the plan."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,8 @@ class ApproveOperator(ApprovalOperator):
             answer = answer_of(event)
             if answer.rejects:
                 self._record("reject", opened, plan, answer)
+                # What skips others returns nothing: without this the run would not know of it.
+                context["ti"].xcom_push(key=REJECTED_KEY, value=answer.who or "somebody")
                 return super().execute_complete(context, event)
             try:
                 ensure_may_approve(opened, plan, answer.who)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
 from airflow.sdk import DAG, TriggerRule, task
@@ -62,9 +63,10 @@ def restore_dag(instances: Sequence[str], clusters: Sequence[str]) -> DAG:
 def _approval(planned: Any, restore: Any) -> Any:
     """approve >> approved: somebody's word where it is asked for, and its record in the vault.
 
-    `approve` has more retries than others: an answer within a second of the question may fail the
-    task (Airflow 3.3, apache/airflow#66374), and all that a retry does is to ask again. It has no
-    execution time-out, which the operator would take for the time that a person has.
+    `approve` has more retries than others, and soon ones: an answer within a second of the question
+    may fail the task (Airflow 3.3, apache/airflow#66374), and all that a retry does is to ask
+    again. It has no execution time-out, which the operator would take for the time that a person
+    has.
     """
     approve = ApproveOperator(
         task_id=APPROVE_TASK,
@@ -75,6 +77,8 @@ def _approval(planned: Any, restore: Any) -> Any:
         body="{{ ti.xcom_pull(task_ids='plan', key='" + restore_tasks.SHOWN_KEY + "') }}",
         execution_timeout=None,
         retries=_ASK_AGAIN,
+        retry_delay=timedelta(seconds=2),
+        retry_exponential_backoff=0,
     )
     approved: Any = task(task_id="approved", trigger_rule=TriggerRule.NONE_FAILED)(
         restore_tasks.approved

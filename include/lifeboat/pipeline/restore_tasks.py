@@ -16,7 +16,7 @@ from airflow.sdk.exceptions import DownstreamTasksSkipped
 from typing_extensions import override
 
 from lifeboat.errors import NotApproved, UsageError
-from lifeboat.pipeline.approving import APPROVE_TASK, answer_of
+from lifeboat.pipeline.approving import APPROVE_TASK, REJECTED_KEY, answer_of
 from lifeboat.pipeline.opening import leaving_errors, open_instance, pull, say
 from lifeboat.pipeline.trail import leave_at
 from lifeboat.pipeline.triggers import Plain
@@ -235,11 +235,9 @@ def report(instance: str, cluster: str) -> dict[str, Any]:
     if not restore:
         say(f"dry run, nothing was changed: {pull('plan', SUMMARY_KEY)}")
         return {"dry_run": True}
-    said = answer_of(pull(APPROVE_TASK))
-    if said.rejects:
-        raise NotApproved(
-            f"plan {restore} was rejected by {said.who or 'somebody'}, and nothing was changed"
-        )
+    rejected = pull(APPROVE_TASK, REJECTED_KEY)
+    if rejected:
+        raise NotApproved(f"plan {restore} was rejected by {rejected}, and nothing was changed")
     with leaving_errors():
         opened = open_instance(instance, cluster)
         planned = _plan(opened, restore)

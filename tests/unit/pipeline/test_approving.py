@@ -126,12 +126,14 @@ def test_who_asked_for_it_is_refused_and_another_person_may_still_come(question:
 
 
 def test_anybody_may_reject_and_it_is_told_with_time_and_digest(question: Question) -> None:
-    said = question.hear(answer("ada", "Reject"))
+    question.hear(answer("ada", "Reject"))
     (event,) = question.events()
     assert (event.action, event.subject, event.who) == ("reject", "plan-1", "ada")
     assert event.detail == f"digest {question.plan.digest}, answered 2026-11-22T12:30:00Z"
+    push = question.context["ti"].xcom_push
+    told = {call.kwargs["key"]: call.kwargs["value"] for call in push.call_args_list}
     question.left["plan", "restore"] = "plan-1"
-    question.left["approve", "return_value"] = said
+    question.left["approve", "rejected"] = told["rejected"]
     with pytest.raises(NotApproved, match="was rejected by ada, and nothing was changed"):
         restore_tasks.report(SHOP, "same")
 
