@@ -41,6 +41,7 @@ _TRIES = 4
 _READY = "/readyz"  # every authenticated user may ask (ClusterRole system:public-info-viewer)
 _START_SECONDS = 10.0  # from listening to knowing its roles an API server took under three
 _IDEMPOTENT = ("GET", "PUT", "PATCH", "DELETE")
+_SURE_SECONDS = 2.0  # as long as a server that said it is ready is taken to be
 _SHORTEST_WAIT = 0.1  # seconds; a Retry-After of 0 must not become a storm
 _LONGEST_REASON = 600  # characters; an answer may quote a whole object
 # A connection that idles in a task's pool must survive NAT and load balancers (Azure: 4 minutes).
@@ -70,6 +71,7 @@ class Http:
         self._endpoint = endpoint
         self._patience = patience
         self._tells_ready = True
+        self._ready_at = -_SURE_SECONDS  # when it last said so
         self._manager = urllib3.PoolManager(
             maxsize=_CONNECTIONS,
             block=True,
@@ -155,7 +157,11 @@ class Http:
         that listens already but knows no roles yet forbids everything to everybody.
 
         One that never says it is ready may forbid even the question; it is not waited for twice.
+        One that has just said it is believed without a question for each of many refusals: no API
+        server goes and comes again as fast as that.
         """
+        if monotonic() - self._ready_at < _SURE_SECONDS:
+            return False
         waited = False
         deadline = monotonic() + _START_SECONDS
         while self._tells_ready:
@@ -164,6 +170,7 @@ class Http:
             except HTTPError:
                 return True  # gone again: the request itself will tell
             if answer.status != 403 and answer.status < 500:
+                self._ready_at = monotonic()
                 return waited
             waited = True
             if monotonic() > deadline:

@@ -68,9 +68,9 @@ def leave(vault: Vault, deed: Deed, clock: Clock = utc_now) -> None:
 
 def leave_at(place: Custody, action: str, subject: str = "", detail: str = "") -> None:
     """One event about an instance; locked, where the store can, as long as its points are."""
-    lock, now = place.instance.policy.retention.lock, place.clock()
+    retention, now = place.instance.policy.retention, place.clock()
     deed = Deed(action, place.instance.id, subject, detail)
-    record(place.vault, _actor(), deed, now, lock.after(now) if lock else None)
+    record(place.vault, _actor(), deed, now, retention.locked_until(now))
 
 
 def _actor() -> Actor:

@@ -47,9 +47,8 @@ def leave(
     are."""
     from lifeboat.point.audit import Deed, record
 
-    lock = instance.policy.retention.lock
     deed = Deed(action, instance.id, subject, detail)
-    record(vault, _actor(who), deed, now, lock.after(now) if lock else None)
+    record(vault, _actor(who), deed, now, instance.policy.retention.locked_until(now))
 
 
 def _actor(who: str | None) -> Actor:

@@ -111,7 +111,7 @@ def decide(points: Iterable[RetentionPoint], rules: Retention, now: datetime) ->
 
 def lock_ends(point: RetentionPoint, rules: Retention) -> datetime | None:
     """When the point may be removed: the later of the lock it was made with and today's rule."""
-    today = rules.lock.after(point.captured_at) if rules.lock else None
+    today = rules.locked_until(point.captured_at)
     return max((end for end in (point.locked_until, today) if end), default=None)
 
 

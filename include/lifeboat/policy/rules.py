@@ -5,7 +5,7 @@ Contradictions are refused here, where the file can still be mended.
 
 from __future__ import annotations
 
-from datetime import time, timedelta
+from datetime import datetime, time, timedelta
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, model_validator
@@ -203,6 +203,10 @@ class Retention(Strict):
     @property
     def day_begins(self) -> time:
         return time.fromisoformat(self.day_start)
+
+    def locked_until(self, made: datetime) -> datetime | None:
+        """Until when nobody may remove what was made then; None without a lock."""
+        return self.lock.after(made) if self.lock else None
 
     @model_validator(mode="after")
     def _floor_below_count(self) -> Retention:

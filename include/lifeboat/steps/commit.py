@@ -53,7 +53,7 @@ def commit_point(context: Context, scope: Scope) -> Manifest:
     left_out = (*_merge_left_out(scope, parts, volumes, moved), *stilled.left_out)
     _keep_policy(context)
     captured_to = max(volumes.captured_to, *(part.captured_to for part in parts), "")
-    lock = context.instance.policy.retention.lock
+    locked = context.instance.policy.retention.locked_until(parse_rfc3339(captured_to))
     manifest = Manifest(
         point=scope.point,
         instance=scope.instance,
@@ -79,7 +79,7 @@ def commit_point(context: Context, scope: Scope) -> Manifest:
         new_bytes=sum(part.new_bytes for part in parts),
         policy_digest=context.instance.policy_digest,
         previous=scope.previous,
-        locked_until=rfc3339(lock.after(parse_rfc3339(captured_to))) if lock else "",
+        locked_until=rfc3339(locked) if locked else "",
     )
     made = commit(context.vault, lock_blobs(context, manifest, previous))
     lock_manifest(context, made)

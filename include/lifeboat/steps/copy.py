@@ -192,8 +192,8 @@ class _Run:
 
     def _lock(self, manifest: Manifest, keys: set[str]) -> datetime | None:
         """Lock what the point needs by the copy's own retention; returns until when."""
-        lock = self._copy.instance.policy.retention.lock
-        until = lock.after(parse_rfc3339(manifest.captured_to)) if lock else None
+        retention = self._copy.instance.policy.retention
+        until = retention.locked_until(parse_rfc3339(manifest.captured_to))
         if until is None or until <= self._copy.clock():
             return None
         store = self._copy.vault.store

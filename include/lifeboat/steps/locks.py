@@ -23,11 +23,11 @@ def lock_blobs(context: Context, manifest: Manifest, previous: Manifest | None) 
     Returns the manifest with `guarded_until`, or with a warning where the store has no locks. Two
     attempts may both do it: a lock is only ever made longer.
     """
-    lock = context.instance.policy.retention.lock
-    if lock is None:
+    if not manifest.locked_until:
         return manifest
     asked = parse_rfc3339(manifest.locked_until)
-    end = lock.after(asked)
+    end = context.instance.policy.retention.locked_until(asked)
+    assert end is not None  # it is by this lock that the manifest says until when
     vault = context.vault
     keys = needed_by(vault, [manifest]).keys
     keys.add(layout.policy(manifest.instance, manifest.policy_digest))

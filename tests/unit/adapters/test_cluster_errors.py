@@ -88,6 +88,27 @@ def test_a_server_that_does_not_know_its_roles_yet_is_not_believed(script: Scrip
     assert client(script).get(CONFIG_MAP, "ns", "x")["metadata"]["name"] == "x"
 
 
+def test_of_many_refusals_one_asks_whether_the_server_is_ready(
+    script: Script, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = TurnedClock()
+    monkeypatch.setattr(http_json, "monotonic", lambda: clock.ahead.total_seconds())
+    script.answers = [refused(403, "Forbidden", "cannot get anything")]
+    script.by_path["/readyz"] = [Answer(body=b"ok")]
+    api = client(script)
+
+    def asked_ready(refusals: int) -> int:
+        before = [one.path for one in script.requests].count("/readyz")
+        for _ in range(refusals):
+            with pytest.raises(Forbidden):
+                api.get(CONFIG_MAP, "ns", "x")
+        return [one.path for one in script.requests].count("/readyz") - before
+
+    assert asked_ready(20) == 1
+    clock.pause(10)
+    assert asked_ready(20) == 1, "it may have been started anew"
+
+
 def test_a_server_that_never_says_it_is_ready_is_believed_and_asked_no_more(
     script: Script, monkeypatch: pytest.MonkeyPatch
 ) -> None:
