@@ -14,6 +14,8 @@ from typing import Any
 import pytest
 
 from lifeboat.point import catalog
+from lifeboat.point.context import EXPOSURE, noted
+from lifeboat.point.exposure import Exposure
 from lifeboat.point.facts import read_gaps, read_verdicts
 from lifeboat.point.liveness import needed_by
 from lifeboat.point.manifest import Freeze, open_contents, read_manifest
@@ -42,9 +44,9 @@ def test_a_backup_ends_in_a_whole_point_and_the_next_one_stores_next_to_nothing(
     labels = {task.name for task in run.tasks}
     assert "snapshot [shop/data-db-0, shop-data/uploads]" in labels
     assert any(name.startswith("dump [part 1 of 1") for name in labels)
-    told = lifeboat.client.xcom(run.dag_id, run.run_id, "commit")
+    committed = lifeboat.client.xcom(run.dag_id, run.run_id, "commit")
     vault = lifeboat.context(SHOP).vault
-    manifest = read_manifest(vault, SHOP, told["point"])
+    manifest = read_manifest(vault, SHOP, committed["point"])
     ensure_complete(manifest)
     held = open_contents(lifeboat.context(SHOP).vault, manifest)
     assert held.namespaces() == ("shop", "shop-data")
@@ -57,6 +59,10 @@ def test_a_backup_ends_in_a_whole_point_and_the_next_one_stores_next_to_nothing(
     ran = {task.task for task in run.tasks if task.try_number and task.state != "skipped"}
     assert "quiesce" in ran, "pods may ask for hooks"
     assert len(ran) <= 9, sorted(ran)
+    told = noted(vault, SHOP, EXPOSURE, manifest.point, Exposure)
+    assert told is not None, "what no policy protects stands beside the point"
+    assert "shop" in told[1].policies
+    assert "default" in [space.namespace for space in told[1].namespaces]
     again = read_manifest(vault, SHOP, lifeboat.back_up(SHOP))
     assert again.previous == manifest.point
     assert again.new_objects <= 3  # what controllers touch meanwhile
