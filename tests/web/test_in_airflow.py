@@ -135,6 +135,8 @@ def test_json_by_role(stack: AirflowStack, user: str) -> None:
     }
     told = any("typo.yaml" in problem for problem in found["problems"])
     assert told == (user != "viewer")
+    clusters = [(one["cluster"], one["exposure"]) for one in found["clusters"]]
+    assert clusters == ([] if user == "viewer" else [("local", None)])
     client.close()
 
 
@@ -148,6 +150,7 @@ def test_an_admin_sees_the_rows_in_airflows_theme(
     expect(inner.locator("#problems")).to_contain_text("typo.yaml")
     expect(inner.locator('[data-instance="shop.local"]')).to_contain_text("No point yet")
     expect(inner.locator('[data-instance="shop.local"] .run')).not_to_have_text("…")
+    expect(inner.locator('[data-cluster="local"]')).to_contain_text("no backup has looked yet")
     expect(page.get_by_role("link", name="Recovery")).to_be_visible()
     body = inner.locator("body")
     for theme, color in (("dark", "rgb(17, 17, 17)"), ("light", "rgb(255, 255, 255)")):
