@@ -260,7 +260,7 @@ def outside(zoo: Zoo) -> set[tuple[str, str, str]]:
             continue
         for page in cluster.list_pages(kind):
             for metadata in (msgspec.json.decode(raw)["metadata"] for raw in page.items):
-                found.add((kind.group_kind, metadata["name"], metadata["uid"]))
+                found.add((kind.group_kind, metadata["name"], metadata.get("uid", "")))
     return found
 
 
@@ -277,11 +277,11 @@ _PASSING = (
 
 def retire_operator(zoo: Zoo, space: str) -> None:
     """What the zoo's operator would do when its resources go."""
-    resource = "zoo.example.com/v1"
-    for kind, where in (("Aquarium", space), ("Keeper", "")):
-        for live in zoo.api.list(resource, kind, where):
+    group = "zoo.example.com"
+    for at, kind, where in (("v1", "Aquarium", space), ("v1alpha1", "Keeper", "")):
+        for live in zoo.api.list(f"{group}/{at}", kind, where):
             name = live["metadata"]["name"]
-            change(zoo, resource, kind, where, name, {"metadata": {"finalizers": None}})
+            change(zoo, f"{group}/{at}", kind, where, name, {"metadata": {"finalizers": None}})
 
 
 def _resources(*roles: str) -> set[str]:

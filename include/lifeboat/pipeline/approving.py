@@ -107,7 +107,11 @@ class ApproveOperator(ApprovalOperator):
         super().execute(context)
 
     def _lapse(self, opened: Context, plan: RestorePlan) -> NoReturn:
-        leave_at(opened, "lapse", plan.restore, f"digest {plan.digest}", who="")
+        from lifeboat.clock import parse_rfc3339, rfc3339
+        from lifeboat.steps.in_use import GIVEN_UP
+
+        over = rfc3339(parse_rfc3339(plan.created) + GIVEN_UP)
+        leave_at(opened, "lapse", plan.restore, f"digest {plan.digest}", who="", moment=over)
         raise NotApproved(
             f"nobody answered: plan {plan.restore} was neither approved nor rejected within a day,"
             " and nothing was changed",
@@ -116,4 +120,4 @@ class ApproveOperator(ApprovalOperator):
 
     def _record(self, action: str, opened: Context, plan: RestorePlan, answer: Answer) -> None:
         detail = f"digest {plan.digest}, answered {answer.at}"
-        leave_at(opened, action, plan.restore, detail, who=answer.who)
+        leave_at(opened, action, plan.restore, detail, who=answer.who, moment=answer.at)

@@ -86,7 +86,8 @@ def approved(instance: str, cluster: str, restore: str) -> str:
         if needed(opened, planned.request) == "none":
             return "nobody has to approve it"
         said = approve(opened, planned, by=answer_of(pull(APPROVE_TASK)).who, how="airflow")
-        leave_at(opened, "approve", restore, f"digest {said.digest}", who=said.by)
+        digest = f"digest {said.digest}"
+        leave_at(opened, "approve", restore, digest, who=said.by, moment=said.at)
     say(f"approved by {said.by} at {said.at}: plan {said.restore}, digest {said.digest}")
     return said.by
 

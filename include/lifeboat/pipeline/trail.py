@@ -27,11 +27,17 @@ def by_a_person() -> bool:
 
 
 def leave_at(
-    place: Custody, action: str, subject: str = "", detail: str = "", who: str | None = None
+    place: Custody,
+    action: str,
+    subject: str = "",
+    detail: str = "",
+    who: str | None = None,
+    moment: str = "",
 ) -> None:
     """One event about an instance, once for a run however often its task is tried. `who`: another
-    person than the one who triggered the run."""
-    leave(place.vault, place.instance, action, place.clock(), subject, detail, who)
+    person than the one who triggered the run; `moment` (RFC 3339): when they did it, where that may
+    be long after the run began; by it the event is sorted and found."""
+    leave(place.vault, place.instance, action, place.clock(), subject, detail, who, moment)
 
 
 def leave(
@@ -42,16 +48,17 @@ def leave(
     subject: str = "",
     detail: str = "",
     who: str | None = None,
+    moment: str = "",
 ) -> None:
     """As `leave_at`, where only a vault is open. Locked, where the store can, as long as points
     are."""
     from lifeboat.point.audit import Deed, record
 
     deed = Deed(action, instance.id, subject, detail)
-    record(vault, _actor(who), deed, now, instance.policy.retention.locked_until(now))
+    record(vault, _actor(who, moment), deed, now, instance.policy.retention.locked_until(now))
 
 
-def _actor(who: str | None) -> Actor:
+def _actor(who: str | None, moment: str) -> Actor:
     from lifeboat.clock import rfc3339
     from lifeboat.point.audit import Actor
 
@@ -64,5 +71,5 @@ def _actor(who: str | None) -> Actor:
         dag=run.dag_id,
         run=run.run_id,
         trigger=str(run.run_type.value),
-        attempt=rfc3339(began),
+        attempt=moment or rfc3339(began),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
@@ -121,6 +121,8 @@ def test_who_asked_for_it_is_refused_and_another_person_may_still_come(question:
     (event,) = question.events()
     assert (event.action, event.subject, event.who) == ("refuse", "plan-1", "ada")
     assert event.detail == f"digest {question.plan.digest}, answered 2026-11-22T12:30:00Z"
+    since = datetime(2026, 11, 22, 12, 30, tzinfo=UTC)  # when she answered, not when the run began
+    assert [one for _, one in read(question.world.context().vault, since)] == [event]
     assert question.hear(answer("bob"))["chosen_options"] == ["Approve"]
     assert len(question.events()) == 1, "the next task records the approval beside the plan"
 
