@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
@@ -22,6 +23,7 @@ _TRACKS: dict[str, Callable[[int], dict[str, Any]]] = {
     f"backup.{SHOP}": lambda _: {},
     f"backup.{BLOB}": lambda _: {},
     f"test_restore.{SHOP}": lambda _: {},
+    f"upkeep.{SHOP}": lambda _: {"share": 100},
     "restore": lambda number: {
         "instance": SHOP,
         "namespaces": ["shop"],
@@ -30,9 +32,19 @@ _TRACKS: dict[str, Callable[[int], dict[str, Any]]] = {
 }
 """The DAGs that run all the time, with what the run of this number is asked for."""
 
-_POLL_SECONDS = 0.5
+_POLL_SECONDS = 1.0
 _AGAIN = 5
 _END_SECONDS = 1200.0
+
+
+@dataclass(frozen=True)
+class Strike:
+    """A fault that was there from `began` to `ended`, while runs of these DAGs were under way."""
+
+    fault: Fault
+    began: datetime
+    ended: datetime
+    under_way: frozenset[str]
 
 
 @dataclass
@@ -46,7 +58,8 @@ class Campaign:
     ended: dict[str, list[str]] = field(default_factory=dict)
     again: Counter[str] = field(default_factory=Counter)
     died: Counter[str] = field(default_factory=Counter)
-    struck: int = 0
+    strikes: list[Strike] = field(default_factory=list)
+    _broken: dict[str, tuple[Fault, float]] = field(default_factory=dict)
     _numbers: Counter[str] = field(default_factory=Counter)
     _tries: Counter[str] = field(default_factory=Counter)
     _open: bool = True
@@ -60,16 +73,31 @@ class Campaign:
         deadline = time.monotonic() + seconds
         for fault in faults:
             if time.monotonic() > deadline:
-                self.report(f"time is up after {self.struck} faults")
+                self.report(f"time is up after {len(self.strikes)} faults")
                 break
             self._tend(fault.after)
-            self.report(f"{self.struck + 1}: {fault}")
-            self.world.strike(fault)
-            self._tend(fault.down, mending=False)
-            self.world.mend(fault)
-            self.struck += 1
+            while fault.what in self._broken:
+                self._tend(_POLL_SECONDS)
+            self._strike(fault)
+        while self._broken:
+            self._tend(_POLL_SECONDS)
         self._open = False
         self._finish()
+
+    def _strike(self, fault: Fault) -> None:
+        now, begun = datetime.now(UTC), frozenset(self.begun)
+        self.strikes.append(Strike(fault, now, now + timedelta(seconds=fault.down), begun))
+        self.report(f"{len(self.strikes)}: {fault}")
+        self.world.strike(fault)
+        self._broken[fault.what] = fault, time.monotonic() + fault.down
+
+    def _mend(self) -> None:
+        """What was broken for long enough; and what ended by itself."""
+        for what, (fault, until) in list(self._broken.items()):
+            if time.monotonic() >= until:
+                self.world.mend(fault)
+                del self._broken[what]
+        self.died.update(self.world.mend_what_died(self._broken))
 
     def _first_points(self) -> None:
         for instance in (SHOP, BLOB):
@@ -89,14 +117,13 @@ class Campaign:
             for dag, run in self.begun.items()
         )
 
-    def _tend(self, seconds: float, *, mending: bool = True) -> None:
-        """Look after the runs for so long, at least once."""
+    def _tend(self, seconds: float) -> None:
+        """Look after the runs and what is broken for so long, at least once."""
         deadline = time.monotonic() + seconds
         while True:
-            if mending:
-                self.died.update(self.world.mend_what_died())
-                self.world.check()
+            self.world.check(self._broken)
             for dag in _TRACKS:
+                self._mend()
                 try:
                     self._look(dag)
                 except ApiError as error:

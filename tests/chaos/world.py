@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +16,7 @@ from local import sample_app
 from local.cluster import LocalCluster
 from local.errors import ApiError, LocalClusterError
 from local.processes import end_all
-from tests.chaos.faults import AIRFLOW, LINK, Fault
+from tests.chaos.faults import AIRFLOW, AZURITE, KUBE, LINK, Fault
 from tests.support.airflow import Lifeboat
 from tests.support.azurite import Azurite, running_azurite
 from tests.support.celery import celery_lifeboat
@@ -28,7 +28,6 @@ HOOKS = "chaos-hooks"
 """A line `freeze` or `thaw` for each that a command in a pod has done: kwok runs them here."""
 
 _READY_CONDITIONS = ("ContainersReady", "Ready")
-_READY_SECONDS = 180.0
 _STOP_SECONDS = 30.0
 _URL = "azure://lifeboat/chaos"
 _INCLUDE = {
@@ -91,9 +90,9 @@ class World:
         stack, cluster = self.lifeboat.stack, self.lifeboat.cluster
         if fault.what == LINK:
             (self.link.cut if fault.whole else self.link.hold)()
-        elif fault.what == "kube-apiserver":
+        elif fault.what == KUBE:
             cluster.part(fault.what).kill()
-        elif fault.what == "azurite":
+        elif fault.what == AZURITE:
             end_all([self.azurite.process.identity], _STOP_SECONDS)
             self.azurite.process.reap()
         elif fault.what == "postgres":
@@ -108,34 +107,33 @@ class World:
             stack.kill(fault.what)
 
     def mend(self, fault: Fault) -> None:
-        """Start it again; Airflow's own parts take their time after that."""
+        """Start it again; Airflow's own parts and the API server take their time after that."""
         stack, cluster = self.lifeboat.stack, self.lifeboat.cluster
         if fault.what == LINK:
             self.link.mend()
-        elif fault.what == "kube-apiserver":
-            part = cluster.part(fault.what)
-            part.start()
-            part.wait_ready(cluster.api.ready, _READY_SECONDS)
-        elif fault.what == "azurite":
+        elif fault.what == KUBE:
+            cluster.part(fault.what).start()
+        elif fault.what == AZURITE:
             self.azurite.process.start()
             self.azurite.wait_ready()
         else:
             stack.restart(fault.what)
 
-    def mend_what_died(self) -> list[str]:
+    def mend_what_died(self, broken: Collection[str]) -> list[str]:
         """Start again what has ended by itself, as systemd or Kubernetes would; its names."""
         stack = self.lifeboat.stack
-        dead = [name for name, part in stack.parts.items() if not part.alive]
+        dead = [n for n, part in stack.parts.items() if n not in broken and not part.alive]
         for name in dead:
             stack.restart(name)
         return dead
 
-    def check(self) -> None:
-        """Raises LocalClusterError when a part of the cluster has ended."""
-        self.lifeboat.cluster.check()
-        with suppress(ApiError):  # it may be busy with what it missed
-            self._be_the_kubelet()
-        if not self.azurite.process.alive:
+    def check(self, broken: Collection[str]) -> None:
+        """Raises LocalClusterError when a part of the cluster has ended that nobody broke."""
+        if KUBE not in broken:
+            self.lifeboat.cluster.check()
+            with suppress(ApiError):  # it may be busy with what it missed
+                self._be_the_kubelet()
+        if AZURITE not in broken and not self.azurite.process.alive:
             raise LocalClusterError("azurite has ended")
 
     def _be_the_kubelet(self) -> None:
