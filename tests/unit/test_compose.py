@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
 import re
 import shutil
 import subprocess
 import sys
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from redis import Redis, RedisError
 
 from lifeboat.policy.vault_tier import MOVER_IMAGE
+from local.ports import free_ports
+from local.processes import Child
+from local.redis_server import redis_binary
 
 _REPOSITORY = Path(__file__).resolve().parents[2]
 _FILE = _REPOSITORY / "docker-compose.yaml"
@@ -78,6 +84,34 @@ def test_every_part_of_airflow_shares_its_secrets(services: dict[str, dict[str, 
         assert len(seen) == 1, variable
 
 
+def test_redis_keeps_the_tasks_on_their_way_when_it_is_killed(
+    services: dict[str, dict[str, Any]], tmp_path: Path
+) -> None:
+    """The command of compose, run by a real Redis in the folder that is its volume there."""
+    assert services["redis"]["volumes"] == ["broker:/data"]
+    shell, option, line = services["redis"]["command"]
+    assert (shell, option) == ("sh", "-c")
+    (port,) = free_ports(1)
+    place = f"--bind 127.0.0.1 --port {port} --dir {tmp_path}"
+    server = Child(
+        "redis",
+        ["/bin/sh", option, f"{line.replace('$$', '$')} {place}"],
+        tmp_path / "redis.log",
+        {"REDISCLI_AUTH": "of-this-test", "PATH": f"{redis_binary().parent}:{os.environ['PATH']}"},
+    )
+    client, stranger = Redis(port=port, password="of-this-test"), Redis(port=port)
+    with closing(client), closing(stranger):
+        for kept in (0, 1):
+            server.start()
+            try:
+                server.wait_ready(lambda: _answers(client), 30)
+                assert not _answers(stranger)
+                assert client.llen("default") == kept
+                client.rpush("default", "a task")
+            finally:
+                server.kill()
+
+
 def test_no_secret_has_a_default(services: dict[str, dict[str, Any]]) -> None:
     for service in services.values():
         for variable, value in service["environment"].items():
@@ -91,6 +125,8 @@ def test_no_secret_has_a_default(services: dict[str, dict[str, Any]]) -> None:
 def test_nothing_runs_as_root_and_no_image_floats(services: dict[str, dict[str, Any]]) -> None:
     for name in (*_AIRFLOW, "airflow-init"):
         assert services[name]["user"] == "${AIRFLOW_UID:-50000}:0"
+    assert services["redis"]["user"] == "redis"
+    assert services["postgres"].keys().isdisjoint({"user", "command"}), "its image gives up root"
     images = {service["image"] for service in services.values()}
     base = re.search(r"^FROM (\S+)$", (_REPOSITORY / "Dockerfile").read_text(), re.MULTILINE)
     assert base is not None
@@ -188,6 +224,12 @@ def test_docker_compose_reads_it(tmp_path: Path) -> None:
     refused = _run([*base, str(_REPOSITORY / ".env.example"), "config", "--quiet"])
     assert refused.returncode != 0
     assert "missing a value" in refused.stderr
+
+
+def _answers(client: Redis) -> bool:
+    with suppress(RedisError):
+        return bool(client.ping())
+    return False
 
 
 def _loaded(path: str) -> Any:
