@@ -28,6 +28,11 @@ _KWOK_MODULE = "sigs.k8s.io/kwok"
 _KWOK_STAGES = ("node/fast", "node/heartbeat-with-lease", "pod/fast")
 _PROGRESS_SECONDS = 15.0
 
+OLDER = ROOM / "older"
+"""The module of the minor version before: what of it differs, and nothing else, is built."""
+
+_OLDER_PROGRAMS = ("kube-apiserver", "kube-controller-manager", "kube-scheduler")
+
 
 @dataclass(frozen=True)
 class Binaries:
@@ -35,10 +40,14 @@ class Binaries:
 
     control_plane: Path
     driver: Path
+    older: Path | None = None
+    """Where Kubernetes' own programs are when they are of the minor version before."""
 
     def program(self, name: str) -> Path:
         """The path of one binary, as `kube-apiserver` or `csidriver`."""
         home = self.driver if name == "csidriver" else self.control_plane
+        if self.older and name in _OLDER_PROGRAMS:
+            home = self.older
         return home / "bin" / name
 
     @property
@@ -52,16 +61,18 @@ class Binaries:
         return self.control_plane / "manifests" / "kwok-stages"
 
 
-def kubernetes_version() -> str:
-    """The version of the control plane, as go.mod pins it: `v1.36.3`."""
-    found = re.search(r"k8s\.io/kubernetes (v\S+)", (ROOM / "go.mod").read_text())
+def kubernetes_version(room: Path = ROOM) -> str:
+    """The version of the control plane, as the go.mod at `room` pins it: `v1.36.3`."""
+    found = re.search(r"k8s\.io/kubernetes (v\S+)", (room / "go.mod").read_text())
     if found is None:
-        raise LocalClusterError(f"{ROOM / 'go.mod'} does not require k8s.io/kubernetes")
+        raise LocalClusterError(f"{room / 'go.mod'} does not require k8s.io/kubernetes")
     return found.group(1)
 
 
-def ensure_built(report: Report) -> Binaries:
+def ensure_built(report: Report, *, older: bool = False) -> Binaries:
     """Build what the cache lacks; cheap when it lacks nothing. Safe to call from many processes.
+
+    `older`: with the API server, controller manager and scheduler of the minor version before.
 
     Raises LocalClusterError with the compiler's words when a build fails.
     """
@@ -75,6 +86,10 @@ def ensure_built(report: Report) -> Binaries:
         (home / "bin" / "server").rename(home / "bin" / "etcd")
         _copy_manifests(go, home / "manifests")
 
+    def kubernetes_before(home: Path) -> None:
+        compile_tools(go, "tool", home / "bin", report, flags=_link_flags(OLDER), room=OLDER)
+
+    before = [OLDER / "go.mod", OLDER / "go.sum"]
     return Binaries(
         control_plane=_cached("control-plane", modules, toolchain, control_plane, report),
         driver=_cached(
@@ -86,6 +101,7 @@ def ensure_built(report: Report) -> Binaries:
             ),
             report,
         ),
+        older=_cached("older", before, toolchain, kubernetes_before, report) if older else None,
     )
 
 
@@ -99,9 +115,9 @@ def _cached(
     return made_once(name, digest.hexdigest(), make, report)
 
 
-def _link_flags() -> str:
+def _link_flags(room: Path = ROOM) -> str:
     """Without these the API server reports v0.0.0-master, and clients decide wrongly by it."""
-    version = kubernetes_version()
+    version = kubernetes_version(room)
     major, minor = version.removeprefix("v").split(".")[:2]
     values = {"gitVersion": version, "gitMajor": major, "gitMinor": minor}
     return "-s -w " + " ".join(f"-X {_VERSION_PACKAGE}.{k}={v}" for k, v in values.items())

@@ -61,6 +61,8 @@ class LocalCluster:
 
     `audit`: the API server writes down what ServiceAccounts ask for, in `audit_log`.
 
+    `older`: Kubernetes of the minor version before (etcd and the CSI parts are the same).
+
     `without`: built-in API versions that are not served, such as `autoscaling/v2`, as another minor
     version of Kubernetes would not.
     """
@@ -72,6 +74,7 @@ class LocalCluster:
         *,
         exec_here: bool = False,
         audit: bool = False,
+        older: bool = False,
         without: tuple[str, ...] = (),
         report: Report = _quiet,
     ) -> None:
@@ -79,6 +82,7 @@ class LocalCluster:
         self.kubeconfig = kubeconfig.absolute()
         self._exec_here = exec_here
         self._audit = audit
+        self._older = older
         self._without = without
         self._report = report
         self._places: Places | None = None
@@ -148,7 +152,7 @@ class LocalCluster:
         if self._children:
             raise LocalClusterError(f"the cluster below {self.root} is started already")
         state.refuse_if_running(self.root)
-        binaries = ensure_built(self._report)
+        binaries = ensure_built(self._report, older=self._older)
         self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
         (self.root / "logs").mkdir(exist_ok=True)
         credentials = ensure_credentials(self.root / "credentials")
@@ -275,13 +279,15 @@ def _healthy(url: str) -> bool:
 
 @contextlib.contextmanager
 def temporary_cluster(
-    *, audit: bool = False, without: tuple[str, ...] = ()
+    *, audit: bool = False, older: bool = False, without: tuple[str, ...] = ()
 ) -> Iterator[LocalCluster]:
     """A cluster in a new folder of its own that is removed afterwards; `exec` works in it."""
     folder = Path(tempfile.mkdtemp(prefix="lifeboat-cluster-"))
     try:
         place = (folder / "root", folder / "kubeconfig")
-        with LocalCluster(*place, exec_here=True, audit=audit, without=without) as cluster:
+        with LocalCluster(
+            *place, exec_here=True, audit=audit, older=older, without=without
+        ) as cluster:
             yield cluster
     finally:
         shutil.rmtree(folder)

@@ -1,4 +1,5 @@
-"""An upgrade rehearsal between two real control planes, of which one does not serve everything."""
+"""Upgrade rehearsals between real control planes: of two minor versions of Kubernetes, and of one
+that does not serve everything."""
 
 from __future__ import annotations
 
@@ -17,8 +18,9 @@ from lifeboat.point.facts import read_verdicts
 from lifeboat.proof.rehearsal import missing_api
 from lifeboat.wiring import NoConnections, open_context
 from local.api import wait_until
+from local.build import OLDER, kubernetes_version
 from local.cluster import LocalCluster, temporary_cluster
-from tests.support.app import App
+from tests.support.app import App, running_app
 
 GONE = "autoscaling/v2"
 
@@ -27,6 +29,13 @@ GONE = "autoscaling/v2"
 def next_version() -> Iterator[LocalCluster]:
     """As a later Kubernetes: an API version of today is not served any more."""
     with temporary_cluster(without=(GONE,)) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def older() -> Iterator[LocalCluster]:
+    """Kubernetes of the minor version before."""
+    with temporary_cluster(older=True) as running:
         yield running
 
 
@@ -62,6 +71,26 @@ def include_of(app: App, tmp_path: Path) -> Path:
     return folder
 
 
+def rehearsed(app: App, target: LocalCluster, folder: Path) -> dict[str, Any]:
+    """What `lifeboat rehearse` says of the newest point in another cluster."""
+    asked = ["rehearse", f"{app.name}.local", "--json", "--include", str(include_of(app, folder))]
+    done = CliRunner().invoke(cli, [*asked, "--kubeconfig", str(target.kubeconfig)])
+    assert done.exception is None or isinstance(done.exception, NotProven | SystemExit), done.output
+    told: dict[str, Any] = json.loads(done.stdout)
+    return told
+
+
+def checks_of(told: dict[str, Any]) -> dict[str, str]:
+    """The outcome of each check."""
+    return {check["name"]: check["outcome"] for check in told["checks"]}
+
+
+def version_of(running: LocalCluster) -> str:
+    """The version that the API server says it is."""
+    version: str = running.api.request("GET", "/version")["gitVersion"]
+    return version
+
+
 def test_a_rehearsal_names_lost_apis_restores_the_rest_and_leaves_nothing(
     app: App, next_version: LocalCluster, tmp_path: Path
 ) -> None:
@@ -84,19 +113,15 @@ def test_a_rehearsal_names_lost_apis_restores_the_rest_and_leaves_nothing(
         "testRestore": {"timeout": "90s", "checks": ["workloadsReady", "objectsComplete"]},
     }
     point = app.backup().point
-    asked = ["rehearse", f"{app.name}.local", "--json", "--include", str(include_of(app, tmp_path))]
-    done = CliRunner().invoke(cli, [*asked, "--kubeconfig", str(next_version.kubeconfig)])
-    assert done.exception is None or isinstance(done.exception, NotProven | SystemExit), done.output
-    told = json.loads(done.stdout)
-    version = next_version.api.request("GET", "/version")["gitVersion"]
+    told = rehearsed(app, next_version, tmp_path)
+    version = version_of(next_version)
     assert told["api"] == [
         f"1 HorizontalPodAutoscaler.autoscaling in version v2: {version} does not serve this"
         " version; they are restored as v1",
         f"1 Widgets.rehearsal.example.com in version v1: {version} does not serve this kind",
     ]
     assert told["cluster"] == str(next_version.kubeconfig)
-    checks = {check["name"]: check["outcome"] for check in told["checks"]}
-    assert checks["workloadsReady"] == "passed", told
+    assert checks_of(told)["workloadsReady"] == "passed", told
     (verdict,) = read_verdicts(app.context().vault, f"{app.name}.local", point)
     assert list(verdict.api) == told["api"]
     spaces = [s["metadata"]["name"] for s in next_version.api.list("v1", "Namespace")]
@@ -110,3 +135,75 @@ def test_a_rehearsal_names_lost_apis_restores_the_rest_and_leaves_nothing(
 def test_its_own_cluster_serves_everything(app: App) -> None:
     point = app.backup().point
     assert missing_api(open_context(app.instance(), NoConnections()), point) == ()
+
+
+PROVEN = {"timeout": "90s", "checks": ["workloadsReady", "objectsComplete"]}
+
+
+# The first run compiles the other version: minutes.
+@pytest.mark.timeout(2400)
+def test_a_point_of_the_minor_version_before_is_proven_in_this_one(
+    older: LocalCluster, cluster: LocalCluster, tmp_path: Path
+) -> None:
+    assert version_of(older) == kubernetes_version(OLDER) != version_of(cluster)
+    with running_app(older, tmp_path) as app:
+        app.policy |= {"volumes": {"snapshot": False}, "testRestore": PROVEN}
+        point = app.backup().point
+        told = rehearsed(app, cluster, tmp_path)
+        assert told["api"] == []
+        assert checks_of(told) == {"workloadsReady": "passed", "objectsComplete": "passed"}
+        (verdict,) = read_verdicts(app.context().vault, f"{app.name}.local", point)
+        assert verdict.cluster == str(cluster.kubeconfig)
+
+
+@pytest.mark.timeout(2400)
+def test_what_only_this_version_serves_is_named_where_the_one_before_is_to_take_it(
+    app: App, older: LocalCluster, tmp_path: Path
+) -> None:
+    mutation = 'Object{metadata: Object.metadata{labels: {"seen": "yes"}}}'
+    policy = {
+        "apiVersion": "admissionregistration.k8s.io/v1",
+        "kind": "MutatingAdmissionPolicy",
+        "metadata": {"name": app.name},
+        "spec": {
+            "failurePolicy": "Ignore",
+            "reinvocationPolicy": "Never",
+            "matchConstraints": {
+                "resourceRules": [
+                    {
+                        "apiGroups": ["rehearsal.example.com"],
+                        "apiVersions": ["v1"],
+                        "operations": ["CREATE"],
+                        "resources": ["nothings"],
+                    }
+                ]
+            },
+            "mutations": [
+                {
+                    "patchType": "ApplyConfiguration",
+                    "applyConfiguration": {"expression": mutation},
+                }
+            ],
+        },
+    }
+    app.cluster.api.apply(policy)
+    app.policy["select"] |= {
+        "clusterScoped": "all",
+        "kinds": {
+            "include": [
+                "configmaps", "deployments", "mutatingadmissionpolicies", "namespaces", "services"
+            ]
+        },
+    }  # fmt: skip
+    app.policy |= {"volumes": {"snapshot": False}, "testRestore": PROVEN}
+    try:
+        app.backup()
+        told = rehearsed(app, older, tmp_path)
+    finally:
+        app.cluster.api.delete(
+            "admissionregistration.k8s.io/v1", "MutatingAdmissionPolicy", "", app.name
+        )
+    assert told["api"] == [
+        "1 MutatingAdmissionPolicy.admissionregistration.k8s.io in version v1:"
+        f" {version_of(older)} does not serve this kind"
+    ]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
@@ -182,14 +183,21 @@ def wait_ready(cluster: LocalCluster, name: str) -> None:
 @pytest.fixture
 def app(cluster: LocalCluster, tmp_path: Path) -> Iterator[App]:
     """The application, running, with bytes in its volume, an empty vault and a policy."""
+    with running_app(cluster, tmp_path) as made:
+        yield made
+
+
+@contextmanager
+def running_app(cluster: LocalCluster, folder: Path) -> Iterator[App]:
+    """The fixture `app` in any cluster; `folder` gets its vault and key."""
     name = f"app-{uuid.uuid4().hex[:8]}"
     for manifest in manifests(name):
         if "namespace" in manifest["metadata"]:
             manifest["metadata"]["namespace"] = name
         cluster.api.apply(manifest)
     wait_ready(cluster, name)
-    (tmp_path / "key").write_text(generate_key())
-    (tmp_path / "key").chmod(0o600)
+    (folder / "key").write_text(generate_key())
+    (folder / "key").chmod(0o600)
     policy = {
         "clusters": ["local"],
         "objectives": {"rpo": "1h", "rto": "10m"},
@@ -197,7 +205,7 @@ def app(cluster: LocalCluster, tmp_path: Path) -> Iterator[App]:
         "retention": {"keep": {"last": 2}},
         "testRestore": {},
     }
-    made = App(name, cluster, tmp_path, policy)
+    made = App(name, cluster, folder, policy)
     (made.data / "ledger").write_bytes(b"one\0two" * 1000)
     make_vault(made.instance().vault, NoConnections())
     yield made
