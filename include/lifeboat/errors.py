@@ -28,7 +28,8 @@ message never carries a secret: it names the thing, what was found and what woul
     |  |- HookFailed             32   a hook's command failed, and the policy wants no point then
     |  |- RestoreIncomplete      40   objects that could not be restored, by name
     |  |- NotProven              41   a test restore whose checks did not all pass
-    |  `- NotApproved            42   a plan that nobody approved, or not the one who must
+    |  |- NotApproved            42   a plan that nobody approved, or not the one who must
+    |  `- NotStandingBy          45   a standby that runs the application, or that moved on
     `- Retryable                      the same call may succeed later
        |- ClusterUnreachable     50
        |- Throttled              51   429; retry_after in seconds
@@ -244,6 +245,12 @@ class TransformFailed(Permanent):
     """A user's transform cannot be done on this object."""
 
     exit_code = 44
+
+
+class NotStandingBy(Permanent):
+    """The standby runs the application now, or somebody else has moved it on: it is not touched."""
+
+    exit_code = 45
 
 
 class ClusterUnreachable(Retryable):

@@ -443,3 +443,26 @@ def test_fifty_policies_parse_in_seconds(include: Callable[..., Path]) -> None:
     found = parse_dags(include(**{f"p{n:02}": SHOP for n in range(50)}))
     assert len(found.dags) == 303
     assert found.seconds < 20
+
+
+def test_a_standby_follows_points_and_takeovers_ask_before_they_touch_anything(
+    include: Callable[..., Path],
+) -> None:
+    found = parse_dags(include(plain=PLAIN + "standby: {cluster: west}\n"))
+    assert found.errors == {}
+    assert {"failback", "failover", "standby.plain.east"} <= found.dags.keys()
+    dag = found.dags["standby.plain.east"]
+    assert dag["waits_for"] == ["x-lifeboat://main/plain.east"]
+    assert "backfill" not in dag["run_types"]
+    assert found.graph("standby.plain.east") == {
+        "choose": ["prepare", "resources", "volumes"],
+        "prepare": ["volumes"],
+        "volumes": ["resources"],
+        "resources": ["report"],
+        "report": [],
+    }
+    for name, first in (("failover", "fence"), ("failback", "hold_both")):
+        graph = found.graph(name)
+        assert (graph["check"], graph["approve"]) == (["approve"], ["approved"])
+        assert graph["approved"] == [first], "before somebody agreed, nothing is held"
+    assert found.imported == []

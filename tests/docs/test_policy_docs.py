@@ -13,7 +13,7 @@ import yaml
 
 from lifeboat.policy import schema
 from lifeboat.policy.load import load_clusters, load_policy, policy_files
-from lifeboat.policy.model import ClustersFile, Policy, VaultEntry
+from lifeboat.policy.model import ClusterEntry, ClustersFile, Policy, VaultEntry
 from lifeboat.policy.selection import NEVER_CAPTURED, OPT_OUTS
 
 ROOT = Path(__file__).parents[2]
@@ -96,7 +96,12 @@ def test_the_examples_load(text: str, tmp_path: Path) -> None:
     path.write_text(text)
     clusters = load_clusters(ROOT / "include")
     offsite = VaultEntry(name="offsite", url="file:///srv/offsite", key="env:OFFSITE_KEY")
-    clusters = _placed(clusters.model_copy(update={"vaults": (*clusters.vaults, offsite)}))
+    standby = ClusterEntry(name="standby", kubeconfig="/srv/standby.kubeconfig")
+    both = {
+        "vaults": (*clusters.vaults, offsite),
+        "clusters": (*clusters.clusters, standby),
+    }
+    clusters = _placed(clusters.model_copy(update=both))
     [instance] = load_policy(path, clusters)
     assert instance.id == "shop.local"
     jsonschema.validate(yaml.safe_load(text), schema.policy_schema())

@@ -28,6 +28,7 @@ from lifeboat.cli import (
     proof,
     restoring,
     setup,
+    standby,
     thaw,
     trail,
     transforms,
@@ -72,6 +73,9 @@ app.command()(upkeep.scrub)
 app.add_typer(setup.policy_app, name="policy")
 app.add_typer(transforms.transform_app, name="transform")
 app.add_typer(clusters.clusters_app, name="clusters")
+app.command()(standby.failover)
+app.command()(standby.failback)
+app.add_typer(standby.standby_app, name="standby")
 app.add_typer(fleet.fleet_app, name="fleet")
 setup.vault_app.command("check")(vault_check.check)
 app.add_typer(setup.vault_app, name="vault")

@@ -14,7 +14,7 @@ from airflow.sdk import DAG, get_parsing_context
 from lifeboat.errors import PolicyError
 from lifeboat.policy.folder import include_folder
 from lifeboat.policy.instance import Instance
-from lifeboat.policy.load import load_alerts, load_include, load_instance
+from lifeboat.policy.load import load_alerts, load_clusters, load_include, load_instance
 
 Dags = dict[str, DAG]
 """By DAG id; a file of dags/ puts them into its globals, where Airflow finds them."""
@@ -38,6 +38,33 @@ def test_restore_dags() -> Dags:
 
 
 test_restore_dags.__test__ = False  # type: ignore[attr-defined]  # no test case, whatever its name
+
+
+def standby_dags() -> Dags:
+    """One for each instance whose policy has `standby`."""
+    from lifeboat.pipeline.standby_dag import standby_dag
+
+    include = include_folder()
+    found = [one for one in _instances("standby.") if one.policy.standby]
+    clusters = load_clusters(include) if found else None
+    made = []
+    for instance in found:
+        assert instance.policy.standby is not None
+        assert clusters is not None
+        entry = clusters.cluster(instance.policy.standby.cluster)
+        assert entry is not None  # else the policy was refused
+        made.append(standby_dag(instance, entry))
+    return {dag.dag_id: dag for dag in made}
+
+
+def takeover_dags() -> Dags:
+    """The failover and the failback DAG, or none where no policy has a standby."""
+    from lifeboat.pipeline.takeover_dag import failback_dag, failover_dag
+
+    found = load_include(include_folder()).instances
+    instances = [one.id for one in found if one.policy.standby]
+    made = (failover_dag(instances), failback_dag(instances)) if instances else ()
+    return {dag.dag_id: dag for dag in made}
 
 
 def upkeep_dags() -> Dags:

@@ -31,6 +31,8 @@ REPLAY_DAG = "replay"
 DRILLS_DAG = "drills"
 WATCH_DAG = "watch"
 DISCOVER_DAG = "discover"
+FAILOVER_DAG = "failover"
+FAILBACK_DAG = "failback"
 
 BY_HAND: Any = ["manual", "operator_triggered"]
 """`allowed_run_types` of a DAG that nothing but somebody's wish may start: no backfill."""

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from lifeboat.policy.instance import Instance
     from lifeboat.policy.model import Policy
     from lifeboat.ports.flows import Flows
+    from lifeboat.standby.sides import Sides
     from lifeboat.steps.context import AtCopy, Context
     from lifeboat.vault.vault import Vault
 
@@ -79,6 +80,19 @@ def open_flows(opened: Context) -> Flows:
     wanted = opened.instance.policy.quiesce
     assert wanted is not None  # the graph has no such task otherwise
     return open_flows_of(wanted.connection)
+
+
+def open_sides(instance: str) -> Sides:
+    """The two clusters of an instance's standby. Raises UsageError where it has none."""
+    from lifeboat.pipeline.connections import AirflowConnections
+    from lifeboat.standby.sides import wanted_of
+    from lifeboat.wiring import open_sides as opened
+
+    include = include_folder()
+    found = load_instance(include, instance)
+    entry = load_clusters(include).cluster(wanted_of(found).cluster)
+    assert entry is not None  # else the policy was refused
+    return opened(found, entry, AirflowConnections(), include)
 
 
 def open_flows_of(connection: str) -> Flows:

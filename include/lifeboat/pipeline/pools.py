@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import Any
 
 from lifeboat.policy.instance import Instance
-from lifeboat.policy.pools import cluster_pool, disks_pool
+from lifeboat.policy.model import ClusterEntry
+from lifeboat.policy.pools import LEAST_SLOTS, cluster_pool, disks_pool
 
 
 def cluster_slots(instance: Instance, slots: int) -> dict[str, Any]:
@@ -17,6 +18,13 @@ def cluster_slots(instance: Instance, slots: int) -> dict[str, Any]:
     if instance.cluster.pool is None:
         return {}
     return {"pool": cluster_pool(instance.cluster.name), "pool_slots": slots}
+
+
+def standby_slots(cluster: ClusterEntry) -> dict[str, Any]:
+    """Arguments of a task that brings a point to a standby."""
+    if cluster.pool is None:
+        return {}
+    return {"pool": cluster_pool(cluster.name), "pool_slots": LEAST_SLOTS}
 
 
 def disk_slots(instance: Instance, slots: int) -> dict[str, Any]:

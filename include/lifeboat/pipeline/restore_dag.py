@@ -9,13 +9,12 @@ from typing import Any
 from airflow.sdk import DAG, TriggerRule, task
 
 from lifeboat.pipeline import restore_tasks
-from lifeboat.pipeline.approving import APPROVE_TASK, ApproveOperator
+from lifeboat.pipeline.approving import APPROVE_TASK, ASK_AGAIN, ApproveOperator
 from lifeboat.pipeline.frame import BY_HAND, RESTORE_DAG, task_defaults
 from lifeboat.pipeline.restore_form import form
 from lifeboat.pipeline.turns import RESTORE_TURN
 
 _PHASES = [APPROVE_TASK, "approved", "prepare", "volumes", "resources", "hooks", "ready"]
-_ASK_AGAIN = 5
 _INSTANCE = "{{ params.instance }}"
 _CLUSTER = "{{ params.cluster }}"
 
@@ -76,7 +75,7 @@ def _approval(planned: Any, restore: Any) -> Any:
         subject="Restore {{ params.instance }}: approve the plan?",
         body="{{ ti.xcom_pull(task_ids='plan', key='" + restore_tasks.SHOWN_KEY + "') }}",
         execution_timeout=None,
-        retries=_ASK_AGAIN,
+        retries=ASK_AGAIN,
         retry_delay=timedelta(seconds=2),
         retry_exponential_backoff=0,
     )

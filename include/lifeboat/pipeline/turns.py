@@ -1,8 +1,8 @@
 """Who goes first where Airflow lacks slots: `priority_weight`, the larger the sooner.
 
-Restores before everything, then backups by criticality and RPO, then what can wait: test restores,
-then upkeep, each by criticality. The weight is absolute: Airflow's own rule adds up what comes
-downstream, and a long DAG would go before an urgent one.
+Restores before everything, then backups by criticality and RPO, then standbys, then what can wait:
+test restores, then upkeep, each by criticality. The weight is absolute: Airflow's own rule adds up
+what comes downstream, and a long DAG would go before an urgent one.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _BAND = 10_000
 """Of one criticality; within it, how often the RPO fits into a year, up to every 53 minutes."""
 _KIND = _BAND * len(CRITICALITIES)
 
-RESTORE_TURN = 3 * _KIND
+RESTORE_TURN = 4 * _KIND
 """Of a restore: no backup, however critical, is in front of it. Airflow keeps 32 bits of it."""
 
 WATCH_TURN = RESTORE_TURN + 1
@@ -29,6 +29,11 @@ DRILLS_TURN = _KIND
 
 def backup_turn(instance: Instance) -> int:
     """Of every task of a backup."""
+    return 3 * _KIND + _among_its_kind(instance)
+
+
+def standby_turn(instance: Instance) -> int:
+    """Of every task that brings a point to a standby."""
     return 2 * _KIND + _among_its_kind(instance)
 
 

@@ -22,8 +22,9 @@ from lifeboat.point.ident import stamp
 from lifeboat.vault.vault import Vault
 
 ACTIONS = (
-    "approve", "backup", "copy", "delete", "hold", "key-add", "key-remove", "lapse", "make-vault",
-    "prove", "reconcile", "refuse", "reject", "release", "restore", "thaw",
+    "approve", "backup", "copy", "delete", "failback", "failover", "hold", "key-add", "key-remove",
+    "lapse", "make-vault", "prove", "reconcile", "refuse", "reject", "release", "restore",
+    "standby", "thaw",
 )  # fmt: skip
 """What this version records. A reader shows others as they are."""
 

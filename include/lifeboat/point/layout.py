@@ -186,6 +186,15 @@ def restore_part(instance: str, restore: str, part: str) -> str:
     return f"{restores(instance)}{restore}/{part}"
 
 
+def standby(instance: str, cluster: str) -> str:
+    """Prefix of the log of one standby, oldest event first."""
+    return f"{ROOT}{instance}/standby/{cluster}/"
+
+
+def standby_event(instance: str, cluster: str, number: int) -> str:
+    return f"{standby(instance, cluster)}{number:08d}"
+
+
 AUDIT = "audit/"
 """Prefix of the vault's audit trail, of all instances."""
 

@@ -20,7 +20,9 @@ from lifeboat.policy.fields import (
 )
 from lifeboat.policy.instance import Instance
 
-ConcernKind = Literal["late", "failing", "unproven", "slow", "damaged", "snapshots", "unreadable"]
+ConcernKind = Literal[
+    "late", "failing", "unproven", "slow", "damaged", "snapshots", "behind", "unreadable"
+]
 
 
 class Email(Strict):

@@ -99,6 +99,7 @@ def _table(instance: Instance) -> str:
         ("Comes to", _steady(policy)),
         ("Copies", _copies(policy)),
         ("Test restores", _test_restore(policy)),
+        ("Standby", _standby(policy)),
         ("Upkeep", f"{in_words(policy.upkeep.schedule)}; reads {policy.upkeep.scrub} again"),
     ]
     lines = [f"| **{name}** | {_cell(text)} |" for name, text in rows if text]
@@ -270,6 +271,22 @@ def _test_restore(policy: Policy) -> str:
     if test.within:
         when += f"; by drills, at least every {format_duration(test.within)}"
     return f"{when}; proven when {checks}"
+
+
+def _standby(policy: Policy) -> str:
+    standby, lag = policy.standby, policy.max_lag
+    if standby is None or lag is None:
+        return ""
+    starts = []
+    if standby.every_points:
+        every = standby.every_points
+        starts.append("with every point" if every == 1 else f"after every {every} points")
+    if standby.schedule:
+        starts.append(in_words(standby.schedule))
+    state = "nothing runs there" if standby.workloads == "held" else "workloads run there, too"
+    text = f"cluster `{standby.cluster}`, {'; '.join(starts)}; {state}"
+    text += "" if standby.volumes != "none" else "; **without the data of volumes**"
+    return f"{text}; at most {format_duration(lag)} behind"
 
 
 def _next_steps(instance: Instance) -> str:

@@ -58,6 +58,11 @@ class Instance:
         return f"test_restore.{self.id}"
 
     @property
+    def standby_dag(self) -> str:
+        """The id of the Airflow DAG that brings this instance's points to its standby."""
+        return f"standby.{self.id}"
+
+    @property
     def upkeep_dag(self) -> str:
         """The id of the Airflow DAG that keeps this instance's part of the vault in order."""
         return f"upkeep.{self.id}"

@@ -25,6 +25,7 @@ from lifeboat.policy.model import ClustersFile, Policy, VaultEntry
 from lifeboat.policy.presets import PRESETS_FILE, Presets
 from lifeboat.policy.problems import closest, problem_at, to_problems
 from lifeboat.policy.residency_fit import residency_problems
+from lifeboat.policy.standby_fit import standby_problems
 from lifeboat.policy.steady import SNAPSHOT_GUARD, SNAPSHOT_LIMIT, steady_state, time_until
 
 ALERTS_FILE = "alerts.yaml"
@@ -245,6 +246,8 @@ def _placed(file: _PolicyFile, clusters: ClustersFile) -> tuple[Instance, ...]:
         problems.append(_unknown(document, ("vault",), policy.vault, "vault", known))
     else:
         problems += _wrong_copies(document, policy, vault, clusters)
+    include = file.path.parent.parent
+    problems += standby_problems(document, policy, clusters, include, CLUSTERS_FILE)
     if not problems:
         problems += residency_problems(document, policy, clusters, CLUSTERS_FILE)
     if problems or vault is None:

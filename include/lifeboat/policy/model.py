@@ -33,6 +33,7 @@ from lifeboat.policy.restore_hooks import RestoreHooks
 from lifeboat.policy.rules import Keep, Retention
 from lifeboat.policy.schedule import Schedule
 from lifeboat.policy.select import SYSTEM_NAMESPACES, KindSelect, NamespaceSelect, Select
+from lifeboat.policy.standby import Standby
 from lifeboat.policy.volumes import Volumes
 
 __all__ = [
@@ -220,6 +221,11 @@ class Policy(Strict):
     restore: Recovery = Field(
         default_factory=Recovery, description="How points may be restored. Default: by anybody."
     )
+    standby: Standby | None = Field(
+        default=None,
+        description="A second cluster that is kept at the newest point, ready to take over"
+        " (docs/standby.md). Default none.",
+    )
     residency: Residency | None = Field(
         default=None,
         description="Where copies may lie: the cluster with its snapshots, the vault, and the"
@@ -240,6 +246,11 @@ class Policy(Strict):
     def rhythm(self) -> BackupSchedule | None:
         """The schedule if it has ticks; one that only comes after something else has none."""
         return self.schedule if self.schedule and self.schedule.timed else None
+
+    @property
+    def max_lag(self) -> timedelta | None:
+        """How old the standby's point may become; None without a standby."""
+        return (self.standby.max_lag or 2 * self.objectives.rpo) if self.standby else None
 
     @property
     def requests_a_dump(self) -> int:

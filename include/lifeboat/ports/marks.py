@@ -14,3 +14,11 @@ RESTORE = "lifeboat.dev/restore"
 
 RESTORED_FROM = "lifeboat.dev/restored-from"
 """Annotation: the point that an object came from."""
+
+STANDBY = "lifeboat.dev/standby"
+"""Annotation of what a standby made: the instance that it stands by for. Nothing without it is
+touched there."""
+
+HELD = "lifeboat.dev/held"
+"""Annotation of what is held so that it does not run, and what to bring it back to: `replicas=3`,
+`suspend=false`. The name, too, of the node label and the scheduling gate that hold pods."""

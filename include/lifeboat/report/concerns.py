@@ -24,6 +24,7 @@ from lifeboat.policy.fields import format_duration
 from lifeboat.policy.instance import Instance
 from lifeboat.report.fleet import read_status
 from lifeboat.report.objectives import InstanceStatus
+from lifeboat.report.standby import StandbyRow, standby_row
 from lifeboat.vault.vault import Vault
 
 _UNDER_WAY = timedelta(hours=1)
@@ -51,6 +52,7 @@ class Sight:
     failures: int = 0
     damaged_packs: int = 0
     delay_seconds: float | None = None
+    standby: StandbyRow | None = None
 
 
 class _Claim(msgspec.Struct, frozen=True):
@@ -84,6 +86,7 @@ def look(vault: Vault, instance: Instance, now: datetime) -> Sight:
         failures=_failures(vault, instance, newest, now),
         damaged_packs=sum(1 for _ in vault.store.list(layout.damaged_packs(instance.id))),
         delay_seconds=_delay(newest),
+        standby=standby_row(vault, instance, now),
     )
 
 
@@ -137,6 +140,10 @@ def concerns(sight: Sight, limits: AlertsFile, now: datetime) -> list[Concern]:
     if sight.instance.policy.volumes.takes_snapshots and status.points >= limits.snapshots:
         text = f"{status.points} points with snapshots; Azure allows 500 snapshots of a disk"
         found.append(Concern("snapshots", text))
+    standby = sight.standby
+    if standby is not None and standby.state == "behind":
+        text = f"its standby {standby.cluster} is {standby.lag} old, at most {standby.limit} is"
+        found.append(Concern("behind", f"{text} wanted"))
     return found
 
 

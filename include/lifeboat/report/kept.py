@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from lifeboat.ports.marks import RESTORE, RESTORED_FROM
+from lifeboat.ports.marks import RESTORE, RESTORED_FROM, STANDBY
 from lifeboat.vault.rows import Key
 
 Path = tuple[str | int, ...]
@@ -41,6 +41,7 @@ _ANNOTATIONS = frozenset({
     "volume.kubernetes.io/storage-resizer",
     RESTORE,
     RESTORED_FROM,
+    STANDBY,
 })  # fmt: skip
 
 # While an object is in use: as long as a snapshot is taken of a claim, for example.

@@ -31,8 +31,9 @@ class Approved(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def needed(context: Context, request: RestoreRequest) -> Approval:
-    """What the policy and the request ask for; a test restore harms nothing and needs nobody."""
-    if request.scratch:
+    """What the policy and the request ask for; a test restore harms nothing and needs nobody, and a
+    standby is asked about when it takes over."""
+    if request.scratch or request.standby:
         return "none"
     return stricter(context.instance.policy.restore.approval, request.approval)
 

@@ -1,10 +1,11 @@
-"""Whether a plan may be applied at all, asked once before the first change."""
+"""Whether a plan may be applied at all, asked before the first change, and may go on."""
 
 from __future__ import annotations
 
 from itertools import islice
 
-from lifeboat.errors import RestoreIncomplete
+from lifeboat.errors import NotStandingBy, RestoreIncomplete
+from lifeboat.point.standby import newest_number
 from lifeboat.restore.approval import ensure_approved
 from lifeboat.restore.model import Action, RestorePlan
 from lifeboat.restore.parts import items_of
@@ -12,6 +13,21 @@ from lifeboat.steps.context import Context
 
 _NAMED = 50
 _CONFLICTS: tuple[Action, ...] = ("conflict",)
+
+
+def ensure_has_turn(context: Context, plan: RestorePlan) -> None:
+    """Raises NotStandingBy when the standby moved on since this restore's turn began: it may run
+    the application by now. Asked before every wave."""
+    request = plan.request
+    if not request.turn:
+        return
+    number = newest_number(context.vault, request.instance, request.standby)
+    if number != request.turn:
+        raise NotStandingBy(
+            f"standby {request.standby} of {request.instance} moved on: restore {plan.restore}"
+            " stopped before its next change",
+            hint=f"look how it stands: lifeboat standby show {request.instance}",
+        )
 
 
 def ensure_may_run(context: Context, plan: RestorePlan) -> None:
@@ -28,3 +44,4 @@ def ensure_may_run(context: Context, plan: RestorePlan) -> None:
             hint="choose another mode, or remove them and plan again",
         )
     ensure_approved(context, plan)
+    ensure_has_turn(context, plan)

@@ -11,6 +11,7 @@ from lifeboat.policy.recovery import Approval
 from lifeboat.ports.cluster import Kind
 from lifeboat.ports.disks import RestoreTicket, StoredSnapshot
 from lifeboat.restore.choice import Choice
+from lifeboat.restore.hold import Hold
 from lifeboat.restore.transforms.transforms import TransformText
 from lifeboat.vault.crypto import RECORD_ID_BYTES
 from lifeboat.vault.records import Place
@@ -44,6 +45,11 @@ class RestoreRequest(msgspec.Struct, frozen=True, kw_only=True):
     `status_of` are kinds whose status is restored, `operators` globs of source namespaces whose
     workloads are to be ready before custom resources come; planning adds the policy's to both.
     `defaults` are the target's default classes by kind, as planning found them.
+
+    For a standby (docs/standby.md): `standby` is its cluster and `turn` the number of the event in
+    its log that this restore belongs to (0: none is asked for); `mark` is what its objects carry,
+    and nothing else that exists is touched then; `hold` is what does not run; `swap`: every claim
+    that the point has data for is made anew with it.
     """
 
     instance: str
@@ -76,6 +82,15 @@ class RestoreRequest(msgspec.Struct, frozen=True, kw_only=True):
     status_of: tuple[str, ...] = ()
     operators: tuple[str, ...] = ()
     defaults: dict[str, str] = {}
+    standby: str = ""
+    turn: int = 0
+    mark: str = ""
+    hold: Hold = ""
+    swap: bool = False
+
+    def may_swap(self, claim: str) -> bool:
+        """Whether a live claim of this name may be deleted, to be made anew with its data."""
+        return self.swap or claim in self.choice.claims
 
 
 NO_RECORD = "0" * (2 * RECORD_ID_BYTES)

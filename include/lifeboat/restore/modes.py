@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from lifeboat.policy.selection import kind_named
-from lifeboat.ports.cluster import Kind
+from lifeboat.ports.cluster import Json, Kind
+from lifeboat.ports.marks import STANDBY
 from lifeboat.restore.choice import CLAIM, NAMESPACE
 from lifeboat.restore.model import Action, Mode
 
@@ -28,6 +29,7 @@ NEVER_DELETED = {
 EQUAL = "equal"
 CLUSTER_SCOPED = "exists; cluster-scoped objects are changed only where their kind is asked for"
 LIVE_DATA = "exists; the data of a live claim is left alone"
+FOREIGN = "exists, and the standby did not make it: it is left alone"
 
 
 class Trial(NamedTuple):
@@ -50,18 +52,27 @@ def mode_for(kind: Kind, mode: Mode, mode_of: Mapping[str, Mode]) -> Mode | None
     return mode if kind.namespaced else None
 
 
-def may_delete(kind: Kind, name: str, claims: tuple[str, ...]) -> str:
-    """Why no mode deletes an object of this kind; empty when it may be deleted."""
-    if kind.group_kind == CLAIM and name in claims:
+def may_delete(kind: Kind, *, swap: bool) -> str:
+    """Why no mode deletes an object of this kind; empty when it may be deleted. `swap`: the data of
+    this very claim may go."""
+    if kind.group_kind == CLAIM and swap:
         return ""
     return NEVER_DELETED.get(kind.group_kind, "")
 
 
-def untried(kind: Kind, name: str, mode: Mode | None, claims: tuple[str, ...]) -> str:
+def is_own(kind: Kind, metadata: Json, mark: str) -> bool:
+    """Whether a restore may touch a live object: any without a mark, else those that carry it. The
+    account that every namespace has is merged whoever made it."""
+    if not mark or (kind.group_kind == SERVICE_ACCOUNT and metadata["name"] == "default"):
+        return True
+    return bool((metadata.get("annotations") or {}).get(STANDBY) == mark)
+
+
+def untried(kind: Kind, mode: Mode | None, *, swap: bool) -> str:
     """Why nothing need be tried: the object is left as it is. Empty when the mode wants more."""
     if mode is None:
         return CLUSTER_SCOPED
-    if kind.group_kind == CLAIM and mode != "fail" and not (mode == "recreate" and name in claims):
+    if kind.group_kind == CLAIM and mode != "fail" and not (mode == "recreate" and swap):
         return LIVE_DATA
     return "exists" if mode == "skip" else ""
 

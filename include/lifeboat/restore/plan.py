@@ -346,6 +346,9 @@ class _Planner:
         )
         if entry.group_kind == VOLUME and not reason:
             reason = self._why_volume_left(seen)
+        if reason and self.request.mark:
+            # A job that has ended since is not there any more, for a prune: it would run again.
+            self.survey.everything.discard(hash((source, entry.kind, entry.name)))
         item = PlanItem(
             wave=wave,
             kind=_at_version(kind, entry.version),

@@ -11,6 +11,7 @@ from lifeboat.point.manifest import Manifest, read_policy
 from lifeboat.policy.load import parse_policy
 from lifeboat.policy.picking import Picker
 from lifeboat.ports.cluster import Kind
+from lifeboat.ports.marks import STANDBY
 from lifeboat.restore.choice import Chooser
 from lifeboat.restore.leave import Seen
 from lifeboat.restore.live import listed_state
@@ -65,15 +66,19 @@ class Removals:
             for page in self._context.cluster.list_pages(kind, namespace=namespace):
                 for raw in page.items:
                     seen = _seen(raw)
+                    mark = self._request.mark
+                    if mark and seen.metadata.annotations.get(STANDBY) != mark:
+                        continue
                     if not self._holds(source, kind.kind, seen.metadata.name):
                         states[seen.metadata.name] = listed_state(raw)[1]
                         yield seen
 
         def captured(name: str, labels: Mapping[str, str]) -> bool:
-            return not picker.why_not(kind, source, name, labels)
+            # What a standby made was captured once, whatever the policy takes now.
+            return bool(self._request.mark) or not picker.why_not(kind, source, name, labels)
 
-        claims = self._request.choice.claims
-        for seen in superfluous(kind, live(), self._chooser, captured, claims):
+        may_swap = self._request.may_swap
+        for seen in superfluous(kind, live(), self._chooser, captured, may_swap):
             name = seen.metadata.name
             yield PlanItem(
                 wave=REMOVALS,

@@ -17,7 +17,7 @@ from lifeboat.point.facts import Phase
 from lifeboat.restore import hooks, order
 from lifeboat.restore.account import Account
 from lifeboat.restore.apply import apply_wave, results_of
-from lifeboat.restore.gate import ensure_may_run
+from lifeboat.restore.gate import ensure_has_turn, ensure_may_run
 from lifeboat.restore.model import (
     HooksResult,
     RestorePlan,
@@ -148,6 +148,7 @@ def await_operators(context: Context, plan: RestorePlan, say: Say) -> None:
 
 def make_room(context: Context, plan: RestorePlan, say: Say) -> None:
     """Stop what stands in the way, and remove claims that are swapped."""
+    ensure_has_turn(context, plan)
     still(context, plan, items_of(context.vault, plan, ("merge", "replace", "skip")), say)
 
 
@@ -262,6 +263,7 @@ def _settle(look: Callable[[], Sequence[str]]) -> None:
 
 
 def _wave(context: Context, plan: RestorePlan, wave: int, say: Say) -> None:
+    ensure_has_turn(context, plan)
     of = sum(sum(part.actions.values()) for part in plan.parts if part.wave == wave)
     title = order.TITLES[wave]
     counts = apply_wave(context, plan, wave, lambda done: say(f"{title}: {done} of {of} so far"))

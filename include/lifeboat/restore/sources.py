@@ -8,6 +8,7 @@ from lifeboat.point.manifest import Manifest
 from lifeboat.ports.disks import StoredSnapshot
 from lifeboat.restore.choice import CLAIM
 from lifeboat.restore.model import PlanItem, PlanVolume, RestoreRequest
+from lifeboat.restore.modes import LIVE_DATA
 from lifeboat.restore.swap import stuck
 from lifeboat.steps.context import Context
 
@@ -43,6 +44,8 @@ class Volumes:
             self.planned.append(PlanVolume(source, item.namespace, item.name, item))
             return item
         why = "volumes were not asked for" if source else "the point has no snapshot of it"
+        if item.action == "recreate" and self._request.swap:
+            return msgspec.structs.replace(item, action="skip", reason=LIVE_DATA)
         if item.action == "recreate":
             reason = f"its data would be lost: {why}"
             return msgspec.structs.replace(item, action="conflict", reason=reason)

@@ -20,6 +20,10 @@ def _no_owner(_: Owner) -> bool:
     return False
 
 
+def _no_claim(_: str) -> bool:
+    return False
+
+
 def prunable(kind: Kind) -> bool:
     """Whether objects of the kind are ever looked at. Of hand-made endpoints older points hold
     none, so that one of them is not missing in a point."""
@@ -32,7 +36,7 @@ def superfluous(
     live: Iterable[Seen],
     chooser: Chooser,
     captured: Callable[[str, Mapping[str, str]], bool],
-    claims: tuple[str, ...] = (),
+    may_swap: Callable[[str], bool] = _no_claim,
 ) -> Iterator[Seen]:
     """Those of the live objects of one kind and namespace, which the point does not hold, that
     would be deleted; `captured` says whether the point's policy would have taken an
@@ -46,7 +50,7 @@ def superfluous(
             continue
         if any(owner.controller for owner in seen.metadata.owner_references):
             continue  # its controller would make it again, or goes itself
-        if may_delete(kind, name, claims) or why_left(kind, seen, _no_owner, scratch=False):
+        if may_delete(kind, swap=may_swap(name)) or why_left(kind, seen, _no_owner, scratch=False):
             continue
         if not opted_out(labels, seen.metadata.annotations):
             yield seen

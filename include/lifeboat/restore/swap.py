@@ -113,8 +113,8 @@ def users(cluster: Cluster, namespace: str, claims: Collection[str]) -> Iterator
 def stuck(cluster: Cluster, namespace: str, claim: str) -> str:
     """Why a claim cannot be swapped: a pod uses it that no scaling stops. Empty when none does."""
     for pod in _all(cluster, _POD, namespace):
-        if not _uses(_POD, pod, (claim,)):
-            continue
+        if not _uses(_POD, pod, (claim,)) or pod["spec"].get("schedulingGates"):
+            continue  # one behind a gate has no volume yet, and keeps none from going
         owners = pod["metadata"].get("ownerReferences") or []
         if not any(owner["kind"] in ("ReplicaSet", "StatefulSet") for owner in owners):
             by = f" of {owners[0]['kind']} {owners[0]['name']}" if owners else ""

@@ -17,6 +17,7 @@ from lifeboat.ports.cluster import Json
 from lifeboat.report.kept import TOKEN_VOLUME
 from lifeboat.restore.contained import Fence, contain
 from lifeboat.restore.harmless import make_harmless
+from lifeboat.restore.hold import Hold
 from lifeboat.restore.renaming import named
 from lifeboat.restore.transforms.transforms import Transforms
 
@@ -49,7 +50,8 @@ class Target:
     """Where and how an object is put: `mapping` renames namespaces, `scratch` makes it harmless,
     `claims_as` is a template for new names of claims, `hooks` add containers, and `transforms` are
     what the user wants changed. `status_of` names kinds that keep their status;
-    `defaults` are classes that the target has as the default of their kind."""
+    `defaults` are classes that the target has as the default of their kind. `mark` and `hold` as in
+    RestoreRequest."""
 
     restore: str
     point: str
@@ -62,6 +64,8 @@ class Target:
     claims_as: str = ""
     status_of: tuple[str, ...] = ()
     defaults: Mapping[str, str] = field(default_factory=dict)
+    mark: str = ""
+    hold: Hold = ""
 
     def namespace(self, source: str) -> str:
         return self.mapping.get(source, source)
@@ -87,6 +91,9 @@ def clean(body: Json, target: Target) -> Cleaned:
     annotations = metadata.setdefault("annotations", {})
     annotations[marks.RESTORE] = target.restore
     annotations[marks.RESTORED_FROM] = target.point
+    annotations.pop(marks.STANDBY, None)  # of a point that was captured in a standby
+    if target.mark:
+        annotations[marks.STANDBY] = target.mark
     rule = _RULES.get(body["kind"])
     if rule is not None:
         rule(cleaned, target)

@@ -22,7 +22,15 @@ from lifeboat.restore.carry import carried, merge_body, without_addresses
 from lifeboat.restore.live import state_of
 from lifeboat.restore.live_bodies import LiveBodies
 from lifeboat.restore.model import Mode, PlanItem, RestoreRequest
-from lifeboat.restore.modes import Trial, decide, may_delete, mode_for, untried
+from lifeboat.restore.modes import (
+    FOREIGN,
+    Trial,
+    decide,
+    is_own,
+    may_delete,
+    mode_for,
+    untried,
+)
 from lifeboat.restore.transforms.merge import merge_patch
 
 IN_FLIGHT = 32
@@ -66,7 +74,8 @@ class Tries:
             return None, ""
         if not exists:
             return self._body(item) if self._request.try_creates else None, ""
-        why = untried(item.kind, item.name, self._mode(item.kind), self._request.choice.claims)
+        swap = self._request.may_swap(item.name)
+        why = untried(item.kind, self._mode(item.kind), swap=swap)
         return self._body(item) if self._request.compare_all or not why else None, why
 
     def _mode(self, kind: Kind) -> Mode | None:
@@ -87,8 +96,10 @@ class Tries:
         except LifeboatError as error:
             reason = _why(error, body)
             return _left(item, why) if why else _conflict(item, reason)
+        if mode is not None and not is_own(item.kind, live["metadata"], self._request.mark):
+            return _conflict(item, FOREIGN)
         trial = self._trial(item, body, live, merging=mode == "merge" or bool(why))
-        keep = may_delete(item.kind, item.name, self._request.choice.claims)
+        keep = may_delete(item.kind, swap=self._request.may_swap(item.name))
         if not (why or keep) and (mode == "recreate" or (mode == "replace" and trial.refused)):
             trial = trial._replace(remake_refused=self._remake(item, namespace, body))
         action, reason = ("skip", why) if why or mode is None else decide(mode, trial, keep)

@@ -52,6 +52,12 @@ def operators_not_ready(context: Context, plan: RestorePlan) -> list[str]:
     return _look(context, plan, rules, plan.request.operators)
 
 
+def why_not_ready(kind: str, live: Json) -> str:
+    """Why a live workload or claim is not ready; empty for one that is, and for other kinds."""
+    rule = _READY.get(kind)
+    return rule(live) if rule else ""
+
+
 def _look(
     context: Context,
     plan: RestorePlan,

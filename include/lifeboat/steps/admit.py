@@ -13,9 +13,10 @@ from typing import Literal
 import msgspec
 
 from lifeboat.clock import parse_rfc3339, rfc3339
-from lifeboat.errors import UsageError
+from lifeboat.errors import NotStandingBy, UsageError
 from lifeboat.point import catalog, layout
 from lifeboat.point.manifest import Manifest, Run
+from lifeboat.point.standby import read_standing
 from lifeboat.steps import gaps
 from lifeboat.steps.context import Context
 from lifeboat.steps.scope import Claim
@@ -34,12 +35,14 @@ class Admission(msgspec.Struct, frozen=True):
 
 
 def admit(context: Context, run: Run) -> Admission:
-    """Raises UsageError when this very run's point was removed on purpose since."""
+    """Raises UsageError when this very run's point was removed on purpose since, NotStandingBy
+    while the standby runs the application."""
     instance = context.instance.id
     claim = context.vault.find_document(layout.claim(instance, run.run_id), Claim)
     # A backfill may run an old run anew, under its old id: it does not go on with what that began.
     if claim is not None and (run.trigger != "backfill" or claim.run.trigger == "backfill"):
         return _continue(context, claim)
+    _ensure_home(context)
     if run.trigger == "backfill":
         return _backfilled(context, run, began=claim is not None)
     told = f"capturing {instance} now"
@@ -47,6 +50,22 @@ def admit(context: Context, run: Run) -> Admission:
     if missed:
         told += f"; {missed} missed intervals before it are recorded as gaps"
     return Admission(True, told, "capture", run.run_id)
+
+
+def _ensure_home(context: Context) -> None:
+    """Raises NotStandingBy while the standby runs the application: what lies in its own cluster
+    then is what was left behind, and points of it would push out the good ones."""
+    standby, instance = context.instance.policy.standby, context.instance
+    if standby is None:
+        return
+    standing = read_standing(context.vault, instance.id, standby.cluster)
+    if standing.mode == "active" and standing.turned is not None:
+        raise NotStandingBy(
+            f"{instance.id} runs in cluster {standby.cluster} since {standing.turned.at}: there is"
+            f" nothing to capture in {instance.cluster.name}",
+            hint=f"capture it where it runs: lifeboat standby capture {instance.id}; or bring it"
+            f" home: lifeboat failback {instance.id}",
+        )
 
 
 def _backfilled(context: Context, run: Run, *, began: bool) -> Admission:

@@ -19,6 +19,7 @@ from lifeboat.wiring.references import (
     from_environment,
     resolve,
 )
+from lifeboat.wiring.standby import open_sides
 from lifeboat.wiring.vaults import (
     keyring,
     make_copy,
@@ -46,6 +47,7 @@ __all__ = [
     "open_cluster",
     "open_context",
     "open_copy",
+    "open_sides",
     "open_store",
     "resolve",
     "unlock",

@@ -28,6 +28,7 @@ LOOK_ONLY = {
     "metrics", "pools", "policy check", "policy explain", "policy preview", "policy impact",
     "transform try", "transform list", "fleet unprotected", "fleet status", "vault check",
     "vault new-key", "vault new-identity", "vault key list", "clusters list",
+    "standby show",
 }  # fmt: skip
 WRITE_NO_POINT = {
     "copy-regions": "starts what the policy says, as every run does",
@@ -37,6 +38,7 @@ WRITE_NO_VAULT = {"clusters discover", "clusters forget"}
 LEAVE = {
     "backup", "thaw", "restore", "approve", "prove", "test-restore", "rehearse", "copy", "hold",
     "release", "prune", "reconcile", "vault init", "vault key add", "vault key remove",
+    "standby sync", "standby capture", "failover", "failback",
 }  # fmt: skip
 
 

@@ -63,20 +63,19 @@ def test_service_accounts_are_merged_and_named_kinds_win() -> None:
 def test_cluster_scoped_objects_are_changed_only_when_their_kind_is_named() -> None:
     assert mode_for(CLUSTER_ROLE, "recreate", {}) is None
     assert mode_for(CLUSTER_ROLE, "skip", {"clusterroles": "replace"}) == "replace"
-    assert "cluster-scoped" in untried(CLUSTER_ROLE, "a", None, ())
+    assert "cluster-scoped" in untried(CLUSTER_ROLE, None, swap=False)
 
 
 def test_a_live_claim_is_deleted_only_by_name() -> None:
-    assert may_delete(CLAIM, "data", ())
-    assert may_delete(CLAIM, "other", ("data",))
-    assert may_delete(CLAIM, "data", ("data",)) == ""
+    assert may_delete(CLAIM, swap=False)
+    assert may_delete(CLAIM, swap=True) == ""
     for mode in ("skip", "merge", "replace", "recreate"):
-        assert "data of a live claim" in untried(CLAIM, "data", mode, ())
-    assert untried(CLAIM, "data", "recreate", ("data",)) == ""
-    assert untried(CLAIM, "data", "replace", ("data",))
-    assert untried(CLAIM, "data", "fail", ()) == ""
+        assert "data of a live claim" in untried(CLAIM, mode, swap=False)
+    assert untried(CLAIM, "recreate", swap=True) == ""
+    assert untried(CLAIM, "replace", swap=True)
+    assert untried(CLAIM, "fail", swap=False) == ""
 
 
 @pytest.mark.parametrize("kind", [NAMESPACE, CRD, SERVICE_ACCOUNT])
 def test_some_kinds_are_never_deleted(kind: object) -> None:
-    assert may_delete(kind, "x", ("x",))  # type: ignore[arg-type]
+    assert may_delete(kind, swap=True)  # type: ignore[arg-type]

@@ -1,0 +1,114 @@
+"""The two clusters of a standby, opened when they are asked for: one of them may be gone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from hashlib import sha256
+
+import yaml
+
+from lifeboat.errors import LifeboatError, UsageError
+from lifeboat.policy.document import parse_document
+from lifeboat.policy.instance import Instance
+from lifeboat.policy.load import parse_policy
+from lifeboat.policy.model import ClusterEntry
+from lifeboat.policy.standby import Standby
+from lifeboat.ports.cluster import Kind
+from lifeboat.restore.transforms.transforms import TransformText
+from lifeboat.steps.context import Context
+from lifeboat.vault.vault import Vault
+
+Open = Callable[[Instance, ClusterEntry | None], Context]
+"""Opens an instance; with a cluster, at that one instead of its own."""
+
+ReadTransform = Callable[[str], TransformText]
+
+_NAMESPACES = Kind("", "v1", "namespaces", "Namespace", namespaced=False)
+_NOT_OF_A_STILL_CAPTURE = (
+    "preset", "clusterLabels", "hooks", "quiesce", "testRestore", "copies", "standby",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Sides:
+    """An instance, the cluster that stands by for it, and how to open them. `read_transform` finds
+    a transform by its name."""
+
+    instance: Instance
+    entry: ClusterEntry
+    vault: Vault
+    open: Open
+    read_transform: ReadTransform
+
+    @property
+    def wanted(self) -> Standby:
+        """The policy's section."""
+        return wanted_of(self.instance)
+
+    @property
+    def title(self) -> str:
+        """For people and errors."""
+        return f"standby {self.entry.name} of {self.instance.id}"
+
+    def standby(self) -> Context:
+        """The engine at the standby cluster."""
+        return self.open(self.instance, self.entry)
+
+    def primary(self) -> Context:
+        """The engine at the instance's own cluster."""
+        return self.open(self.instance, None)
+
+    def still_primary(self) -> Context:
+        """To capture the primary while nothing runs there."""
+        return self.open(still(self.instance, self.instance.cluster, {}), None)
+
+    def still_standby(self, namespaces: Mapping[str, str]) -> Context:
+        """To capture the standby: as instance `<policy>.<standby>`, whose points lie beside."""
+        return self.open(still(self.instance, self.entry, namespaces), None)
+
+    def way_home(self, namespaces: Mapping[str, str]) -> Context:
+        """To restore a point of the standby onto the primary."""
+        return self.open(still(self.instance, self.entry, namespaces), self.instance.cluster)
+
+
+def wanted_of(instance: Instance) -> Standby:
+    """The policy's section. Raises UsageError where there is none."""
+    if instance.policy.standby is None:
+        raise UsageError(
+            f"the policy of {instance.id} has no standby",
+            hint="write a section `standby` into it (docs/standby.md)",
+        )
+    return instance.policy.standby
+
+
+def why_unreachable(opened: Callable[[], Context]) -> str:
+    """Why a cluster does not answer; empty when it does. One small request."""
+    try:
+        next(iter(opened().cluster.list_pages(_NAMESPACES, limit=1)), None)
+    except LifeboatError as error:
+        return error.message.splitlines()[0]
+    return ""
+
+
+def still(instance: Instance, cluster: ClusterEntry, namespaces: Mapping[str, str]) -> Instance:
+    """The policy on a cluster where nothing of it runs: nothing has to be stilled, and no command
+    could run in a pod. `namespaces`, source to target, where they are called otherwise there."""
+    data = dict(parse_document(instance.source, instance.policy_text.encode()).data)
+    for name in _NOT_OF_A_STILL_CAPTURE:
+        data.pop(name, None)
+    data |= {"name": instance.policy.name, "clusters": [cluster.name]}
+    data["podHooks"] = {"enabled": False}
+    if any(source != target for source, target in namespaces.items()):
+        select = dict(data.get("select") or {})
+        select["namespaces"] = {"include": sorted(namespaces.values())}
+        data["select"] = select
+    text = yaml.safe_dump(data, sort_keys=False)
+    return replace(
+        instance,
+        policy=parse_policy(text, instance.source, instance.policy.name),
+        cluster=cluster,
+        policy_text=text,
+        policy_digest=f"sha256:{sha256(text.encode()).hexdigest()}",
+        copies=(),
+    )

@@ -1,0 +1,89 @@
+"""The standby's log: one at a time, and the newest event tells everything."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from lifeboat.clock import rfc3339
+from lifeboat.errors import NotStandingBy
+from lifeboat.point.manifest import Run
+from lifeboat.point.standby import Standing, append, newest_number, read_standing
+from lifeboat.policy.alerts import AlertsFile
+from lifeboat.report.concerns import concerns, look
+from lifeboat.report.standby import standby_row, standbys_in
+from lifeboat.steps.backup import backup
+from tests.support.world import POLICY, World
+
+WITH = f"{POLICY}standby: {{cluster: dr, maxLag: 2h}}\n"
+
+
+@pytest.fixture
+def world() -> World:
+    return World(WITH)
+
+
+def write(world: World, before: Standing, word: str, **fields: object) -> Standing:
+    vault = world.context().vault
+    return append(vault, "shop.local", "dr", before, word, at=rfc3339(world.now), **fields)  # type: ignore[arg-type]
+
+
+def brought(world: World, before: Standing, point: str) -> Standing:
+    began = write(world, before, "syncing", point=point)
+    now = rfc3339(world.now)
+    return write(world, began, "synced", point=point, captured=now, whole=True)
+
+
+def test_the_newest_event_tells_what_lies_there_and_who_runs(world: World) -> None:
+    one = brought(world, Standing(), "p1")
+    assert (one.mode, one.touched) == ("warm", False)
+    two = write(world, one, "syncing", point="p2")
+    assert two.touched
+    assert two.brought == one.brought
+    failed = write(world, two, "synced", missing=("it broke",))
+    assert failed.touched, "it is between two points"
+    three = brought(world, failed, "p3")
+    over = write(world, three, "failing-over")
+    active = write(world, over, "active")
+    told = write(world, active, "failed-over")
+    assert (told.mode, told.turned, told.touched) == ("active", active.head, False)
+    assert told.brought is not None
+    assert told.brought.point == "p3"
+    assert read_standing(world.context().vault, "shop.local", "dr") == told
+    back = write(world, told, "failing-back")
+    warm = write(world, back, "warm")
+    assert (warm.mode, warm.brought) == ("warm", None), "what lies there is no point of the primary"
+    assert newest_number(world.context().vault, "shop.local", "dr") == 11
+    assert list(standbys_in(world.context().vault)) == [("shop.local", "dr")]
+
+
+def test_of_two_who_decide_at_once_one_is_refused(world: World) -> None:
+    seen = brought(world, Standing(), "p1")
+    write(world, seen, "failing-over")
+    with pytest.raises(NotStandingBy, match="moved on while"):
+        write(world, seen, "syncing", point="p2")
+
+
+def test_no_point_of_a_primary_that_was_left(world: World) -> None:
+    first = brought(world, Standing(), "p1")
+    write(world, write(world, first, "failing-over"), "active")
+    with pytest.raises(NotStandingBy, match="nothing to capture in local"):
+        backup(world.context(), Run("run-2", "scheduled"), lambda _: None)
+
+
+def test_a_standby_that_is_behind_is_told(world: World) -> None:
+    backup(world.context(), Run("run-1", "cli"), lambda _: None)
+    context = world.context()
+
+    def kinds() -> list[str]:
+        sight = look(context.vault, context.instance, world.now)
+        return [one.kind for one in concerns(sight, AlertsFile(), world.now)]
+
+    brought(world, Standing(), "p1")
+    row = standby_row(context.vault, context.instance, world.now)
+    assert row is not None
+    assert (row.state, row.limit_seconds) == ("in step", 7200)
+    assert "behind" not in kinds()
+    world.now += timedelta(hours=3)
+    assert "behind" in kinds()
