@@ -98,13 +98,17 @@ def _up_here(options: argparse.Namespace) -> int:
         options.root, options.kubeconfig, exec_here=options.exec_here, report=_say
     ) as cluster:
         seconds = time.monotonic() - started
-        _say(f"Kubernetes {kubernetes_version()} is ready at {cluster.server} ({seconds:.0f} s)")
-        _say(f"  export KUBECONFIG={cluster.kubeconfig}")
+        _say_ready(cluster.server, cluster.kubeconfig, seconds)
         _say("  Ctrl-C ends it.")
         while not told_to_end.wait(0.5) and state.recorded(cluster.root):
             cluster.check()
         _say("Stopping")
     return 0
+
+
+def _say_ready(server: str, kubeconfig: str | Path, seconds: float) -> None:
+    _say(f"Kubernetes {kubernetes_version()} is ready at {server} ({seconds:.0f} s)")
+    _say(f"  export KUBECONFIG={kubeconfig}")
 
 
 def _up_detached(options: argparse.Namespace) -> int:
@@ -124,15 +128,17 @@ def _up_detached(options: argparse.Namespace) -> int:
             start_new_session=True,
         )
     shown = 0
-    deadline = time.monotonic() + _DETACHED_SECONDS
+    started = time.monotonic()
     while True:
         ended = process.poll() is not None
         running = state.read(root)
-        shown = _show_from(log, shown)
         if running.server and not ended:
+            # Said here: the record may stand before the other process has said so in its log.
+            _say_ready(running.server, running.kubeconfig, time.monotonic() - started)
             _say(f"  Stop it: python -m local down --root {root}")
             return 0
-        if ended or time.monotonic() > deadline:
+        shown = _show_from(log, shown)
+        if ended or time.monotonic() > started + _DETACHED_SECONDS:
             process.kill()
             process.wait()
             raise LocalClusterError(f"the cluster did not start; see {log}")
