@@ -16,11 +16,9 @@ from azure.storage.blob import (
 )
 
 from lifeboat.adapters.store_azure_errors import error_code
-from lifeboat.clock import utc_now
 from tests.support.worm_azurite import WormAccount
 
 HOUR = timedelta(hours=1)
-NOW = utc_now().replace(microsecond=0)
 
 
 def policy(until: datetime, mode: str = "Locked") -> ImmutabilityPolicy:
@@ -46,18 +44,18 @@ def refused(call: Callable[[], object]) -> tuple[int | None, str]:
     return caught.value.status_code, error_code(caught.value)
 
 
-def test_an_upload_sets_a_policy_that_properties_show(blob: BlobClient) -> None:
-    blob.upload_blob(b"x", immutability_policy=policy(NOW + HOUR))
+def test_an_upload_sets_a_policy_that_properties_show(blob: BlobClient, now: datetime) -> None:
+    blob.upload_blob(b"x", immutability_policy=policy(now + HOUR))
     found = blob.get_blob_properties()
-    assert found.immutability_policy.expiry_time == NOW + HOUR
+    assert found.immutability_policy.expiry_time == now + HOUR
     assert found.immutability_policy.policy_mode == "locked"
     assert found.version_id
 
 
 def test_a_delete_without_version_id_hides_even_what_is_locked(
-    container: ContainerClient, blob: BlobClient
+    container: ContainerClient, blob: BlobClient, now: datetime
 ) -> None:
-    blob.upload_blob(b"x", immutability_policy=policy(NOW + HOUR))
+    blob.upload_blob(b"x", immutability_policy=policy(now + HOUR))
     version = blob.get_blob_properties().version_id
     old = container.get_blob_client("packs/a", version_id=version)
     assert refused(old.delete_blob)[0] == 403  # the current version is no business of its id
@@ -70,9 +68,9 @@ def test_a_delete_without_version_id_hides_even_what_is_locked(
 
 
 def test_a_version_goes_for_good_when_its_policy_has_run_out(
-    worm: WormAccount, container: ContainerClient, blob: BlobClient
+    worm: WormAccount, container: ContainerClient, blob: BlobClient, now: datetime
 ) -> None:
-    blob.upload_blob(b"x", immutability_policy=policy(NOW + HOUR))
+    blob.upload_blob(b"x", immutability_policy=policy(now + HOUR))
     old = container.get_blob_client("packs/a", version_id=blob.get_blob_properties().version_id)
     blob.delete_blob()
     worm.clock = lambda: datetime.now(UTC) + 2 * HOUR
@@ -81,26 +79,28 @@ def test_a_version_goes_for_good_when_its_policy_has_run_out(
         old.download_blob()
 
 
-def test_unlocked_may_be_shortened_and_locked_only_extended(blob: BlobClient) -> None:
-    blob.upload_blob(b"x", immutability_policy=policy(NOW + 3 * HOUR, "Unlocked"))
-    blob.set_immutability_policy(policy(NOW + 2 * HOUR, "Unlocked"))
-    blob.set_immutability_policy(policy(NOW + 2 * HOUR))
-    for worse in (policy(NOW + HOUR), policy(NOW + 3 * HOUR, "Unlocked")):
+def test_unlocked_may_be_shortened_and_locked_only_extended(
+    blob: BlobClient, now: datetime
+) -> None:
+    blob.upload_blob(b"x", immutability_policy=policy(now + 3 * HOUR, "Unlocked"))
+    blob.set_immutability_policy(policy(now + 2 * HOUR, "Unlocked"))
+    blob.set_immutability_policy(policy(now + 2 * HOUR))
+    for worse in (policy(now + HOUR), policy(now + 3 * HOUR, "Unlocked")):
         assert refused(lambda asked=worse: blob.set_immutability_policy(asked))[0] == 409  # type: ignore[misc]
     assert refused(blob.delete_immutability_policy)[0] == 409
-    blob.set_immutability_policy(policy(NOW + 3 * HOUR))
-    assert blob.get_blob_properties().immutability_policy.expiry_time == NOW + 3 * HOUR
+    blob.set_immutability_policy(policy(now + 3 * HOUR))
+    assert blob.get_blob_properties().immutability_policy.expiry_time == now + 3 * HOUR
 
 
 def test_what_the_account_and_the_container_say(
-    worm: WormAccount, container: ContainerClient
+    worm: WormAccount, container: ContainerClient, now: datetime
 ) -> None:
     assert container.get_container_properties().immutable_storage_with_versioning_enabled is True
     assert container.get_account_information()["is_hns_enabled"] is False
     worm.hierarchical, worm.locks = True, False
     assert container.get_container_properties().immutable_storage_with_versioning_enabled is False
     assert container.get_account_information()["is_hns_enabled"] is True
-    late = policy(NOW + HOUR)
+    late = policy(now + HOUR)
     blob = container.get_blob_client("b")
     assert refused(lambda: blob.upload_blob(b"x", immutability_policy=late))[0] == 409
 

@@ -15,14 +15,12 @@ from azure.storage.blob import (
 from lifeboat.adapters import store_azure
 from lifeboat.adapters.store_azure import AzureStore, connect_azure
 from lifeboat.adapters.store_azure_settings import AzureSettings
-from lifeboat.clock import utc_now
 from lifeboat.errors import BlobExists, BlobMissing, Conflict, StoreUnavailable, Unsupported
 from tests.support.scripted_server import Answer, scripted_server
 from tests.support.turned_clock import TurnedClock
 from tests.support.worm_azurite import WormAccount
 
 HOUR = timedelta(hours=1)
-NOW = utc_now().replace(microsecond=0)
 
 
 def scripted(url: str) -> AzureStore:
@@ -40,38 +38,40 @@ def policy(until: datetime, mode: BlobImmutabilityPolicyMode) -> ImmutabilityPol
     return ImmutabilityPolicy(expiry_time=until, policy_mode=mode)
 
 
-def test_a_refused_delete_does_not_hide_the_blob(worm_settings: AzureSettings) -> None:
+def test_a_refused_delete_does_not_hide_the_blob(
+    worm_settings: AzureSettings, now: datetime
+) -> None:
     """Azure itself would: a delete without a version id takes even a locked blob out of sight."""
     store = connect_azure(worm_settings)
-    store.put_new("points/a", b"data", immutable_until=NOW + HOUR)
+    store.put_new("points/a", b"data", immutable_until=now + HOUR)
     with pytest.raises(Conflict, match="locked until"):
         store.delete("points/a")
     assert [found.key for found in store.list("points/")] == ["points/a"]
     with pytest.raises(BlobExists):
-        store.put_new("points/a", b"other", immutable_until=NOW + HOUR)
+        store.put_new("points/a", b"other", immutable_until=now + HOUR)
     assert store.get("points/a") == b"data"
 
 
 def test_the_policy_is_locked_so_that_nobody_shortens_it(
-    worm: WormAccount, worm_settings: AzureSettings
+    worm: WormAccount, worm_settings: AzureSettings, now: datetime
 ) -> None:
-    connect_azure(worm_settings).put_new("a", b"", immutable_until=NOW + HOUR)
+    connect_azure(worm_settings).put_new("a", b"", immutable_until=now + HOUR)
     blob = container(worm, worm_settings).get_blob_client("vaults/one/a")
     found = blob.get_blob_properties().immutability_policy
-    assert (found.policy_mode, found.expiry_time) == ("locked", NOW + HOUR)
+    assert (found.policy_mode, found.expiry_time) == ("locked", now + HOUR)
 
 
 def test_extending_never_shortens_and_locks_what_was_left_unlocked(
-    worm: WormAccount, worm_settings: AzureSettings
+    worm: WormAccount, worm_settings: AzureSettings, now: datetime
 ) -> None:
     store = connect_azure(worm_settings)
     blob = container(worm, worm_settings).get_blob_client("vaults/one/a")
-    unlocked = policy(NOW + 2 * HOUR, BlobImmutabilityPolicyMode.UNLOCKED)
+    unlocked = policy(now + 2 * HOUR, BlobImmutabilityPolicyMode.UNLOCKED)
     blob.upload_blob(b"", immutability_policy=unlocked)
     for until, expected in (
-        (NOW + HOUR, NOW + 2 * HOUR),
-        (NOW + HOUR, NOW + 2 * HOUR),
-        (NOW + 3 * HOUR, NOW + 3 * HOUR),
+        (now + HOUR, now + 2 * HOUR),
+        (now + HOUR, now + 2 * HOUR),
+        (now + 3 * HOUR, now + 3 * HOUR),
     ):
         store.extend_immutability("a", until)
         found = blob.get_blob_properties().immutability_policy
@@ -117,14 +117,14 @@ def test_a_legal_hold_is_not_yet() -> None:
 
 
 def test_a_container_without_version_level_worm_is_said_to_have_none(
-    worm: WormAccount, worm_settings: AzureSettings
+    worm: WormAccount, worm_settings: AzureSettings, now: datetime
 ) -> None:
     worm.locks = False
     store = connect_azure(worm_settings)
     assert store.traits().immutability is False
     assert "version-level" in store.traits().notes[0]
     with pytest.raises(Unsupported, match="version-level"):
-        store.put_new("a", b"", immutable_until=NOW + HOUR)
+        store.put_new("a", b"", immutable_until=now + HOUR)
     assert store.stat("a") is None
 
 
@@ -138,11 +138,11 @@ def test_a_hierarchical_namespace_is_named_as_the_reason(
 
 
 def test_a_lock_that_the_store_leaves_out_is_found_out(
-    worm: WormAccount, worm_settings: AzureSettings
+    worm: WormAccount, worm_settings: AzureSettings, now: datetime
 ) -> None:
     worm.ignores_locks = True
     with pytest.raises(Unsupported, match="cannot lock"):
-        connect_azure(worm_settings).put_new("a", b"", immutable_until=NOW + HOUR)
+        connect_azure(worm_settings).put_new("a", b"", immutable_until=now + HOUR)
 
 
 def test_what_may_not_be_asked_is_unknown_and_not_denied() -> None:

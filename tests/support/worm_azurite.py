@@ -318,6 +318,12 @@ def worm(azurite: Azurite) -> Iterator[WormAccount]:
 
 
 @pytest.fixture
+def now() -> datetime:
+    """When the test began, in the whole seconds that Azure keeps"""
+    return utc_now().replace(microsecond=0)
+
+
+@pytest.fixture
 def worm_settings(worm: WormAccount, azure_settings: AzureSettings) -> AzureSettings:
     """A new, empty container with version-level WORM."""
     return replace(azure_settings, account_url=worm.account_url())
