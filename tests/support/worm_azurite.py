@@ -319,7 +319,7 @@ def worm(azurite: Azurite) -> Iterator[WormAccount]:
 
 @pytest.fixture
 def now() -> datetime:
-    """When the test began, in the whole seconds that Azure keeps"""
+    """When the test began, in the whole seconds that Azure keeps."""
     return utc_now().replace(microsecond=0)
 
 

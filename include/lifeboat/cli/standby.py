@@ -125,10 +125,10 @@ def capture_it(
 ) -> None:
     """Capture the standby while it runs the application, as a point of <policy>.<standby>."""
     sides = _sides(Source(include, vault, key, kubeconfig, kube_context), instance)
-    brought = standing(sides).brought
-    if brought is None or standing(sides).mode != "active":
+    now = standing(sides)
+    if now.brought is None or now.mode != "active":
         raise UsageError(f"{sides.title} does not run the application")
-    opened = sides.still_standby(brought.namespaces)
+    opened = sides.still_standby(now.brought.namespaces)
     made = capture(opened, f"cli-{uuid4()}", say)
     leave_at(opened, "backup", made.point)
     show_lines([f"point {made.point} of {made.instance}: {made.objects} objects"])
@@ -162,9 +162,7 @@ def failover(
     if not _Question(sides, yes, dry_run).agreed("Let the standby take over?", over.STEPS):
         return
     leave_at(sides.standby(), "failover", sides.entry.name, point)
-    ended = over.failover(sides, wish, say)
-    show_json(ended) if as_json else show_lines(_told(ended))
-    over.ensure_up(ended)
+    _end(over.failover(sides, wish, say), as_json)
 
 
 def failback(
@@ -186,7 +184,11 @@ def failback(
     if not _Question(sides, yes, dry_run).agreed("Bring it home?", back.STEPS):
         return
     leave_at(sides.standby(), "failback", sides.entry.name)
-    ended = back.failback(sides, Wish(f"cli-{uuid4()}", login(), accept=accept), say)
+    wish = Wish(f"cli-{uuid4()}", login(), accept=accept)
+    _end(back.failback(sides, wish, say), as_json)
+
+
+def _end(ended: StandbyEvent, as_json: bool) -> None:
     show_json(ended) if as_json else show_lines(_told(ended))
     over.ensure_up(ended)
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from airflow.sdk import DAG, Asset, TriggerRule, task
+from airflow.sdk import DAG, Asset, AssetOrTimeSchedule, TriggerRule, task
 
 from lifeboat.pipeline import backup_tasks, move_tasks, prune_tasks, quiet_tasks
 from lifeboat.pipeline.frame import documentation, run_limit, tags, task_defaults, timetable
 from lifeboat.pipeline.pools import cluster_slots, disk_slots
 from lifeboat.pipeline.turns import backup_turn
 from lifeboat.policy.instance import Instance
+from lifeboat.policy.schedule import Schedule
 
 _SNAPSHOTS = ["snapshot", "settle"]
 _ALL = ["dump", "volumes", *_SNAPSHOTS, "commit", "prune"]
@@ -29,6 +30,16 @@ def point_asset(instance: Instance) -> Asset:
         uri=f"x-lifeboat://{instance.vault.name}/{instance.id}",
         group="recovery-point",
     )
+
+
+def after_points(instance: Instance, schedule: Schedule | None, every_points: int) -> Any:
+    """The schedule of a DAG that takes up points: by the clock, after new ones (its first task
+    counts them), or both."""
+    ticks = timetable(schedule, instance.id)
+    if not every_points:
+        return ticks
+    made = point_asset(instance)
+    return AssetOrTimeSchedule(timetable=ticks, assets=[made]) if ticks else [made]
 
 
 def backup_dag(instance: Instance) -> DAG:

@@ -5,17 +5,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from airflow.sdk import DAG, Asset, AssetOrTimeSchedule, Param, TriggerRule, task
+from airflow.sdk import DAG, Asset, Param, TriggerRule, task
 
 from lifeboat.pipeline import proof_tasks
-from lifeboat.pipeline.backup_dag import point_asset
+from lifeboat.pipeline.backup_dag import after_points
 from lifeboat.pipeline.frame import (
     ANY_RUN,
     documentation,
     run_limit,
     tags,
     task_defaults,
-    timetable,
 )
 from lifeboat.pipeline.opening import SAME_CLUSTER
 from lifeboat.pipeline.restore_dag import phases
@@ -49,7 +48,7 @@ def test_restore_dag(instance: Instance) -> DAG:
     with DAG(
         dag_id=instance.test_restore_dag,
         description=f"Prove that points of {instance.id} can be restored",
-        schedule=_schedule(instance),
+        schedule=after_points(instance, test_restore.schedule, test_restore.every_points),
         catchup=False,
         max_active_runs=1,
         allowed_run_types=ANY_RUN,
@@ -65,17 +64,6 @@ def test_restore_dag(instance: Instance) -> DAG:
 
 
 test_restore_dag.__test__ = False  # type: ignore[attr-defined]  # no test case, whatever its name
-
-
-def _schedule(instance: Instance) -> Any:
-    """By the clock, after new points (`choose` counts them), or both."""
-    wanted = instance.policy.test_restore
-    assert wanted is not None
-    ticks = timetable(wanted.schedule, instance.id)
-    if not wanted.every_points:
-        return ticks
-    made = point_asset(instance)
-    return AssetOrTimeSchedule(timetable=ticks, assets=[made]) if ticks else [made]
 
 
 def _build(instance: Instance, cluster: str) -> None:

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from airflow.sdk import DAG, AssetOrTimeSchedule, Param, TriggerRule, task
+from airflow.sdk import DAG, Param, TriggerRule, task
 
 from lifeboat.pipeline import restore_tasks, standby_tasks
-from lifeboat.pipeline.backup_dag import point_asset
+from lifeboat.pipeline.backup_dag import after_points
 from lifeboat.pipeline.frame import (
     ANY_RUN,
     documentation,
     run_limit,
     tags,
     task_defaults,
-    timetable,
 )
 from lifeboat.pipeline.pools import standby_slots
 from lifeboat.pipeline.turns import standby_turn
@@ -33,10 +32,12 @@ def standby_dag(instance: Instance, entry: ClusterEntry) -> DAG:
         description="The point to bring there; `latest` is the newest complete one.",
     )
     runs = [one for one in ANY_RUN if one != "backfill"]  # a standby is at one point, the newest
+    wanted = instance.policy.standby
+    assert wanted is not None
     with DAG(
         dag_id=instance.standby_dag,
         description=f"Bring points of {instance.id} to its standby {entry.name}",
-        schedule=_schedule(instance),
+        schedule=after_points(instance, wanted.schedule, wanted.every_points),
         catchup=False,
         max_active_runs=1,
         allowed_run_types=runs,
@@ -52,17 +53,6 @@ def standby_dag(instance: Instance, entry: ClusterEntry) -> DAG:
     ) as dag:
         _build(instance, entry.name)
     return dag
-
-
-def _schedule(instance: Instance) -> Any:
-    """By the clock, after new points (`choose` counts them), or both."""
-    wanted = instance.policy.standby
-    assert wanted is not None
-    ticks = timetable(wanted.schedule, instance.id)
-    if not wanted.every_points:
-        return ticks
-    made = point_asset(instance)
-    return AssetOrTimeSchedule(timetable=ticks, assets=[made]) if ticks else [made]
 
 
 def _build(instance: Instance, cluster: str) -> None:
