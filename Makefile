@@ -36,8 +36,11 @@ control-plane: $(RUN) ## build the local Kubernetes control plane (minutes, once
 
 .PHONY: test chaos lint fmt docs
 .PHONY: bench-airflow bench-capture bench-main bench-proof bench-restore bench-vault
-test: lint ## everything that is checked
-	@$(PY) -m pytest $(ARGS)
+# Two workers, each with a control plane of its own: much of a test is waiting. What they run is
+# made before, since nobody sees what a worker says.
+test: lint ## everything that is checked (ARGS="-n0 tests/unit": some of it, one after the other)
+	@$(PY) -m local build --all
+	@$(PY) -m pytest -n 2 --dist loadgroup --no-loadscope-reorder $(ARGS)
 
 chaos: $(DEV) ## faults at random moments while everything runs, on Celery (ARGS="--faults 20")
 	@$(PY) -m tests.chaos $(ARGS)

@@ -17,10 +17,14 @@ from pathlib import Path
 
 from local import sample_app, state
 from local.api import KubeApi
+from local.browser import ensure_chromium
 from local.build import ensure_built, kubernetes_version
 from local.cluster import GRACE_SECONDS, LocalCluster, stop_order
 from local.errors import LocalClusterError
+from local.node import ensure_azurite
 from local.processes import end_all
+from local.registry import ensure_registry
+from local.restic_tool import ensure_restic
 
 _REPOSITORY = Path(__file__).resolve().parents[1]
 _DETACHED_SECONDS = 1800.0  # the first start compiles for minutes
@@ -51,7 +55,8 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m local", description="A real Kubernetes control plane on this machine."
     )
     commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("build", help="compile what is missing (minutes the first time)")
+    build = commands.add_parser("build", help="compile what is missing (minutes the first time)")
+    build.add_argument("--all", action="store_true", help="with everything that tests need")
     up = commands.add_parser("up", help="start a cluster; ends with Ctrl-C")
     down = commands.add_parser("down", help="stop a cluster; its data stays")
     status = commands.add_parser("status", help="say what runs")
@@ -79,8 +84,11 @@ def _say(line: str) -> None:
     print(line, flush=True)
 
 
-def _build(_options: argparse.Namespace) -> int:
-    binaries = ensure_built(_say)
+def _build(options: argparse.Namespace) -> int:
+    binaries = ensure_built(_say, older=options.all)
+    if options.all:
+        for ensure in (ensure_restic, ensure_registry, ensure_azurite, ensure_chromium):
+            ensure(_say)
     _say(f"Kubernetes {kubernetes_version()} is built: {binaries.control_plane}")
     return 0
 

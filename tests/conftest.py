@@ -1,6 +1,8 @@
-"""Fixtures that every test may use; each lives in tests/support."""
+"""Fixtures that every test may use; each lives in tests/support. Which tests run side by side."""
 
 from __future__ import annotations
+
+import pytest
 
 pytest_plugins = [
     "tests.support.access",
@@ -15,3 +17,12 @@ pytest_plugins = [
     "tests.support.s3",
     "tests.support.worm_azurite",
 ]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Under `-n`, tests of one file stay on one worker, so that what a module sets up is set up
+    once; so do all tests of the session's Airflow, which takes most of a minute to start."""
+    for item in items:
+        airflow = "airflow" in getattr(item, "fixturenames", ())
+        group = "airflow" if airflow else item.nodeid.partition("::")[0]
+        item.add_marker(pytest.mark.xdist_group(group))
