@@ -245,7 +245,7 @@ class DisksCsi:
     def _class_for(self, driver: str, asked: str = "") -> str:
         wanted = asked or self._wanted_class
         classes = self._classes.get(driver, [])
-        names = sorted(entry["metadata"]["name"] for entry in classes)
+        names = sorted(_name(entry) for entry in classes)
         if wanted:
             if wanted in names:
                 return wanted
@@ -255,16 +255,17 @@ class DisksCsi:
             )
         if not names:
             raise Unsupported(f"driver {driver} has no VolumeSnapshotClass")
+        marked = [_name(entry) for entry in classes if api.label(entry, api.BACKUP_CLASS) == "true"]
         defaults = [
-            entry["metadata"]["name"]
-            for entry in classes
-            if entry["metadata"].get("annotations", {}).get(api.DEFAULT_CLASS) == "true"
+            _name(entry) for entry in classes if api.annotation(entry, api.DEFAULT_CLASS) == "true"
         ]
-        if len(names) == 1 or len(defaults) == 1:
-            return str((defaults or names)[0])
+        for chosen in (marked, defaults, names):
+            if len(chosen) == 1:
+                return chosen[0]
         raise Unsupported(
             f"driver {driver} has {len(names)} snapshot classes ({', '.join(names)}) and no single"
-            " default; name one in the policy's volumes.snapshotClass"
+            f" default or one with the label {api.BACKUP_CLASS}; name one in the policy's"
+            " volumes.snapshotClass"
         )
 
     def _contents_of(self, snapshot: StoredSnapshot) -> list[Json]:
@@ -324,6 +325,10 @@ class DisksCsi:
         except LifeboatError:
             return False  # it may not be read: then only time tells
         return bool(found.get("volumeBindingMode") == "WaitForFirstConsumer")
+
+
+def _name(entry: Json) -> str:
+    return str(entry["metadata"]["name"])
 
 
 def _is_of(live: Json, point: str, volume: Volume) -> bool:

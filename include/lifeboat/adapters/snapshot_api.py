@@ -30,6 +30,8 @@ SIZE = "lifeboat.dev/size"
 DRIVER = "lifeboat.dev/driver"
 HANDLE = "lifeboat.dev/volume-handle"
 DEFAULT_CLASS = "snapshot.storage.kubernetes.io/is-default-class"
+BACKUP_CLASS = "velero.io/csi-volumesnapshot-class"
+"""A label of a class: the one of its driver for backups, as Velero has it."""
 
 # Set by the snapshot controller and its sidecar (external-snapshotter, pkg/utils/util.go).
 CONTENT_FINALIZER = "snapshot.storage.kubernetes.io/volumesnapshotcontent-bound-protection"

@@ -160,7 +160,9 @@ class _Graph:
             # A volume that could not be snapshotted is named in the point and does not prevent it.
             trigger_rule=TriggerRule.ALL_DONE,
         )
-        asked >> settled
+        (
+            dumped >> asked >> settled
+        )  # one after the other: together they have twice the requests open
         thawed >> settled  # the point tells how the freeze ended
         if self._held:
             self._release(shards, settled)

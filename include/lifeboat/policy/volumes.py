@@ -148,7 +148,8 @@ class VolumeRule(Strict):
         default="",
         pattern=_CLASS,
         description="With action snapshot or vault: the VolumeSnapshotClass to use. Default empty:"
-        " volumes.snapshotClass, else the default class of the volume's driver.",
+        " the one that the claim's annotation velero.io/csi-volumesnapshot-class names, else"
+        " volumes.snapshotClass.",
         examples=["csi-azuredisk-snapshots"],
     )
 
@@ -196,8 +197,10 @@ class Volumes(Strict):
     snapshot_class: str = Field(
         default="",
         pattern=_CLASS,
-        description="The VolumeSnapshotClass to use. Default empty: the default class of each"
-        " volume's driver.",
+        description="The VolumeSnapshotClass to use where neither a rule nor the claim's annotation"
+        " velero.io/csi-volumesnapshot-class names one. Default empty: of the classes of the"
+        ' volume\'s driver the one with the label velero.io/csi-volumesnapshot-class: "true", else'
+        " the default class, else the only one.",
         examples=["csi-azuredisk-snapshots"],
     )
     group_by: str = Field(

@@ -8,6 +8,7 @@ is the policy's `volumes.onUnprotected`.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Literal, get_args
 
 import msgspec
@@ -24,6 +25,10 @@ from lifeboat.ports.quantity import parse_quantity
 
 FEW_NAMESPACES = 8
 """Up to so many are listed one by one, more by one list of the whole cluster."""
+
+_CLASS_OF_CLAIM = "velero.io/csi-volumesnapshot-class"
+"""Names the VolumeSnapshotClass for one claim, as Velero has it ("Container Storage Interface
+Snapshot Support in Velero", Choosing VolumeSnapshotClass)."""
 
 
 class _Meta(msgspec.Struct, frozen=True):
@@ -102,9 +107,9 @@ class VolumeVerdict(msgspec.Struct, frozen=True):
 
 
 class FoundVolumes(msgspec.Struct, frozen=True):
-    """`volumes` are to be snapshotted, `snapshot_classes` those that a rule names for them by
-    title, `moves` the titles of those whose files go into the vault; `verdicts` tell of every
-    claim."""
+    """`volumes` are to be snapshotted, `snapshot_classes` those that a rule or the claim itself
+    names for them, by title, `moves` the titles of those whose files go into the vault; `verdicts`
+    tell of every claim."""
 
     volumes: tuple[Volume, ...]
     snapshot_classes: dict[str, str]
@@ -157,6 +162,8 @@ def find_volumes(
             verdicts.append(VolumeVerdict(claim.title, "skip", asked, "note"))
             continue
         decision = decide(policy.volumes, _facts(claim, there.pvs.get(claim.spec.volume_name)))
+        named = decision.snapshot_class or meta.annotations.get(_CLASS_OF_CLAIM, "")
+        decision = replace(decision, snapshot_class=named)
         volume, verdict = _judge(claim, there.pvs, decision, disks, policy.volumes)
         verdicts.append(verdict)
         if volume:
@@ -244,7 +251,8 @@ def _volume(claim: _Claim, pvs: Mapping[str, _Volume]) -> tuple[Volume | None, s
     if pv is None:
         return None, f"its volume {claim.spec.volume_name} does not exist"
     if pv.spec.csi is None:
-        return None, f"its volume {pv.metadata.name} is not from a CSI driver"
+        what = f"is of the type {pv.type}," if pv.type else "is"
+        return None, f"its volume {pv.metadata.name} {what} not from a CSI driver"
     meta = claim.metadata
     return (
         Volume(

@@ -55,7 +55,7 @@ class Scope(msgspec.Struct, frozen=True, kw_only=True):
 
     `sparse` names packs of which little is still alive: what lives in them is stored anew. `needed`
     are the kinds outside namespaces of which the captured objects may need some (`related`).
-    `snapshot_classes` are those that a rule of the policy asks for, by volume; `moves` are the
+    `snapshot_classes` are those that a rule or a claim asks for, by volume; `moves` are the
     volumes whose files go into the vault; `groups` are the labels of claims (`key=value`) by which
     some are cut together, by volume.
     """

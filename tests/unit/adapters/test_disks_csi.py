@@ -66,9 +66,15 @@ def volume(cluster: FakeCluster) -> Volume:
     )
 
 
-def add_class(cluster: FakeCluster, name: str, driver: str = DRIVER, **annotations: str) -> None:
+def add_class(
+    cluster: FakeCluster,
+    name: str,
+    driver: str = DRIVER,
+    labels: dict[str, str] | None = None,
+    **annotations: str,
+) -> None:
     body = manifest(SNAPSHOT_CLASS, name, driver=driver, deletionPolicy="Delete")
-    body["metadata"]["annotations"] = annotations
+    body["metadata"].update(annotations=annotations, labels=labels or {})
     cluster.create(SNAPSHOT_CLASS, None, body)
 
 
@@ -93,6 +99,16 @@ def test_the_driver_s_default_among_several(
     add_class(cluster, "b", **DEFAULT)
     add_class(cluster, "c", "file.csi.azure.com", **DEFAULT)
     assert chosen(disks, cluster, volume) == "b"
+
+
+def test_the_class_that_is_labelled_for_backups_comes_before_the_default(
+    cluster: FakeCluster, disks: DisksCsi, volume: Volume
+) -> None:
+    """Velero's label; its other values are not it."""
+    add_class(cluster, "a", labels={"velero.io/csi-volumesnapshot-class": "false"})
+    add_class(cluster, "b", **DEFAULT)
+    add_class(cluster, "c", labels={"velero.io/csi-volumesnapshot-class": "true"})
+    assert chosen(disks, cluster, volume) == "c"
 
 
 @pytest.mark.parametrize("annotations", [{}, DEFAULT])

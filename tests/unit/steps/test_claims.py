@@ -8,7 +8,7 @@ from lifeboat.point.manifest import LeftOut, Manifest, Run
 from lifeboat.steps.backup import backup
 from lifeboat.steps.claims import list_claims
 from lifeboat.steps.enumerate import enumerate_scope
-from tests.support.kinds import CLAIM, NAMESPACE, SNAPSHOT, SNAPSHOT_CLASS, VOLUME
+from tests.support.kinds import CLAIM, NAMESPACE, POD, SNAPSHOT, SNAPSHOT_CLASS, VOLUME
 from tests.support.manifests import manifest
 from tests.support.world import DRIVER, POLICY, World
 
@@ -71,6 +71,65 @@ def test_a_rule_may_name_a_snapshot_class() -> None:
         for one in snapshots
     }
     assert classes == {"data": "slow", "plain": "fast"}
+
+
+def test_a_claim_may_name_a_snapshot_class_where_no_rule_does() -> None:
+    rules = (
+        "volumes: {rules: [{when: {pvcLabels: {tier: slow}}, action: snapshot,"
+        " snapshotClass: slow}]}\n"
+    )
+    world = World(policy=POLICY + rules)
+    for name in ("slow", "own"):
+        world.cluster.create(SNAPSHOT_CLASS, None, manifest(SNAPSHOT_CLASS, name, driver=DRIVER))
+    asks = {"annotations": {"velero.io/csi-volumesnapshot-class": "own"}}
+    world.cluster.patch(CLAIM, "shop", "data", {"metadata": asks})
+    volume(world, "ruled", **csi("disk-2"))
+    world.cluster.patch(CLAIM, "shop", "ruled", {"metadata": {**asks, "labels": {"tier": "slow"}}})
+    scope = enumerate_scope(world.context(), Run("run", "manual"))
+    assert scope.snapshot_classes == {"shop/data": "own", "shop/ruled": "slow"}
+
+
+def test_a_claim_without_a_volume_is_a_note_and_one_that_lost_it_a_loss() -> None:
+    world = World()
+    for name, phase, lost in (("new", "Pending", ""), ("gone", "Lost", "pv-gone")):
+        body = manifest(CLAIM, name, spec={"volumeName": lost} if lost else {})
+        body["metadata"]["namespace"] = "shop"
+        world.cluster.put(CLAIM, {**body, "status": {"phase": phase}})
+    made = point_of(world)
+    assert [one.volume.title for one in made.volumes] == ["shop/data"]
+    assert told(made) == {
+        "volume shop/new": ("the claim is Pending: it has no volume yet", "note"),
+        "volume shop/gone": ("the claim is Lost: its volume pv-gone is gone", "loss"),
+    }
+    assert not made.complete
+
+
+def test_a_volume_without_a_csi_driver_is_told_by_its_type() -> None:
+    world = World()
+    volume(world, "films", nfs={"server": "store", "path": "/"})
+    volume(world, "odd", another={"id": "1"})
+    made = point_of(world)
+    assert told(made) == {
+        "volume shop/films": (
+            "its volume pv-films is of the type nfs, not from a CSI driver",
+            "loss",
+        ),
+        "volume shop/odd": ("its volume pv-odd is not from a CSI driver", "loss"),
+    }
+
+
+def test_a_claim_that_many_pods_share_is_snapshotted_once() -> None:
+    world = World()
+    volume(world, "shared", **csi("disk-2"))
+    spec = {"accessModes": ["ReadWriteMany"]}
+    world.cluster.patch(CLAIM, "shop", "shared", {"spec": spec})
+    mounts = [{"name": "d", "persistentVolumeClaim": {"claimName": "shared"}}]
+    for name in ("one", "two"):
+        body = manifest(POD, name, spec={"containers": [], "volumes": mounts})
+        body["metadata"]["namespace"] = "shop"
+        world.cluster.put(POD, body)
+    made = point_of(world)
+    assert sorted(one.volume.title for one in made.volumes) == ["shop/data", "shop/shared"]
 
 
 def test_a_class_that_is_not_there_is_a_loss() -> None:

@@ -132,7 +132,11 @@ def test_a_namespace_is_protected_by_one_of_several_policies() -> None:
         "third", "fourth", "default", "kube-system", "kube-public", "kube-node-lease",
     }  # fmt: skip
     assert found.volumes == (
-        OpenVolume("other/files", False, {"rest": "its volume pv-files is not from a CSI driver"}),
+        OpenVolume(
+            "other/files",
+            False,
+            {"rest": "its volume pv-files is of the type nfs, not from a CSI driver"},
+        ),
         OpenVolume("third/lost", False, {"": "no policy selects its namespace"}),
     )
 
