@@ -237,8 +237,8 @@ def _never_table() -> Iterator[str]:
     marks = " or ".join(f'`{mark}: "true"`' for mark in OPT_OUTS)
     yield f"An object (or namespace) with the label or annotation {marks}"
     yield "stays out of every point."
-    yield "So do these kinds, whatever `select.kinds` says, because a restored copy would be wrong"
-    yield "or useless, and every kind that the API server cannot list or cannot create:"
+    yield "So do these kinds, unless `select.kinds.also` names them, because a restored copy would"
+    yield "be wrong or useless, and every kind that the API server cannot list or cannot create:"
     yield ""
     yield "| kind | why |"
     yield "|---|---|"
@@ -247,6 +247,9 @@ def _never_table() -> Iterator[str]:
     yield ""
     yield "Of Endpoints and EndpointSlices a point holds those that are written by hand, for a"
     yield "Service without a selector; the others the control plane writes anew of pods."
+    yield ""
+    yield "What `select.kinds.also` brings is there to be read (`lifeboat get`, `lifeboat diff`): a"
+    yield "restore and a test restore leave it, and say so."
     yield ""
 
 

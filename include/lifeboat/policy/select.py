@@ -87,6 +87,13 @@ class KindSelect(Strict):
         " other objects need. Secrets are kept out by naming secrets here. Default none.",
         examples=[["jobs.batch", "*.example.com"]],
     )
+    also: KindNames = Field(
+        default=(),
+        description='Kinds that no point holds otherwise ("What no point holds"), to be read'
+        " later: a restore never brings them back. endpoints and endpointslices.discovery.k8s.io"
+        " bring those that the control plane writes, too. Default none.",
+        examples=[["events", "leases"]],
+    )
 
 
 class Select(Strict):

@@ -46,6 +46,9 @@ NEVER_CAPTURED = (
     Never("componentstatuses", "a deprecated view of the control plane"),
 )
 
+_EVENTS = "events.events.k8s.io"
+"""The events of the core group are the same objects: whoever asks for both gets them once."""
+
 _NOT_LISTED = "the API server cannot list it: a request, not an object that stays"
 _NOT_CREATED = "the API server cannot create it: a view, computed from something else"
 
@@ -128,14 +131,17 @@ def select_kinds(select: Select, kinds: Iterable[Kind]) -> KindSelection:
     """
     served = sorted(set(kinds))
     chosen, never = [], []
+    newer_events = any(kind.resource == _EVENTS for kind in served)
     for kind in served:
         named = _included_as(select, kind)
         if not named:
             continue
-        reason = why_never(kind)
+        reason = why_never(kind, select.kinds.also)
         if reason and named != {"*"}:
             never.append((kind, reason))
         if reason or (select.cluster_scoped == "none" and not kind.namespaced):
+            continue
+        if newer_events and kind.resource == "events":
             continue
         chosen.append(kind)
     unmatched = tuple(
@@ -146,7 +152,7 @@ def select_kinds(select: Select, kinds: Iterable[Kind]) -> KindSelection:
 
 def kind_taken(select: Select, kind: Kind) -> bool:
     """Whether objects of the kind may be taken at all: included, not excluded, not never."""
-    return bool(_included_as(select, kind)) and not why_never(kind)
+    return bool(_included_as(select, kind)) and not why_never(kind, select.kinds.also)
 
 
 def kind_excluded(select: Select, kind: Kind) -> bool:
@@ -158,14 +164,17 @@ def _included_as(select: Select, kind: Kind) -> set[str]:
     """The names by which the policy includes a kind; none when it excludes it."""
     if kind_excluded(select, kind):
         return set()
-    return {name for name in select.kinds.include if kind_named(name, kind)}
+    asked = (*select.kinds.include, *select.kinds.also)
+    return {name for name in asked if kind_named(name, kind)}
 
 
 def _asked_kinds(select: Select) -> Iterable[str]:
     """Every name of a kind that the policy writes, once."""
     filters = (*select.cluster_filters, *(o for f in select.namespace_filters for o in f.objects))
     filtered = (name for one in filters for name in one.kinds)
-    return dict.fromkeys((*select.kinds.include, *select.kinds.exclude, *filtered))
+    return dict.fromkeys(
+        (*select.kinds.include, *select.kinds.also, *select.kinds.exclude, *filtered)
+    )
 
 
 def kind_named(name: str, kind: Kind) -> bool:
@@ -180,14 +189,23 @@ def kind_named(name: str, kind: Kind) -> bool:
     return word in {"*", kind.plural.lower(), kind.kind.lower(), *map(str.lower, kind.short_names)}
 
 
-def why_never(kind: Kind) -> str:
-    """Why no point holds this kind; empty when points may hold it."""
+def why_never(kind: Kind, also: Iterable[str] = ()) -> str:
+    """Why no point holds this kind; empty when points may hold it. `also` are the names of
+    `select.kinds.also`."""
+    reason = why_useless(kind)
+    if reason and not any(kind_named(name, kind) for name in also):
+        return reason
+    if "list" not in kind.verbs:
+        return _NOT_LISTED
+    return "" if reason or "create" in kind.verbs else _NOT_CREATED
+
+
+def why_useless(kind: Kind) -> str:
+    """Why nobody would want it back, by the table; empty for every other kind."""
     for never in NEVER_CAPTURED:
         if kind_named(never.pattern, kind) and _same_group(never.pattern, kind):
             return never.reason
-    if "list" not in kind.verbs:
-        return _NOT_LISTED
-    return "" if "create" in kind.verbs else _NOT_CREATED
+    return ""
 
 
 def _same_group(pattern: str, kind: Kind) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from lifeboat.policy.derived import ENDPOINTS, POD_CHANGED_AT, is_derived
+from lifeboat.policy.selection import why_useless
 from lifeboat.ports.cluster import Kind
 
 
@@ -94,8 +95,9 @@ def why_left(kind: Kind, seen: Seen, is_in_point: Callable[[Owner], bool], *, sc
         return _NOT_IN_SCRATCH[name]
     if scratch and (kind.group in _ACTS_OUTSIDE or name in _ACTS_OUTSIDE):
         return _ACTS_OUTSIDE.get(kind.group) or _ACTS_OUTSIDE[name]
-    if name in _MADE_BY_KUBERNETES:
-        return _MADE_BY_KUBERNETES[name]
+    reason = _MADE_BY_KUBERNETES.get(name) or why_useless(kind)
+    if reason:
+        return reason
     for owner in seen.metadata.owner_references:
         if owner.controller and is_in_point(owner) and not _holds_state(name, owner):
             return f"made anew by its controller, {owner.kind} {owner.name}"

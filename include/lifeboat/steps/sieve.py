@@ -9,6 +9,7 @@ from lifeboat.point.owned import bringer
 from lifeboat.policy.derived import ENDPOINTS, POD_CHANGED_AT, is_derived, may_be_derived
 from lifeboat.policy.picking import CLUSTER_SCOPE, Picker
 from lifeboat.policy.select import Select
+from lifeboat.policy.selection import kind_named
 from lifeboat.ports.cluster import Kind
 from lifeboat.ports.marks import MANAGED
 from lifeboat.steps.scope import Listing
@@ -27,6 +28,7 @@ class Sieve:
 
     def __init__(self, select: Select, namespaces: Iterable[str]) -> None:
         self._picker = Picker(select, namespaces)
+        self._also = select.kinds.also
         self._tools = select.managed_by.left
         self.withheld: dict[str, str] = {}
         self.owned: dict[Listing, Counter[tuple[str, str]]] = {}
@@ -64,9 +66,10 @@ class Sieve:
                 return False
             return not rule.asks or rule.takes(item.name, item.labels)
 
-        if not may_be_derived(listing.kind):
+        kind = listing.kind
+        if not may_be_derived(kind) or any(kind_named(name, kind) for name in self._also):
             return takes
-        return lambda item: takes(item) and not _is_derived(listing.kind, item)
+        return lambda item: takes(item) and not _is_derived(kind, item)
 
     def _needed(self, listing: Listing, wanted: frozenset[str]) -> Takes:
         """By name, less what the kind's own listing brings and what its filter withholds."""

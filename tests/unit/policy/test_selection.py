@@ -166,6 +166,17 @@ def test_asking_for_what_is_never_captured_is_told_with_the_reason() -> None:
     assert select_kinds(Select(), SERVED).never == ()
 
 
+def test_what_is_never_captured_can_be_turned_on() -> None:
+    """Events once: those of the core group are the same objects."""
+    assert kinds(include=["pods"], also=["events", "no"])[0] == [
+        "nodes", "pods", "events.events.k8s.io", "events.example.com",
+    ]  # fmt: skip
+    assert kinds(include=["pods"], also=["*.metrics.k8s.io"])[0] == ["pods", "pods.metrics.k8s.io"]
+    assert "events.events.k8s.io" not in kinds(also=["events"], exclude=["ev"])[0]
+    assert kinds(include=["pods"], also=["tokenreviews"])[0] == ["pods"]
+    assert kinds(also=["gadgets"])[1] == ("gadgets",)
+
+
 def test_why_never() -> None:
     assert why_never(EVENT)
     assert why_never(NEW_EVENT)
@@ -175,6 +186,9 @@ def test_why_never() -> None:
     assert "measurements" in why_never(POD_METRICS)
     assert "cannot create" in why_never(PACKAGE)
     assert not why_never(REVISION)
+    assert not why_never(EVENT, ["ev"])
+    assert not why_never(POD_METRICS, ["pods.metrics.k8s.io"])
+    assert "cannot list" in why_never(REVIEW, ["tokenreviews"])
 
 
 def test_the_table_names_kinds_as_policies_do() -> None:
