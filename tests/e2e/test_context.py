@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from lifeboat.point.context import IMAGES, ImageStates, noted
+from lifeboat.point.context import IMAGES, SERVED, ImageStates, Served, noted
 from lifeboat.point.images import read_images
 from lifeboat.point.manifest import open_contents
 from lifeboat.proof.run import prove
 from lifeboat.report.owners import read_owners
+from lifeboat.steps.note import note_served
 from local.api import wait_until
 from tests.support.app import App
 from tests.support.registry import Registry
@@ -66,3 +67,12 @@ def test_images_are_asked_for_and_owners_told(app: App, registry: Registry) -> N
     (told,) = [one for one in left.left_out if one.what == f"Deployment.apps of {ARGO}"]
     assert told.severity == "note"
     assert left.complete
+
+
+def test_every_version_that_the_api_server_serves_is_noted(app: App) -> None:
+    made = app.backup()
+    note_served(app.context(), made, quiet)
+    _, served = noted(app.context().vault, made.instance, SERVED, made.point, Served) or ("", None)
+    assert served is not None
+    assert served.kinds["horizontalpodautoscalers.autoscaling"] == ("v2", "v1")
+    assert served.kinds["nodes"] == ("v1",)  # kinds that no point holds, too

@@ -10,7 +10,15 @@ from lifeboat.cli.options import AsJson, Include, InstanceArg, Key, PointArg, Va
 from lifeboat.cli.output import show_json, show_lines, show_table
 from lifeboat.cli.source import Source
 from lifeboat.point import catalog
-from lifeboat.point.context import DEFINITION, IMAGES, Definition, ImageStates, noted
+from lifeboat.point.context import (
+    DEFINITION,
+    IMAGES,
+    SERVED,
+    Definition,
+    ImageStates,
+    Served,
+    noted,
+)
 from lifeboat.point.images import read_images
 from lifeboat.point.manifest import open_contents
 from lifeboat.report.owners import describe_owners, read_owners
@@ -24,10 +32,12 @@ def context(
     key: Key = "",
     as_json: AsJson = False,
 ) -> None:
-    """Show the cluster that a point is of: its version, and how Azure had it defined."""
+    """Show the cluster that a point is of: its version, the kinds that it served, and how Azure had
+    it defined."""
     opened = Source(include=include, vault_url=vault, key=key).vault(instance)
     manifest = catalog.find(opened, instance, point)
     found = noted(opened, instance, DEFINITION, manifest.point, Definition)
+    served = noted(opened, instance, SERVED, manifest.point, Served)
     if as_json:
         since, definition = found or ("", None)
         show_json(
@@ -35,6 +45,7 @@ def context(
                 "point": manifest.point,
                 "cluster": manifest.cluster,
                 "serverVersion": manifest.server_version,
+                "served": served[1].kinds if served else None,
                 "definedSince": since,
                 "definition": definition,
             }
@@ -43,6 +54,7 @@ def context(
     lines = [
         f"point      {manifest.point} of cluster {manifest.cluster}",
         f"version    Kubernetes {manifest.server_version}",
+        f"served     {_describe_served(served[1]) if served else 'not noted'}",
     ]
     show_lines([*lines, *(_describe(*found) if found else [_NOTHING])])
 
@@ -123,6 +135,13 @@ def _describe(since: str, definition: Definition) -> list[str]:
         f"add-ons    {', '.join(enabled) or 'none'}",
         *(_describe_pool(pool) for pool in definition.node_pools),
     ]
+
+
+def _describe_served(served: Served) -> str:
+    if served.unread:
+        return f"not known: {served.unread}"
+    several = sum(len(versions) > 1 for versions in served.kinds.values())
+    return f"{len(served.kinds)} kinds, {several} of them in several versions (--json names them)"
 
 
 def _describe_pool(pool: dict[str, Any]) -> str:

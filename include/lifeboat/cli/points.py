@@ -21,7 +21,7 @@ from lifeboat.point.manifest import Manifest, Run, open_contents
 from lifeboat.policy.load import load_include
 from lifeboat.steps.backup import backup as run_backup
 from lifeboat.steps.commit import ensure_complete
-from lifeboat.steps.note import note_exposure
+from lifeboat.steps.note import note_exposure, note_served
 from lifeboat.vault.vault import Vault
 
 
@@ -33,6 +33,7 @@ def backup(instance: InstanceArg, include: Include = None, as_json: AsJson = Fal
     manifest = run_backup(context, run, say)
     assert manifest is not None  # only backfills capture nothing
     policies = load_include(source.folder).policies_on(context.instance.cluster.name)
+    note_served(context, manifest, say)
     note_exposure(context, manifest, policies, say)
     leave_at(context, "backup", manifest.point)
     if as_json:

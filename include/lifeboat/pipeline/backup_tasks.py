@@ -245,13 +245,14 @@ def _left() -> list[Plain]:
 
 def commit(instance: str, outlet_events: Any, asset: Any) -> dict[str, Any]:
     """Writes the manifest: from here on there is a point. The asset's event names it. Beside it is
-    noted what no policy protects in the cluster."""
+    noted what the cluster serves, and what no policy protects there."""
     from lifeboat.steps.commit import commit_point
-    from lifeboat.steps.note import note_exposure
+    from lifeboat.steps.note import note_exposure, note_served
 
     with leaving_errors():
         opened = open_instance(instance)
         manifest = commit_point(opened, scope_of(opened))
+        note_served(opened, manifest, say)
         note_exposure(opened, manifest, policies_on(opened.instance.cluster.name), say)
     told: dict[str, Any] = {
         "point": manifest.point,

@@ -22,7 +22,8 @@ DEFINITION = "aks"
 IMAGES = "images"
 FIGURES = "figures"
 EXPOSURE = "unprotected"
-TOPICS = (DEFINITION, IMAGES, FIGURES, EXPOSURE)
+SERVED = "served"
+TOPICS = (DEFINITION, IMAGES, FIGURES, EXPOSURE, SERVED)
 
 T = TypeVar("T")
 
@@ -34,6 +35,14 @@ class Definition(msgspec.Struct, frozen=True):
     api_version: str = ""
     cluster: dict[str, object] = {}
     node_pools: list[dict[str, object]] = []
+    unread: str = ""
+
+
+class Served(msgspec.Struct, frozen=True):
+    """Every kind that the API server served (`deployments.apps`) with all its versions, preferred
+    first; `unread` says why that is not known."""
+
+    kinds: dict[str, tuple[str, ...]] = {}
     unread: str = ""
 
 

@@ -9,7 +9,16 @@ from collections.abc import Callable, Sequence
 from itertools import islice
 
 from lifeboat.errors import LifeboatError
-from lifeboat.point.context import DEFINITION, EXPOSURE, IMAGES, Definition, ImageStates, note
+from lifeboat.point.context import (
+    DEFINITION,
+    EXPOSURE,
+    IMAGES,
+    SERVED,
+    Definition,
+    ImageStates,
+    Served,
+    note,
+)
 from lifeboat.point.exposure import Exposure
 from lifeboat.point.images import read_images
 from lifeboat.point.manifest import Manifest, open_contents
@@ -55,6 +64,21 @@ def _note_images(context: Context, manifest: Manifest, say: Say) -> None:
         say(f"warning: image {describe(state)}")
     new = note(context.vault, manifest.instance, IMAGES, manifest.point, ImageStates(tuple(states)))
     say(f"{len(states)} images: what registries say {'was noted' if new else 'is as it was'}")
+
+
+def note_served(context: Context, manifest: Manifest, say: Say) -> None:
+    """Note in which versions the API server serves each kind, if that differs from the note before:
+    with the cluster gone nobody else can tell. Raises nothing of ours."""
+    try:
+        kinds = context.cluster.discover().kinds
+        said = Served({kind.resource: kind.versions or (kind.version,) for kind in sorted(kinds)})
+    except LifeboatError as error:
+        say(f"warning: what the cluster serves is not known: {error.message}")
+        said = Served(unread=error.message)
+    try:
+        note(context.vault, manifest.instance, SERVED, manifest.point, said)
+    except LifeboatError as error:
+        say(f"warning: what the cluster serves was not noted: {error.message}")
 
 
 def note_exposure(

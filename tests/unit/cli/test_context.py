@@ -17,6 +17,7 @@ from lifeboat.point.manifest import Run
 from lifeboat.ports.definition import ManagedDefinition
 from lifeboat.ports.registry import Answer
 from lifeboat.steps.backup import backup
+from lifeboat.steps.note import note_served
 from tests.support.kinds import DEPLOYMENT
 from tests.support.manifests import manifest
 from tests.support.world import World
@@ -56,7 +57,7 @@ class Saved:
         return done
 
 
-def saved(tmp_path: Path, **ports: Any) -> Saved:
+def saved(tmp_path: Path, *, served: bool = False, **ports: Any) -> Saved:
     """The vault of a world with one point, in a folder."""
     world = World()
     web = manifest(
@@ -66,7 +67,10 @@ def saved(tmp_path: Path, **ports: Any) -> Saved:
     )
     web["metadata"]["annotations"] = {"argocd.argoproj.io/tracking-id": "web:apps/Deployment:a/b"}
     world.cluster.create(DEPLOYMENT, "shop", web)
-    backup(replace(world.context(), **ports), Run("run", "cli"), lambda _: None)
+    made = backup(replace(world.context(), **ports), Run("run", "cli"), lambda _: None)
+    if served:
+        assert made is not None
+        note_served(world.context(), made, lambda _: None)
     folder = tmp_path / "vault"
     store = LocalStore.create(folder)
     for key, data in world.store.blobs.items():
@@ -86,6 +90,16 @@ def test_context_shows_how_the_cluster_was_ordered(tmp_path: Path) -> None:
     assert told["definition"]["node_pools"] == POOLS
     assert told["definition"]["api_version"] == "2026-08-01"
     assert told["definedSince"] == told["point"]
+
+
+def test_context_shows_what_the_cluster_served(tmp_path: Path) -> None:
+    shop = saved(tmp_path, served=True)
+    assert " kinds, 0 of them in several versions" in shop.run("context").stdout
+    told = json.loads(shop.run("context", "--json").stdout)
+    assert told["served"]["configmaps"] == ["v1"]
+    without = saved(tmp_path / "other")
+    assert "served     not noted" in without.run("context").stdout
+    assert json.loads(without.run("context", "--json").stdout)["served"] is None
 
 
 @pytest.mark.parametrize(

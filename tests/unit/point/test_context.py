@@ -8,11 +8,21 @@ import msgspec
 
 from lifeboat.errors import Forbidden, LifeboatError
 from lifeboat.point import layout
-from lifeboat.point.context import DEFINITION, Definition, note, noted, unneeded_notes
+from lifeboat.point.context import (
+    DEFINITION,
+    SERVED,
+    Definition,
+    Served,
+    note,
+    noted,
+    unneeded_notes,
+)
 from lifeboat.point.manifest import Manifest, Run
 from lifeboat.ports.definition import ManagedDefinition
 from lifeboat.steps.backup import backup
+from lifeboat.steps.note import note_served
 from lifeboat.steps.prune import execute_prune, plan_prune
+from tests.support.kinds import CONFIG_MAP
 from tests.support.world import World
 
 INSTANCE = "shop.local"
@@ -103,3 +113,25 @@ def test_a_second_attempt_writes_nothing_new() -> None:
     assert not note(vault, INSTANCE, DEFINITION, "20261122T000000Z-00000001", said)
     other = msgspec.structs.replace(said, unread="now refused")
     assert not note(vault, INSTANCE, DEFINITION, "20261122T000000Z-00000001", other)
+
+
+def test_what_the_cluster_serves_is_noted_when_it_changes() -> None:
+    world, told = World(), list[str]()
+    points = []
+    for number in range(4):
+        points.append(point(world, Ordered(), number))
+        if number == 2:
+            world.cluster.kinds.append(replace(CONFIG_MAP, plural="gadgets", versions=("v2", "v1")))
+        if number == 3:
+            world.cluster.fail_next("discover", Forbidden("no"))
+        note_served(world.context(), points[-1], told.append)
+    vault = world.context().vault
+    found = [noted(vault, INSTANCE, SERVED, one.point, Served) for one in points]
+    since = [one[0] for one in found if one]
+    assert since == [points[0].point, points[0].point, points[2].point, points[3].point]
+    assert found[2] is not None
+    assert found[2][1].kinds["gadgets"] == ("v2", "v1")
+    assert found[2][1].kinds["configmaps"] == ("v1",)
+    assert found[3] is not None
+    assert found[3][1] == Served(unread="no")
+    assert told == ["warning: what the cluster serves is not known: no"]
