@@ -142,6 +142,17 @@ class ClusterEntry(Strict):
             )
         return self
 
+    @model_validator(mode="after")
+    def _lies_in_one_place(self) -> ClusterEntry:
+        disks = self.azure.location if self.azure else ""
+        if self.location and disks and self.location != disks:
+            raise refuse(
+                f"{disks}, where azure.location says that the disks and snapshots are, or nothing",
+                found=self.location,
+                at=("location",),
+            )
+        return self
+
 
 class Price(Strict):
     """What storage costs, as somebody read it on a day. Lifeboat knows no prices of its own."""

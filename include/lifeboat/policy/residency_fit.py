@@ -42,9 +42,13 @@ def _places(policy: Policy, clusters: ClustersFile) -> Iterator[_Place]:
         cluster = clusters.cluster(name)
         if cluster:
             yield ("clusters", index), f"cluster {name}", cluster.lies_in
-    standby = clusters.cluster(policy.standby.cluster) if policy.standby else None
-    if standby:
-        yield ("standby", "cluster"), f"cluster {standby.name}", standby.lies_in
+    for section, named in (
+        ("standby", policy.standby.cluster if policy.standby else ""),
+        ("testRestore", policy.test_restore.cluster if policy.test_restore else ""),
+    ):
+        other = clusters.cluster(named)
+        if other:
+            yield (section, "cluster"), f"cluster {other.name}", other.lies_in
     for index, rule in enumerate(policy.volumes.azure.copies):
         field = ("volumes", "azure", "copies", index, "region")
         yield field, "the copies of snapshots", rule.region

@@ -15,11 +15,16 @@ from lifeboat.wiring import NoConnections, open_context
 
 
 def _load(
-    tmp_path: Path, residency: str, cluster: str = "", vault: str = "", offsite: str = ""
+    tmp_path: Path,
+    residency: str,
+    cluster: str = "",
+    vault: str = "",
+    offsite: str = "",
+    far: str = "",
 ) -> None:
     (tmp_path / "policies").mkdir()
     (tmp_path / "clusters.yaml").write_text(
-        f"clusters: [{{name: local, kubeconfig: /none{cluster}}}]\n"
+        f"clusters: [{{name: local, kubeconfig: /none{cluster}}}, {far}]\n"
         f'vaults: [{{name: main, url: "azure://contoso1/points", encryption: none{vault}}}'
         f', {{name: offsite, url: "azure://contoso2/points", encryption: none{offsite}}}]\n'
     )
@@ -30,6 +35,10 @@ def _load(
 
 
 WEST, SOUTH = ", location: westeurope", ", location: uksouth"
+AZURE = (
+    ", azure: {subscription: 11111111-2222-3333-4444-555555555555, location: westeurope,"
+    " nodeResourceGroup: MC_shop, snapshotResourceGroup: snapshots}"
+)
 
 
 @pytest.mark.parametrize(
@@ -98,14 +107,28 @@ def test_copies_of_points_and_of_snapshots_lie_there_too(tmp_path: Path) -> None
         "volumes: {mode: azure, azure: {copies: "
         "[{region: eastus, resourceGroup: far, keep: {last: 2}}]}}"
     )
-    section = (
-        ", azure: {subscription: 11111111-2222-3333-4444-555555555555, location: westeurope,"
-        " nodeResourceGroup: MC_shop, snapshotResourceGroup: snapshots}"
-    )
     with pytest.raises(PolicyError) as caught:
-        _load(tmp_path, text, section, WEST, SOUTH)
+        _load(tmp_path, text, AZURE, WEST, SOUTH)
     assert [problem.field for problem in caught.value.problems] == [
         "copies[0].vault",
         "volumes.azure.copies[0].region",
     ]
     assert "the copies of snapshots, which lies in eastus" in str(caught.value)
+
+
+def test_the_clusters_of_test_restores_and_of_a_standby_lie_there_too(tmp_path: Path) -> None:
+    text = "residency: {geographies: [eu]}\ntestRestore: {cluster: far}\nstandby: {cluster: far}\n"
+    with pytest.raises(PolicyError) as caught:
+        _load(tmp_path, text, WEST, WEST, far="{name: far, kubeconfig: /other, location: eastus}")
+    assert [problem.field for problem in caught.value.problems] == [
+        "standby.cluster",
+        "testRestore.cluster",
+    ]
+    assert "cluster far, which lies in eastus" in str(caught.value)
+
+
+def test_a_cluster_does_not_lie_elsewhere_than_its_disks(tmp_path: Path) -> None:
+    with pytest.raises(PolicyError) as caught:
+        _load(tmp_path, "", WEST + AZURE.replace("westeurope", "eastus"), WEST)
+    assert [problem.field for problem in caught.value.problems] == ["clusters[0].location"]
+    assert "eastus, where azure.location says" in str(caught.value)
