@@ -13,7 +13,7 @@ from lifeboat.point import catalog
 from lifeboat.point.manifest import Manifest, read_policy
 from lifeboat.policy.folder import include_folder
 from lifeboat.policy.instance import Instance
-from lifeboat.policy.load import load_clusters, load_instance, parse_policy
+from lifeboat.policy.load import load_instance, parse_policy, standing_clusters
 from lifeboat.policy.model import ClusterEntry, VaultEntry
 from lifeboat.ports.cluster import Cluster
 from lifeboat.ports.disks import Disks
@@ -94,7 +94,7 @@ class Source:
         """Where a vault is: the one given by its url, else the one that clusters.yaml names."""
         if self._bare:
             return self._bare_entry()
-        known = {entry.name: entry for entry in load_clusters(self.folder).vaults}
+        known = {entry.name: entry for entry in standing_clusters(self.folder).vaults}
         if name not in known:
             raise UsageError(
                 f"no vault {name!r} in {self.folder / 'clusters.yaml'}",
@@ -110,7 +110,7 @@ class Source:
             )
         if not self.cluster:
             return None
-        known = {entry.name: entry for entry in load_clusters(self.folder).clusters}
+        known = {entry.name: entry for entry in standing_clusters(self.folder).clusters}
         if self.cluster not in known:
             raise UsageError(
                 f"no cluster {self.cluster!r} in {self.folder / 'clusters.yaml'}",

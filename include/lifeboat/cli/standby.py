@@ -26,7 +26,7 @@ from lifeboat.cli.trail import leave_at, login
 from lifeboat.clock import utc_now
 from lifeboat.errors import LifeboatError, UsageError
 from lifeboat.point.standby import StandbyEvent
-from lifeboat.policy.load import load_clusters, load_include
+from lifeboat.policy.load import load_include, standing_clusters
 from lifeboat.policy.model import ClusterEntry
 from lifeboat.report.standby import StandbyRow, standby_row, standbys_in
 from lifeboat.standby import failback as back
@@ -228,7 +228,7 @@ def _sides(source: Source, name: str) -> Sides:
     elif ":" in source.vault_url:
         raise UsageError("with a vault alone, --kubeconfig says which cluster stands by")
     else:
-        found = load_clusters(source.folder).cluster(wanted)
+        found = standing_clusters(source.folder).cluster(wanted)
         if found is None:
             raise UsageError(f"no cluster {wanted!r} in {source.folder / 'clusters.yaml'}")
         entry = found

@@ -14,7 +14,7 @@ from airflow.sdk import get_current_context
 
 from lifeboat.errors import LifeboatError, UsageError
 from lifeboat.policy.folder import include_folder
-from lifeboat.policy.load import load_clusters, load_instance
+from lifeboat.policy.load import load_instance, standing_clusters
 from lifeboat.policy.model import ClusterEntry
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def open_instance(instance: str, target: str = SAME_CLUSTER) -> Context:
     include = include_folder()
     entry: ClusterEntry | None = None
     if target != SAME_CLUSTER:
-        clusters = load_clusters(include)
+        clusters = standing_clusters(include)
         entry = clusters.cluster(target)
         if entry is None:
             known = ", ".join(cluster.name for cluster in clusters.clusters)
@@ -90,8 +90,13 @@ def open_sides(instance: str) -> Sides:
 
     include = include_folder()
     found = load_instance(include, instance)
-    entry = load_clusters(include).cluster(wanted_of(found).cluster)
-    assert entry is not None  # else the policy was refused
+    wanted = wanted_of(found).cluster
+    entry = standing_clusters(include).cluster(wanted)
+    if entry is None:  # a cluster that is not named at all: the policy was refused
+        raise UsageError(
+            f"the entry of cluster {wanted} in clusters.yaml is wrong",
+            hint="`lifeboat policy check` tells what is wrong with it",
+        )
     return opened(found, entry, AirflowConnections(), include)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -25,6 +25,7 @@ from lifeboat.policy.model import ClustersFile, Policy, VaultEntry
 from lifeboat.policy.presets import PRESETS_FILE, Presets
 from lifeboat.policy.problems import closest, problem_at, to_problems
 from lifeboat.policy.residency_fit import residency_problems
+from lifeboat.policy.salvage import Salvaged, salvage
 from lifeboat.policy.standby_fit import standby_problems
 from lifeboat.policy.steady import SNAPSHOT_GUARD, SNAPSHOT_LIMIT, steady_state, time_until
 
@@ -55,6 +56,25 @@ def load_clusters(include: Path) -> ClustersFile:
     return written.joined_by(read_discovered(include).clusters) if written.discover else written
 
 
+def standing_clusters(include: Path) -> ClustersFile:
+    """The same without the entries that are wrong, for whoever needs one of the others. Raises
+    PolicyError where the file as a whole cannot be read."""
+    return _standing(include).clusters
+
+
+def _standing(include: Path) -> Salvaged:
+    found = salvage(read_document(include / CLUSTERS_FILE))
+    if not found.clusters.discover:
+        return found
+    try:
+        more = read_discovered(include).clusters
+    except PolicyError as error:
+        return replace(found, problems=(*found.problems, *error.problems))
+    lost = _lost_clusters(include)
+    joined = found.clusters.joined_by(more)
+    return replace(found, clusters=joined, problems=(*found.problems, *lost))
+
+
 def load_alerts(include: Path) -> AlertsFile:
     """`<include>/alerts.yaml`; without the file nobody is told. Raises PolicyError."""
     path = include / ALERTS_FILE
@@ -83,10 +103,10 @@ def parse_policy(text: str, source: str, name: str) -> Policy:
 def load_include(include: Path) -> Include:
     """Everything, with every problem; raises nothing for a wrong file."""
     problems: list[Problem] = []
-    clusters = None
+    standing = None
     try:
-        clusters = load_clusters(include)
-        problems += _lost_clusters(include) if clusters.discover else ()
+        standing = _standing(include)
+        problems += standing.problems
     except PolicyError as error:
         problems += error.problems
     presets = Presets(None)
@@ -107,11 +127,11 @@ def load_include(include: Path) -> Include:
         try:
             _check_owner(file, owners)
             # Without clusters.yaml no policy can be placed; its own mistakes were found above.
-            instances += _placed(file, clusters) if clusters else ()
+            instances += _placed(file, standing.clusters, standing.broken) if standing else ()
         except PolicyError as error:
             problems += error.problems
     return Include(
-        clusters or ClustersFile(),
+        standing.clusters if standing else ClustersFile(),
         tuple(sorted(instances, key=lambda instance: instance.id)),
         tuple(sorted(problems, key=lambda problem: (problem.file, problem.line or 0))),
     )
@@ -124,13 +144,15 @@ def load_instance(include: Path, instance_id: str) -> Instance:
 
     Raises UsageError naming the known ids, and PolicyError when the file it needs is broken.
     """
-    clusters = load_clusters(include)
-    name = instance_id.partition(".")[0]
+    standing = _standing(include)
+    name, _, cluster = instance_id.partition(".")
+    if cluster in standing.broken:
+        raise PolicyError(list(standing.problems))
     broken: list[Problem] = []
     known: list[str] = []
     for path in sorted(policy_files(include), key=lambda path: (path.stem != name, path)):
         try:
-            instances = load_policy(path, clusters)
+            instances = _placed(_read_policy(path, None), standing.clusters, standing.broken)
         except PolicyError as error:
             if path.stem == name:
                 raise
@@ -237,9 +259,13 @@ def _check_snapshots(document: Document, policy: Policy) -> None:
     )
 
 
-def _placed(file: _PolicyFile, clusters: ClustersFile) -> tuple[Instance, ...]:
+def _placed(
+    file: _PolicyFile, clusters: ClustersFile, broken: frozenset[str] = frozenset()
+) -> tuple[Instance, ...]:
+    """`broken` are clusters whose own entries are wrong, which is told there: the policy stands on
+    the others. Raises PolicyError."""
     document, policy = file.document, _with_labelled(file, clusters)
-    problems = [*_unknown_clusters(document, policy, clusters)]
+    problems = [*_unknown_clusters(document, policy, clusters, broken)]
     vault = clusters.vault(policy.vault)
     if vault is None:
         known = [entry.name for entry in clusters.vaults]
@@ -247,7 +273,7 @@ def _placed(file: _PolicyFile, clusters: ClustersFile) -> tuple[Instance, ...]:
     else:
         problems += _wrong_copies(document, policy, vault, clusters)
     include = file.path.parent.parent
-    problems += standby_problems(document, policy, clusters, include, CLUSTERS_FILE)
+    problems += standby_problems(document, policy, clusters, broken, include, CLUSTERS_FILE)
     if not problems:
         problems += residency_problems(document, policy, clusters, CLUSTERS_FILE)
     if problems or vault is None:
@@ -319,14 +345,14 @@ def _check_owner(file: _PolicyFile, owners: dict[str, _PolicyFile]) -> None:
 
 
 def _unknown_clusters(
-    document: Document, policy: Policy, clusters: ClustersFile
+    document: Document, policy: Policy, clusters: ClustersFile, broken: frozenset[str]
 ) -> Iterator[Problem]:
     known = [entry.name for entry in clusters.clusters]
     for index, name in enumerate(policy.clusters):
-        if name not in known:
+        if name not in known and name not in broken:
             yield _unknown(document, ("clusters", index), name, "cluster", known)
     elsewhere = policy.test_restore.cluster if policy.test_restore else ""
-    if elsewhere and elsewhere not in known:
+    if elsewhere and elsewhere not in known and elsewhere not in broken:
         yield _unknown(document, ("testRestore", "cluster"), elsewhere, "cluster", known)
 
 

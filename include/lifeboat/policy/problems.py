@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import difflib
 import typing
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from pydantic import ValidationError
@@ -44,6 +44,13 @@ def to_problems(error: ValidationError, document: Document, model: type[Strict])
         )
     ]
     return sorted(problems, key=lambda problem: (problem.line or 0, problem.field))
+
+
+def paths_of(error: ValidationError) -> Iterator[Path]:
+    """Where in the document each error lies."""
+    for detail in error.errors(include_url=False):
+        at = detail.get("ctx", {})["at"] if detail["type"] == REFUSED else ()
+        yield (*detail["loc"], *at)
 
 
 def _below(path: Path, around: Path) -> bool:

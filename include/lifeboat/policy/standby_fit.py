@@ -14,10 +14,15 @@ TRANSFORMS = "transforms"
 
 
 def standby_problems(
-    document: Document, policy: Policy, clusters: ClustersFile, include: Path, file: str
+    document: Document,
+    policy: Policy,
+    clusters: ClustersFile,
+    broken: frozenset[str],
+    include: Path,
+    file: str,
 ) -> Iterator[Problem]:
     """What is wrong with `standby`; `policy` has the clusters of its labels, `file` is the name of
-    the file that `clusters` come from."""
+    the file that `clusters` come from, `broken` are clusters whose entries are wrong there."""
     standby = policy.standby
     if standby is None:
         return
@@ -27,7 +32,7 @@ def standby_problems(
     if name in policy.clusters:
         found = f"{name!r}, which this policy protects"
         yield problem_at(document, at, found, f"another cluster of {file}: {others}")
-    elif name not in known:
+    elif name not in known and name not in broken:
         expected = f"a cluster of {file}: {others}{closest(name, known)}"
         yield problem_at(document, at, repr(name), expected)
     if len(policy.clusters) > 1:

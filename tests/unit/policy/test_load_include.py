@@ -75,14 +75,65 @@ def test_a_broken_file_hides_no_other(include: Path) -> None:
     assert [Path(problem.file).name for problem in loaded.problems] == ["a.yaml", "c.yaml"]
 
 
-def test_broken_clusters_file_gives_its_problem_and_the_policies_own(include: Path) -> None:
-    (include / "clusters.yaml").write_text("clusters: [{name: local}]\n")
+def test_an_unreadable_clusters_file_gives_its_problem_and_the_policies_own(include: Path) -> None:
+    (include / "clusters.yaml").write_text("clusters: {local: }\n")
     write(include, "good.yaml", POLICY)
     write(include, "wrong.yaml", POLICY.replace("7", "0"))
     loaded = load_include(include)
     assert loaded.instances == ()
     fields = [(Path(problem.file).name, problem.field) for problem in loaded.problems]
-    assert fields == [("clusters.yaml", "clusters[0]"), ("wrong.yaml", "retention.keep.last")]
+    assert fields == [("clusters.yaml", "clusters"), ("wrong.yaml", "retention.keep.last")]
+
+
+@pytest.mark.parametrize(
+    ("good", "bad", "field"),
+    [
+        ("name: east", "name: east, kubeconfg: /typo", "clusters[1].kubeconfg"),
+        ("name: east", "name: east, location: [1]", "clusters[1].location"),
+        (
+            "vaults:",
+            "vaults:\n  - {name: torn, url: ftp://none, encryption: none}",
+            "vaults[0].url",
+        ),
+        ("vaults:", "discover: {azure: {}}\nvaults:", "discover.azure.subscriptions"),
+    ],
+)
+def test_a_wrong_entry_takes_no_other_down(include: Path, good: str, bad: str, field: str) -> None:
+    text = (include / "clusters.yaml").read_text()
+    assert good in text
+    (include / "clusters.yaml").write_text(text.replace(good, bad, 1))
+    write(include, "shop.yaml", POLICY)
+    loaded = load_include(include)
+    [problem] = loaded.problems
+    assert (Path(problem.file).name, problem.field) == ("clusters.yaml", field)
+    east = field.startswith("clusters[1]")
+    expected = ["shop.local"] if east else ["shop.east", "shop.local"]
+    assert [one.id for one in loaded.instances] == expected
+    assert load_instance(include, "shop.local").id == "shop.local"
+    if east:
+        with pytest.raises(PolicyError, match=r"clusters\.yaml"):
+            load_instance(include, "shop.east")
+
+
+def test_a_policy_may_test_and_stand_by_in_a_cluster_whose_entry_is_wrong(include: Path) -> None:
+    text = (include / "clusters.yaml").read_text()
+    wrong = text.replace("name: east", "name: east, location: [1]", 1)
+    (include / "clusters.yaml").write_text(wrong)
+    policy = POLICY.replace("local, east", "local").replace("east, local", "local")
+    write(include, "shop.yaml", policy + "testRestore: {cluster: east}\nstandby: {cluster: east}\n")
+    loaded = load_include(include)
+    assert [one.id for one in loaded.instances] == ["shop.local"]
+    assert [problem.field for problem in loaded.problems] == ["clusters[1].location"]
+
+
+def test_a_damaged_list_of_found_clusters_leaves_those_that_are_written(include: Path) -> None:
+    text = (include / "clusters.yaml").read_text()
+    (include / "clusters.yaml").write_text(text + "discover: {airflow: lifeboat_airflow}\n")
+    (include / "discovered.json").write_text("torn")
+    write(include, "shop.yaml", POLICY)
+    loaded = load_include(include)
+    assert [one.id for one in loaded.instances] == ["shop.east", "shop.local"]
+    assert [Path(problem.file).name for problem in loaded.problems] == ["discovered.json"]
 
 
 def test_a_name_belongs_to_the_file_called_like_it(include: Path) -> None:
