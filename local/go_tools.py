@@ -1,5 +1,6 @@
-"""Compiles programs that tests run, once: restic, which mover pods run (docs/movers.md), and
-promtool, which reads deploy/prometheus as Prometheus does.
+"""Compiles programs that tests run, once: restic, which mover pods run (docs/movers.md); promtool,
+which reads deploy/prometheus as Prometheus does; compose, which reads docker-compose.yaml as
+`docker compose config` does.
 
 Each module is its own (`<program>/go.mod`): they and the control plane need other versions of the
 same libraries.
@@ -34,14 +35,22 @@ def ensure_promtool(report: Report = print) -> Path:
     return _ensure("promtool", report, tags="remove_all_sd")
 
 
-def _ensure(program: str, report: Report, tags: str = "") -> Path:
+def ensure_compose(report: Report = print) -> Path:
+    """The path of the program `compose` (compose/main.go); seconds.
+
+    Raises LocalClusterError when the build fails.
+    """
+    return _ensure("compose", report, pattern=".")
+
+
+def _ensure(program: str, report: Report, *, tags: str = "", pattern: str = "tool") -> Path:
     room, go = ROOM / program, find_go(report)
     digest = hashlib.sha256(run_go(go, "env", "GOVERSION", "GOOS", "GOARCH").encode())
     digest.update(f"{_FLAGS}{tags}".encode())
-    for name in ("go.mod", "go.sum"):
-        digest.update(b"\0" + (room / name).read_bytes())
+    for path in sorted([room / "go.mod", room / "go.sum", *room.glob("*.go")]):
+        digest.update(b"\0" + path.read_bytes())
 
     def make(home: Path) -> None:
-        compile_tools(go, "tool", home / "bin", report, flags=_FLAGS, room=room, tags=tags)
+        compile_tools(go, pattern, home / "bin", report, flags=_FLAGS, room=room, tags=tags)
 
     return made_once(program, digest.hexdigest(), make, report) / "bin" / program
