@@ -124,15 +124,23 @@ def _link_flags(room: Path = ROOM) -> str:
 
 
 def compile_tools(
-    go: Path, pattern: str, target: Path, report: Report, *, flags: str, room: Path = ROOM
+    go: Path,
+    pattern: str,
+    target: Path,
+    report: Report,
+    *,
+    flags: str,
+    room: Path = ROOM,
+    tags: str = "",
 ) -> None:
-    """Compile what `pattern` names in the module at `room` into the new folder `target`.
+    """Compile what `pattern` names in the module at `room` into the new folder `target`; `flags` go
+    to the linker, `tags` (with commas between) choose files.
 
     Raises LocalClusterError with the compiler's words.
     """
     target.mkdir(parents=True)
-    packages = len(run_go(go, "list", "-deps", pattern, room=room).splitlines())
-    recipe = ["-trimpath", "-ldflags", flags, "-o", f"{target}/"]
+    packages = len(run_go(go, "list", "-tags", tags, "-deps", pattern, room=room).splitlines())
+    recipe = ["-trimpath", "-tags", tags, "-ldflags", flags, "-o", f"{target}/"]
     lines: list[str] = []
     with (
         subprocess.Popen(

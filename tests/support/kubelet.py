@@ -21,7 +21,7 @@ import pytest
 from lifeboat.adapters.mover_pod import DATA, MOVER, POD, SECRET
 from lifeboat.adapters.restic import RESULT_VARIABLE
 from lifeboat.ports.cluster import Cluster, Json, Kind
-from local.restic_tool import ensure_restic
+from local.go_tools import ensure_restic
 from tests.support.kinds import CLAIM
 from tests.support.poll import until
 

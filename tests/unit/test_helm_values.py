@@ -1,8 +1,5 @@
-"""deploy/helm/values.yaml: pinned, no secret written out, nothing as root, identities where needed.
-
-The chart itself is not in any package index that the tests use: that it takes every key is checked
-against the list of its sections below, which was written by hand from its documentation.
-"""
+"""deploy/helm/values.yaml: what the chart takes, pinned, no secret written out, nothing as root,
+identities where needed."""
 
 from __future__ import annotations
 
@@ -12,15 +9,14 @@ from typing import Any
 
 import pytest
 import yaml
+from jsonschema import Draft202012Validator
+
+from tests.support.airflow_chart import PATHS, schema
 
 ROOT = Path(__file__).resolve().parents[2]
 TEXT = (ROOT / "deploy/helm/values.yaml").read_text()
-SECTIONS = {
-    "executor", "airflowVersion", "defaultAirflowTag", "images", "fernetKeySecretName",
-    "apiSecretKeySecretName", "jwtSecretName", "postgresql", "redis", "data", "securityContexts",
-    "env", "extraEnvFrom", "workers", "triggerer", "scheduler", "apiServer", "dagProcessor", "rbac",
-    "allowPodLaunching", "statsd", "createUserJob", "migrateDatabaseJob",
-}  # fmt: skip
+PAGE = (ROOT / "docs/upgrading.md").read_text()
+IDENTITY = "azure.workload.identity"
 
 
 @pytest.fixture(scope="module")
@@ -29,8 +25,17 @@ def values() -> dict[str, Any]:
     return found
 
 
-def test_there_are_only_sections_that_the_chart_has(values: dict[str, Any]) -> None:
-    assert values.keys() <= SECTIONS
+def test_the_chart_takes_every_value(values: dict[str, Any]) -> None:
+    errors = Draft202012Validator(schema()).iter_errors(values)
+    assert [f"{error.json_path}: {error.message}" for error in errors] == []
+
+
+def test_every_path_that_is_written_down_is_used(values: dict[str, Any]) -> None:
+    for path in PATHS:
+        found: Any = values
+        for part in path.split("."):
+            assert part in found, path
+            found = found[part]
 
 
 def test_everything_runs_the_airflow_that_is_pinned(values: dict[str, Any]) -> None:
@@ -39,7 +44,9 @@ def test_everything_runs_the_airflow_that_is_pinned(values: dict[str, Any]) -> N
     )
     assert pinned is not None
     assert values["airflowVersion"] == values["defaultAirflowTag"] == pinned[1]
-    assert values["images"]["airflow"]["tag"] == pinned[1]
+    images = values["images"]
+    assert images["airflow"]["tag"] == pinned[1]
+    assert images["pod_template"] == images["airflow"], "or tasks would run without the code"
 
 
 def test_secrets_are_named_and_never_written(values: dict[str, Any]) -> None:
@@ -57,13 +64,53 @@ def test_nothing_runs_as_root(values: dict[str, Any]) -> None:
     assert not contexts["containers"]["allowPrivilegeEscalation"]
 
 
-def test_who_talks_to_clusters_and_azure_has_an_identity(values: dict[str, Any]) -> None:
-    for section, account in (
-        (values["workers"], values["workers"]["kubernetes"]["serviceAccount"]),
-        (values["triggerer"], values["triggerer"]["serviceAccount"]),
-    ):
-        assert section["labels"] == {"azure.workload.identity/use": "true"}
-        assert "azure.workload.identity/client-id" in account["annotations"]
+def test_who_talks_to_clusters_vaults_and_azure_has_an_identity(values: dict[str, Any]) -> None:
+    """Pods of tasks, triggers, and the API server for the Recovery page: each by an account of its
+    own that Azure knows, and that the page names. Who has none has no label either: the webhook
+    would put a token into a pod that no identity is for."""
+    sections = ("workers", "triggerer", "apiServer")
+    accounts = [
+        values["workers"]["kubernetes"]["serviceAccount"],
+        *(values[name]["serviceAccount"] for name in sections[1:]),
+    ]
+    for section, account in zip(sections, accounts, strict=True):
+        assert values[section]["labels"] == {f"{IDENTITY}/use": "true"}, section
+        assert account["annotations"].keys() == {f"{IDENTITY}/client-id"}
+        assert account["create"]
+        assert f"`{account['name']}`" in PAGE
+    assert len({account["name"] for account in accounts}) == len(sections)
+    assert TEXT.count(f"{IDENTITY}/use") == TEXT.count(f"{IDENTITY}/client-id") == len(sections)
+
+
+def test_the_executor_may_launch_pods_and_their_logs_stay(values: dict[str, Any]) -> None:
+    assert values["executor"] == "KubernetesExecutor"
+    assert values["rbac"] == {"create": True}
+    assert values["allowPodLaunching"]
+    assert not values["redis"]["enabled"], "which is Celery's"
+    assert values["logs"]["persistence"]["enabled"]
+    assert values["workers"]["kubernetes"]["resources"]["limits"].keys() == {"memory"}
+
+
+def test_every_secret_that_is_named_is_on_the_page_with_its_keys(values: dict[str, Any]) -> None:
+    (source,) = yaml.safe_load(values["extraEnvFrom"])
+    wanted = {
+        values["fernetKeySecretName"]: "fernet-key",
+        values["apiSecretKeySecretName"]: "api-secret-key",
+        values["jwtSecretName"]: "jwt-secret",
+        values["data"]["metadataSecretName"]: "connection",
+        source["secretRef"]["name"]: "LIFEBOAT_VAULT_KEY",
+    }
+    told = dict(re.findall(r"^\| `([a-z-]+)` \| `([\w-]+)`", PAGE, re.MULTILINE))
+    assert told == wanted
+
+
+def test_what_the_files_refer_to_is_in_the_environment(values: dict[str, Any]) -> None:
+    """`env:NAME` of the vaults that clusters.yaml comes with; the clusters are the user's own."""
+    vaults = yaml.safe_load((ROOT / "include/clusters.yaml").read_text())["vaults"]
+    asked = set(re.findall(r"env:(\w+)", yaml.safe_dump(vaults)))
+    assert asked == {"LIFEBOAT_VAULT_URL", "LIFEBOAT_VAULT_KEY"}
+    plain = {entry["name"] for entry in values["env"]}
+    assert asked - plain == {"LIFEBOAT_VAULT_KEY"}, "which is a secret"
 
 
 def test_statsd_has_the_mapping_that_is_shipped(values: dict[str, Any]) -> None:

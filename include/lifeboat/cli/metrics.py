@@ -10,7 +10,9 @@ import typer
 
 from lifeboat.cli.options import Include
 from lifeboat.cli.source import Source
+from lifeboat.clock import utc_now
 from lifeboat.errors import UsageError
+from lifeboat.policy.load import load_alerts
 from lifeboat.report.metrics import exposition, samples
 from lifeboat.wiring import fleet_reader
 
@@ -23,8 +25,10 @@ def metrics(
     ] = None,
 ) -> None:
     """Print the age, duration, size and proofs of every instance's newest point for Prometheus."""
-    sights = fleet_reader(Source(include=include).folder).sights()
-    text = exposition(sample for sight, _ in sights for sample in samples(sight))
+    folder = Source(include=include).folder
+    limits, now = load_alerts(folder), utc_now()
+    sights = fleet_reader(folder).sights()
+    text = exposition(one for sight, _ in sights for one in samples(sight, limits, now))
     if out is None:
         typer.echo(text, nl=False)
         return

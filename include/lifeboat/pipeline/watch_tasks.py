@@ -42,7 +42,7 @@ def watch() -> dict[str, int]:
     seen = 0
     for sight, vault in fleet_reader(include, AirflowConnections()).sights(read_only=False):
         seen += 1
-        for sample in samples(sight):
+        for sample in samples(sight, limits, now):
             emit(sample.name, sample.value, dict(sample.labels))
         round_.add(sight, vault)
     told = round_.tell(deliver)

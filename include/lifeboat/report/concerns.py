@@ -16,8 +16,8 @@ import msgspec
 from lifeboat.clock import parse_rfc3339, rfc3339
 from lifeboat.errors import BlobMissing
 from lifeboat.point import catalog, layout
-from lifeboat.point.facts import Verdict, recent_verdicts
-from lifeboat.point.ident import stamp
+from lifeboat.point.facts import Verdict, recent_verdicts, removed_points
+from lifeboat.point.ident import moment_of, stamp
 from lifeboat.point.manifest import Manifest
 from lifeboat.policy.alerts import AlertsFile, ConcernKind
 from lifeboat.policy.fields import format_duration
@@ -43,7 +43,8 @@ class Concern:
 class Sight:
     """One instance as the watch sees it. `failures`: backups since the newest complete point that
     made none; `delay_seconds`: from the tick to the start of the newest, None for one by hand;
-    `verdict`: the newest, whatever it says."""
+    `verdict`: the newest, whatever it says; `first`: when its first point was begun, there still or
+    not, known only where the policy wants proofs and no point that is there has one."""
 
     instance: Instance
     status: InstanceStatus
@@ -53,6 +54,7 @@ class Sight:
     damaged_packs: int = 0
     delay_seconds: float | None = None
     standby: StandbyRow | None = None
+    first: datetime | None = None
 
 
 class _Claim(msgspec.Struct, frozen=True):
@@ -87,7 +89,15 @@ def look(vault: Vault, instance: Instance, now: datetime) -> Sight:
         damaged_packs=sum(1 for _ in vault.store.list(layout.damaged_packs(instance.id))),
         delay_seconds=_delay(newest),
         standby=standby_row(vault, instance, now),
+        first=_first(vault, instance, status),
     )
+
+
+def _first(vault: Vault, instance: Instance, status: InstanceStatus) -> datetime | None:
+    if instance.policy.test_restore is None or status.proof:
+        return None
+    known = {*catalog.point_ids(vault, instance.id), *removed_points(vault, instance.id)}
+    return moment_of(min(known)) if known else None
 
 
 def _failures(vault: Vault, instance: Instance, newest: Manifest | None, now: datetime) -> int:
@@ -147,18 +157,28 @@ def concerns(sight: Sight, limits: AlertsFile, now: datetime) -> list[Concern]:
     return found
 
 
+def proof_due(sight: Sight, limits: AlertsFile) -> datetime | None:
+    """When the instance is unproven unless it is proven before; None where nobody wants proofs, or
+    there is nothing to prove."""
+    wanted, proof = sight.instance.policy.test_restore, sight.status.proof
+    since = parse_rfc3339(proof.proven_at) if proof else sight.first
+    if wanted is None or since is None:
+        return None
+    return since + (wanted.within or limits.unproven_after)
+
+
 def _of_proofs(sight: Sight, limits: AlertsFile, now: datetime) -> list[Concern]:
-    wanted, verdict = sight.instance.policy.test_restore, sight.verdict
-    if wanted is None or sight.newest is None:
+    verdict, due = sight.verdict, proof_due(sight, limits)
+    if due is None or sight.newest is None:
         return []
     found = []
-    proof, limit = sight.status.proof, wanted.within or limits.unproven_after
+    proof = sight.status.proof
     if sight.status.last_failed_proof:
         text = f"the newest test restore did not pass: {sight.status.last_failed_proof}"
         found.append(Concern("unproven", text))
-    elif proof and now - parse_rfc3339(proof.proven_at) > limit:
-        text = f"was last proven at {proof.proven_at}, more than {format_duration(limit)} ago"
-        found.append(Concern("unproven", text))
+    elif now > due:
+        since = f"was last proven at {proof.proven_at}" if proof else "no point was ever proven"
+        found.append(Concern("unproven", f"{since}; a proof was due by {rfc3339(due)}"))
     if verdict and verdict.proven and (verdict.slower or not verdict.in_time):
         rto = format_duration(timedelta(seconds=sight.status.rto_seconds))
         text = f"the newest test restore took {verdict.rto_seconds:.0f} s, the RTO is {rto}"

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 from lifeboat.clock import parse_rfc3339
-from lifeboat.report.concerns import Sight
+from lifeboat.policy.alerts import AlertsFile
+from lifeboat.report.concerns import Sight, proof_due
 
 METRICS: Mapping[str, str] = {
+    "lifeboat_read_timestamp_seconds": "When these figures were read.",
     "lifeboat_vault_readable": "1 when the instance's part of the vault could be read, else 0.",
     "lifeboat_points": "Committed points, complete or not.",
     "lifeboat_failures": "Backups since the newest complete point that made none.",
@@ -30,6 +33,9 @@ METRICS: Mapping[str, str] = {
     "lifeboat_last_proof_timestamp_seconds": "When a point that still exists was last proven.",
     "lifeboat_last_proof_recovery_seconds": "The recovery time that this proof measured.",
     "lifeboat_last_proof_passed": "1 when the newest test restore proved its point, else 0.",
+    "lifeboat_proof_due_timestamp_seconds": "Until when it has to be proven, with testRestore.",
+    "lifeboat_standby_lag_seconds": "Age of what lies in its standby, while that stands by.",
+    "lifeboat_standby_max_lag_seconds": "How old that may be.",
 }
 """Every metric, all of them gauges, and what it means."""
 
@@ -43,21 +49,25 @@ class Sample:
     value: float
 
 
-def samples(sight: Sight) -> Iterator[Sample]:
+def samples(sight: Sight, limits: AlertsFile, now: datetime) -> Iterator[Sample]:
     """The figures of one instance; what is not known is left out, never 0."""
     labels = {"policy": sight.status.policy, "cluster": sight.status.cluster}
-    for name, value in _figures(sight):
+    readable = sight.status.state != "unreadable"
+    figures = [("read_timestamp_seconds", now.timestamp()), *_known(sight, readable)]
+    if readable:
+        figures += [*_of_points(sight), *_of_proofs(sight, limits), *_of_standby(sight)]
+    for name, value in figures:
         yield Sample(f"lifeboat_{name}", labels, float(value))
 
 
-def _figures(sight: Sight) -> Iterator[tuple[str, float]]:
-    status, newest = sight.status, sight.newest
-    readable = status.state != "unreadable"
+def _known(sight: Sight, readable: bool) -> Iterator[tuple[str, float]]:
     yield "vault_readable", readable
-    yield "rpo_seconds", status.rpo_seconds
-    yield "rto_seconds", status.rto_seconds
-    if not readable:
-        return
+    yield "rpo_seconds", sight.status.rpo_seconds
+    yield "rto_seconds", sight.status.rto_seconds
+
+
+def _of_points(sight: Sight) -> Iterator[tuple[str, float]]:
+    status, newest = sight.status, sight.newest
     yield "points", status.points
     yield "failures", sight.failures
     yield "damaged_packs", sight.damaged_packs
@@ -72,11 +82,26 @@ def _figures(sight: Sight) -> Iterator[tuple[str, float]]:
         yield "last_success_volumes", len(newest.volumes)
     if sight.delay_seconds is not None:
         yield "last_success_start_delay_seconds", sight.delay_seconds
-    if status.proof:
-        yield "last_proof_timestamp_seconds", parse_rfc3339(status.proof.proven_at).timestamp()
-        yield "last_proof_recovery_seconds", status.proof.rto_seconds
+
+
+def _of_proofs(sight: Sight, limits: AlertsFile) -> Iterator[tuple[str, float]]:
+    proof, due = sight.status.proof, proof_due(sight, limits)
+    if proof:
+        yield "last_proof_timestamp_seconds", parse_rfc3339(proof.proven_at).timestamp()
+        yield "last_proof_recovery_seconds", proof.rto_seconds
     if sight.verdict:
         yield "last_proof_passed", sight.verdict.proven
+    if due:
+        yield "proof_due_timestamp_seconds", due.timestamp()
+
+
+def _of_standby(sight: Sight) -> Iterator[tuple[str, float]]:
+    standby = sight.standby
+    if standby is None or standby.state in ("failing-over", "active", "failing-back"):
+        return  # what runs there is newer than any point, and no lag
+    if standby.lag_seconds is not None:
+        yield "standby_lag_seconds", standby.lag_seconds
+    yield "standby_max_lag_seconds", standby.limit_seconds
 
 
 def exposition(found: Iterable[Sample]) -> str:

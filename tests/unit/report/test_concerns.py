@@ -19,8 +19,9 @@ from lifeboat.point.manifest import Run
 from lifeboat.policy.alerts import AlertsFile, Email, Receiver
 from lifeboat.report.concerns import Change, Sight, concerns, look
 from lifeboat.report.fleet import unreadable
-from lifeboat.report.metrics import METRICS, exposition, samples
+from lifeboat.report.metrics import samples
 from lifeboat.steps.backup import backup
+from lifeboat.steps.prune import execute_prune, plan_prune
 from lifeboat.steps.scope import Claim
 from tests.support.world import POLICY, World
 
@@ -242,15 +243,41 @@ def test_who_wants_what() -> None:
     assert not Receiver(name="a", slack="env:A", criticality="high").wants(instance, "late")
 
 
-def test_metrics_are_those_that_are_documented_and_nothing_unknown_is_zero() -> None:
-    world = World(policy=TESTED)
-    before = {one.name for one in samples(sight(world))}
-    assert "lifeboat_last_success_age_seconds" not in before
-    back_up(world, world.now - timedelta(seconds=7))
+def test_what_was_never_proven_is_told_though_its_first_points_are_gone() -> None:
+    world = World(policy=TESTED.replace("rpo: 1h", "rpo: 60d"))
+    begun = world.now
+    for _ in range(32):
+        back_up(world)
+        assert kinds(world) == []
+        context = world.context()
+        execute_prune(context, plan_prune(context))
+        world.now += timedelta(days=1)
+    assert sight(world).status.points == 2
+    (told,) = concerns(sight(world), LIMITS, world.now)
+    due = rfc3339(begun + timedelta(days=31))
+    assert told.text == f"no point was ever proven; a proof was due by {due}"
     judge(world, proven=True)
-    found = list(samples(sight(world)))
-    assert {one.name for one in found} == set(METRICS)
-    text = exposition(found)
-    row = '{policy="shop",cluster="local"}'
-    assert f"lifeboat_last_success_start_delay_seconds{row} 7\n" in text
-    assert text.count("# TYPE") == len(METRICS)
+    assert kinds(world) == []
+
+
+def test_nobody_who_wants_no_proofs_is_told_of_them() -> None:
+    world = World(policy=POLICY.replace("rpo: 1h", "rpo: 900d"))
+    back_up(world)
+    world.now += timedelta(days=400)
+    assert kinds(world) == []
+    assert "lifeboat_proof_due_timestamp_seconds" not in names(world)
+
+
+def names(world: World) -> set[str]:
+    return {one.name for one in samples(sight(world), LIMITS, world.now)}
+
+
+def test_nothing_unknown_is_zero() -> None:
+    """`lifeboat metrics` over a vault that has everything: test_metrics.py beside the command."""
+    world = World(policy=TESTED)
+    known = {"read_timestamp_seconds", "vault_readable", "rpo_seconds", "rto_seconds"}
+    counted = {"points", "failures", "damaged_packs"}
+    assert names(world) == {f"lifeboat_{name}" for name in known | counted}
+    back_up(world)
+    assert names(world).isdisjoint({f"lifeboat_last_proof_{n}" for n in ("passed", "age_seconds")})
+    assert "lifeboat_last_success_start_delay_seconds" not in names(world), "it was by hand"

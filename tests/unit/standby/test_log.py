@@ -12,6 +12,7 @@ from lifeboat.point.manifest import Run
 from lifeboat.point.standby import Standing, append, newest_number, read_standing
 from lifeboat.policy.alerts import AlertsFile
 from lifeboat.report.concerns import concerns, look
+from lifeboat.report.metrics import samples
 from lifeboat.report.standby import standby_row, standbys_in
 from lifeboat.steps.backup import backup
 from tests.support.world import POLICY, World
@@ -80,10 +81,20 @@ def test_a_standby_that_is_behind_is_told(world: World) -> None:
         sight = look(context.vault, context.instance, world.now)
         return [one.kind for one in concerns(sight, AlertsFile(), world.now)]
 
-    brought(world, Standing(), "p1")
+    def figures() -> dict[str, float]:
+        sight = look(context.vault, context.instance, world.now)
+        found = {one.name: one.value for one in samples(sight, AlertsFile(), world.now)}
+        return {name: value for name, value in found.items() if "standby" in name}
+
+    assert figures() == {"lifeboat_standby_max_lag_seconds": 7200}
+    there = brought(world, Standing(), "p1")
     row = standby_row(context.vault, context.instance, world.now)
     assert row is not None
     assert (row.state, row.limit_seconds) == ("in step", 7200)
     assert "behind" not in kinds()
     world.now += timedelta(hours=3)
     assert "behind" in kinds()
+    limit = {"lifeboat_standby_max_lag_seconds": 7200}
+    assert figures() == {"lifeboat_standby_lag_seconds": 3 * 3600, **limit}
+    write(world, there, "failing-over")
+    assert (kinds(), figures()) == (["late"], {}), "what runs there is newer than any point"
