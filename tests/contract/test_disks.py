@@ -164,8 +164,8 @@ def test_starting_twice_is_one_snapshot(disks: Disks, volume: Volume, instance: 
     assert disks.start_snapshot(POINT, instance, volume) == first
     state = ready(disks, first)
     assert disks.start_snapshot(POINT, instance, volume) == first
-    disks.secure_snapshot(first)
-    disks.secure_snapshot(first)
+    assert disks.secure_snapshot(first) == state
+    assert disks.secure_snapshot(first) == state
     assert ready(disks, first) == state
     (only,) = disks.list_marked(instance)
     assert only.handle == state.handle
@@ -262,8 +262,9 @@ def test_a_secured_snapshot_outlives_its_namespace(
     assert world.reader.digest_snapshot(snapshot.handle) == then
     assert [s.handle for s in world.disks.list_marked(instance)] == [snapshot.handle]
     ticket = SnapshotTicket(POINT, instance, volume, snapshot.name)
-    assert ready(world.disks, ticket).handle == snapshot.handle
-    world.disks.secure_snapshot(ticket)
+    state = ready(world.disks, ticket)
+    assert state.handle == snapshot.handle
+    assert world.disks.secure_snapshot(ticket) == state
     handle = restored(world, snapshot, target, "data", "r-outlives")
     assert world.reader.digest_volume(handle) == then
     world.disks.delete_snapshot(snapshot)

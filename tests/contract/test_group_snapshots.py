@@ -83,8 +83,7 @@ def start(disks: DisksCsi, volumes: list[Volume], instance: str) -> list[Snapsho
 def take_all(disks: DisksCsi, volumes: list[Volume], instance: str) -> list[StoredSnapshot]:
     tickets = start(disks, volumes, instance)
     states = [ready(disks, ticket) for ticket in tickets]
-    for ticket in tickets:
-        disks.secure_snapshot(ticket)
+    assert [disks.secure_snapshot(ticket) for ticket in tickets] == states
     return [stored(t, s) for t, s in zip(tickets, states, strict=True)]
 
 

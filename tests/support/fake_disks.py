@@ -136,10 +136,7 @@ class FakeDisks:
         found.polls += 1
         if found.polls <= self.slow:
             return SnapshotState(ready=False)
-        stored = found.stored
-        return SnapshotState(
-            True, stored.handle, stored.driver, stored.size, stored.created, percent=100
-        )
+        return _ready(found.stored)
 
     def look_at_snapshots(self, tickets: Sequence[SnapshotTicket]) -> tuple[SnapshotState, ...]:
         self.faults.enter("look_at_snapshots")
@@ -149,12 +146,15 @@ class FakeDisks:
             for s in states
         )
 
-    def secure_snapshot(self, ticket: SnapshotTicket) -> None:
+    def secure_snapshot(self, ticket: SnapshotTicket) -> SnapshotState:
         self.faults.enter("secure_snapshot")
         found = self._living().get(ticket.name)
         if found is None:
             raise SnapshotFailed(f"the snapshot of {ticket.volume.title} is gone")
+        if ticket.volume.title in self.broken or found.polls < self.slow:
+            raise SnapshotFailed(f"the snapshot of {ticket.volume.title} is not ready")
         found.secured = True
+        return _ready(found.stored)
 
     def delete_snapshot(self, snapshot: StoredSnapshot) -> None:
         self.faults.enter("delete_snapshot")
@@ -261,6 +261,12 @@ class FakeDisks:
             if not one.secured and one.ticket.volume.namespace not in namespaces:
                 del self._snapshots[name]
         return self._snapshots
+
+
+def _ready(stored: StoredSnapshot) -> SnapshotState:
+    return SnapshotState(
+        True, stored.handle, stored.driver, stored.size, stored.created, percent=100
+    )
 
 
 def _restore_of(claim: Json) -> str:

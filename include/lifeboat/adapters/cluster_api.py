@@ -131,8 +131,9 @@ class ClusterApi:
         return _decoded(_object, self._http.request("POST", path, body=_encode(body)))
 
     def make(self, kind: Kind, namespace: str | None, body: Json) -> None:
-        path = _path(kind, namespace) + _query(fieldManager=FIELD_MANAGER, fieldValidation="Ignore")
-        self._http.request("POST", path, body=_encode(body), accept=_METADATA_ONLY)
+        self._http.request(
+            "POST", _path(kind, namespace) + _MAKING, body=_encode(body), accept=_METADATA_ONLY
+        )
 
     def replace(
         self, kind: Kind, namespace: str | None, name: str, body: Json, *, dry_run: bool = False
@@ -206,3 +207,6 @@ def _query(*, dry_run: bool = False, **fields: str) -> str:
     if dry_run:
         fields["dryRun"] = "All"
     return f"?{urlencode(fields)}" if fields else ""
+
+
+_MAKING = _query(fieldManager=FIELD_MANAGER, fieldValidation="Ignore")

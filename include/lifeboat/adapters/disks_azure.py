@@ -101,19 +101,7 @@ class DisksAzure:
         return ticket
 
     def poll_snapshot(self, ticket: SnapshotTicket) -> SnapshotState:
-        live = self._azure.find(self._id(ticket.name))
-        state = _progress(live)
-        if live is None or not state.ready:
-            return state
-        return SnapshotState(
-            ready=True,
-            handle=str(live.id),
-            driver=tags.DRIVER,
-            size=int(live.disk_size_bytes or 0),
-            created=tags.created(live),
-            percent=100,
-            maker="azure",
-        )
+        return _state(self._azure.find(self._id(ticket.name)))
 
     def look_at_snapshots(self, tickets: Sequence[SnapshotTicket]) -> tuple[SnapshotState, ...]:
         """One list of the snapshots' resource group; Azure has no list by tag that tells how far a
@@ -125,10 +113,14 @@ class DisksAzure:
             there = {}  # the group itself was deleted
         return tuple(_progress(there.get(ticket.name)) for ticket in tickets)
 
-    def secure_snapshot(self, ticket: SnapshotTicket) -> None:
+    def secure_snapshot(self, ticket: SnapshotTicket) -> SnapshotState:
         """Nothing in the cluster can take it away: it only has to be there."""
-        if self._azure.find(self._id(ticket.name)) is None:
-            raise SnapshotFailed(f"the snapshot of {ticket.volume.title} is gone")
+        live = self._azure.find(self._id(ticket.name))
+        state = _state(live)
+        if not state.ready:
+            trouble = "gone" if live is None else "not ready"
+            raise SnapshotFailed(f"the snapshot of {ticket.volume.title} is {trouble}")
+        return state
 
     def delete_snapshot(self, snapshot: StoredSnapshot) -> None:
         """Waits until Azure has deleted it; one that the next copy needs is spared (azure_chain).
@@ -208,6 +200,22 @@ class DisksAzure:
             "tags": marks,
             "properties": {"creationData": creation, "incremental": True, **access_of(disk)},
         }
+
+
+def _state(live: Any | None) -> SnapshotState:
+    """All that can be told of a snapshot."""
+    state = _progress(live)
+    if live is None or not state.ready:
+        return state
+    return SnapshotState(
+        ready=True,
+        handle=str(live.id),
+        driver=tags.DRIVER,
+        size=int(live.disk_size_bytes or 0),
+        created=tags.created(live),
+        percent=100,
+        maker="azure",
+    )
 
 
 def _progress(live: Any | None) -> SnapshotState:

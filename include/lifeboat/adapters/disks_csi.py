@@ -88,19 +88,11 @@ class DisksCsi:
         content = self._content_for(live, ticket.point, ticket.volume)
         if live is None and content is None:
             return SnapshotState(ready=False, error="its VolumeSnapshot was deleted")
-        status = (content or {}).get("status") or {}
-        if content is None or not status.get("readyToUse") or not api.handle(content):
-            cut = api.created(content) if content and status.get("creationTime") else ""
+        if content is None or not api.is_ready(content) or not api.handle(content):
+            cut = api.created(content) if content and api.is_cut(content) else ""
             error = self._lasting_error(live, content)
             return SnapshotState(ready=False, created=cut, error=error)
-        return SnapshotState(
-            ready=True,
-            handle=api.handle(content),
-            driver=content["spec"]["driver"],
-            size=int(status.get("restoreSize") or 0),
-            created=api.created(content),
-            percent=100,
-        )
+        return _ready(content)
 
     def look_at_snapshots(self, tickets: Sequence[SnapshotTicket]) -> tuple[SnapshotState, ...]:
         """One list of a point's VolumeSnapshots; where some are gone, one of secured contents."""
@@ -128,20 +120,21 @@ class DisksCsi:
             found.update(zip(alone, self.look_at_snapshots(alone), strict=True))
         return tuple(found[ticket] for ticket in tickets)
 
-    def secure_snapshot(self, ticket: SnapshotTicket) -> None:
+    def secure_snapshot(self, ticket: SnapshotTicket) -> SnapshotState:
+        """Two requests: the answer to the second tells all of the content."""
         if ticket.group:
-            self._groups.secure(ticket)
-            return
+            return self._groups.secure(ticket)
         live = claim_api.find(self._cluster, api.SNAPSHOT, ticket.volume.namespace, ticket.name)
-        content = self._content_for(live, ticket.point, ticket.volume)
-        if content is None:
-            raise SnapshotFailed(f"the snapshot of {ticket.volume.title} is gone")
+        name = self._ready_content(live, ticket)
         labels, annotations = api.marks(ticket.point, ticket.instance, ticket.volume)
         body = {
             "metadata": {"labels": labels, "annotations": annotations},
             "spec": {"deletionPolicy": "Retain"},
         }
-        self._cluster.patch(api.CONTENT, None, content["metadata"]["name"], body)
+        try:
+            return _ready(self._cluster.patch(api.CONTENT, None, name, body))
+        except NotFound:
+            raise _lost(ticket) from None
 
     def delete_snapshot(self, snapshot: StoredSnapshot) -> None:
         """Waits until the driver has deleted it. Raises NotReady, SnapshotFailed."""
@@ -287,6 +280,18 @@ class DisksCsi:
             return content if reference.get("uid") == live["metadata"]["uid"] else None
         return next((c for c in self._secured(point) if _is_of(c, point, volume)), None)
 
+    def _ready_content(self, live: Json | None, ticket: SnapshotTicket) -> str:
+        """The name of the content to secure. One that holds the VolumeSnapshot's own uid needs no
+        look of its own: only the snapshot controller makes it. Raises SnapshotFailed."""
+        if live and api.is_ready(live) and api.bound_content(live) == api.dynamic_content(live):
+            return api.bound_content(live)
+        content = self._content_for(live, ticket.point, ticket.volume)
+        if content is None:
+            raise _lost(ticket)
+        if not api.is_ready(content) or not api.handle(content):
+            raise SnapshotFailed(f"the snapshot of {ticket.volume.title} is not ready")
+        return str(content["metadata"]["name"])
+
     def _secured(self, point: str) -> list[Json]:
         """Contents that carry our marks for this point."""
         return claim_api.listed(
@@ -329,6 +334,22 @@ class DisksCsi:
 
 def _name(entry: Json) -> str:
     return str(entry["metadata"]["name"])
+
+
+def _lost(ticket: SnapshotTicket) -> SnapshotFailed:
+    return SnapshotFailed(f"the snapshot of {ticket.volume.title} is gone")
+
+
+def _ready(content: Json) -> SnapshotState:
+    """All that a content tells of its snapshot."""
+    return SnapshotState(
+        ready=True,
+        handle=api.handle(content),
+        driver=content["spec"]["driver"],
+        size=int(content["status"].get("restoreSize") or 0),
+        created=api.created(content),
+        percent=100,
+    )
 
 
 def _is_of(live: Json, point: str, volume: Volume) -> bool:

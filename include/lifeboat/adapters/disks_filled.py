@@ -51,8 +51,8 @@ class DisksFilled:
     def look_at_snapshots(self, tickets: Sequence[SnapshotTicket]) -> tuple[SnapshotState, ...]:
         return self._disks.look_at_snapshots(tickets)
 
-    def secure_snapshot(self, ticket: SnapshotTicket) -> None:
-        self._disks.secure_snapshot(ticket)
+    def secure_snapshot(self, ticket: SnapshotTicket) -> SnapshotState:
+        return self._disks.secure_snapshot(ticket)
 
     def delete_snapshot(self, snapshot: StoredSnapshot) -> None:
         self._disks.delete_snapshot(snapshot)

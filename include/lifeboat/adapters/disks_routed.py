@@ -55,8 +55,8 @@ class DisksRouted:
                 found |= zip(mine, disks.look_at_snapshots(mine), strict=True)
         return tuple(found[ticket] for ticket in tickets)
 
-    def secure_snapshot(self, ticket: SnapshotTicket) -> None:
-        self._for(ticket.volume).secure_snapshot(ticket)
+    def secure_snapshot(self, ticket: SnapshotTicket) -> SnapshotState:
+        return self._for(ticket.volume).secure_snapshot(ticket)
 
     def delete_snapshot(self, snapshot: StoredSnapshot) -> None:
         self._of(snapshot.maker).delete_snapshot(snapshot)

@@ -10,9 +10,9 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 import msgspec
-import urllib3
 
 from lifeboat.adapters.http_json import refusal, ssl_context
+from lifeboat.adapters.http_wire import Answer
 from lifeboat.adapters.kubeconfig import Endpoint
 from lifeboat.clock import monotonic
 from lifeboat.errors import ClusterUnreachable, HookFailed, LifeboatError, NotReady
@@ -97,10 +97,7 @@ class ExecApi:
                 http_no_proxy=["*"],
             )
         except websocket.WebSocketBadStatusException as error:
-            answer = urllib3.HTTPResponse(
-                body=error.resp_body or b"", status=error.status_code, headers=error.resp_headers
-            )
-            raise refusal(self._endpoint, answer, f"exec in {target.title}") from None
+            raise refusal(self._endpoint, _answer(error), f"exec in {target.title}") from None
         except (websocket.WebSocketException, OSError):
             raise ClusterUnreachable(
                 f"{self._endpoint.server} opened no connection to {target.title}"
@@ -109,6 +106,13 @@ class ExecApi:
     def _headers(self) -> list[str]:
         token = self._endpoint.token
         return [] if token is None else [f"Authorization: Bearer {token()}"]
+
+
+def _answer(error: Any) -> Answer:
+    """What refused the websocket (WebSocketBadStatusException)."""
+    headers = (error.resp_headers or {}).items()
+    told = tuple((name.encode(), str(value).encode()) for name, value in headers)
+    return Answer(error.status_code, "", told, error.resp_body or b"")
 
 
 _CLOSE = 0x8

@@ -1,4 +1,4 @@
-"""One pooled HTTPS connection set to an API server: requests, answers, and the errors they mean.
+"""Requests to an API server, its answers, and the errors they mean.
 
 Knows HTTP and Kubernetes' Status objects, nothing of kinds. Safe for several threads.
 """
@@ -7,17 +7,14 @@ from __future__ import annotations
 
 import random
 import re
-import socket
 import ssl
 import tempfile
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import msgspec
-import urllib3
-from urllib3.connection import HTTPConnection
-from urllib3.exceptions import HTTPError, SSLError
 
+from lifeboat.adapters.http_wire import Answer, Wire
 from lifeboat.adapters.kubeconfig import Endpoint
 from lifeboat.clock import monotonic, pause
 from lifeboat.errors import (
@@ -35,7 +32,6 @@ from lifeboat.errors import (
 )
 
 _CONNECTIONS = 32
-_TIMEOUT = urllib3.Timeout(connect=10, read=90)
 _PATIENCE = 60.0
 _TRIES = 4
 _READY = "/readyz"  # every authenticated user may ask (ClusterRole system:public-info-viewer)
@@ -44,13 +40,6 @@ _IDEMPOTENT = ("GET", "PUT", "PATCH", "DELETE")
 _SURE_SECONDS = 2.0  # as long as a server that said it is ready is taken to be
 _SHORTEST_WAIT = 0.1  # seconds; a Retry-After of 0 must not become a storm
 _LONGEST_REASON = 600  # characters; an answer may quote a whole object
-# A connection that idles in a task's pool must survive NAT and load balancers (Azure: 4 minutes).
-_SOCKET_OPTIONS = [
-    *HTTPConnection.default_socket_options,
-    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
-]
-if hasattr(socket, "TCP_KEEPIDLE"):  # macOS has its own name for it, and a laptop needs it less
-    _SOCKET_OPTIONS.append((socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 60))
 
 
 class _Status(msgspec.Struct):
@@ -72,23 +61,17 @@ class Http:
         self._patience = patience
         self._tells_ready = True
         self._ready_at = -_SURE_SECONDS  # when it last said so
-        self._manager = urllib3.PoolManager(
-            maxsize=_CONNECTIONS,
-            block=True,
-            timeout=_TIMEOUT,
-            socket_options=_SOCKET_OPTIONS,
-            ssl_context=ssl_context(endpoint),
-            server_hostname=endpoint.tls_server_name or None,
+        self._wire = Wire(
+            endpoint.server,
+            ssl_context(endpoint),
+            server_name=endpoint.tls_server_name,
+            most=_CONNECTIONS,
         )
-        # The one server's own connections: going through the manager for each request costs half
-        # as much again (docs/performance.md), and a restore makes one request an object.
-        self._pool = self._manager.connection_from_url(endpoint.server)
         self._prefix = urlsplit(endpoint.server).path.rstrip("/")
 
     def close(self) -> None:
         """Close idle connections; the next request opens new ones."""
-        self._manager.clear()
-        self._pool = self._manager.connection_from_url(self._endpoint.server)
+        self._wire.close()
 
     def request(
         self,
@@ -99,21 +82,21 @@ class Http:
         content_type: str = "application/json",
         accept: str = "application/json",
     ) -> bytes:
-        return self._answer(method, path, body, content_type, accept).data
+        return self._answer(method, path, body, content_type, accept).body
 
     def warnings(self, path: str) -> list[str]:
         """What the API server warns of when this is asked for (RFC 7234, 5.5: code 299)."""
         answer = self._answer("GET", path, None, "", "application/json")
-        told = ", ".join(answer.headers.getlist("Warning"))
+        told = ", ".join(answer.values("Warning"))
         return _WARNING.findall(told)
 
     def _answer(
         self, method: str, path: str, body: bytes | None, content_type: str, accept: str
-    ) -> urllib3.BaseHTTPResponse:
+    ) -> Answer:
         deadline = monotonic() + self._patience
-        headers = {"Accept": accept, "User-Agent": "lifeboat"}
+        headers = f"Accept: {accept}\r\nUser-Agent: lifeboat\r\n"
         if body is not None:
-            headers["Content-Type"] = content_type
+            headers += f"Content-Type: {content_type}\r\n"
         broken = 0
         while True:
             try:
@@ -133,13 +116,11 @@ class Http:
                 wait = _SHORTEST_WAIT * 2**broken
             pause(wait * random.uniform(1.0, 1.3))  # noqa: S311 - jitter, not secrecy
 
-    def _once(
-        self, method: str, path: str, body: bytes | None, headers: dict[str, str]
-    ) -> urllib3.BaseHTTPResponse:
+    def _once(self, method: str, path: str, body: bytes | None, headers: str) -> Answer:
         try:
             answer = self._send(method, path, body, headers)
-        except HTTPError as error:
-            if isinstance(error, SSLError) and not _broke_off(error):
+        except OSError as error:
+            if isinstance(error, ssl.SSLError) and not _broke_off(error):
                 raise UsageError(
                     f"the certificate of {self._endpoint.server} was not accepted: {_plain(error)}",
                     hint="check certificate-authority and tls-server-name in the kubeconfig",
@@ -166,8 +147,8 @@ class Http:
         deadline = monotonic() + _START_SECONDS
         while self._tells_ready:
             try:
-                answer = self._send("GET", _READY, None, {})
-            except HTTPError:
+                answer = self._send("GET", _READY, None, "")
+            except OSError:
                 return True  # gone again: the request itself will tell
             if answer.status != 403 and answer.status < 500:
                 self._ready_at = monotonic()
@@ -179,34 +160,34 @@ class Http:
                 pause(_SHORTEST_WAIT * 2)
         return False
 
-    def _send(
-        self, method: str, path: str, body: bytes | None, headers: dict[str, str]
-    ) -> urllib3.BaseHTTPResponse:
-        # No variable holds the token: tracebacks that show locals must not show it.
-        return self._pool.urlopen(
-            method,
-            self._prefix + path,
-            body=body,
-            headers={**headers, **self._credential()},
-            retries=False,
-            redirect=False,
-            assert_same_host=False,
-        )
+    def _send(self, method: str, path: str, body: bytes | None, headers: str) -> Answer:
+        path = self._prefix + path
+        return self._wire.ask(method, path, headers, body or b"", self._credential)
 
-    def _credential(self) -> dict[str, str]:
+    def _credential(self) -> bytes:
+        """The line that says who asks. Raises UsageError."""
         token = self._endpoint.token
-        return {} if token is None else {"Authorization": f"Bearer {token()}"}
+        line = b"" if token is None else _authorization(token())
+        if line is None:
+            raise UsageError(f"the token of {self._endpoint.describe} has characters of no token")
+        return line
+
+
+def _authorization(token: str) -> bytes | None:
+    """None for what is no header's value: whoever raises has no variable that holds the token."""
+    fits = token.isascii() and token.isprintable()
+    return f"Authorization: Bearer {token}\r\n".encode() if fits else None
 
 
 _WARNING = re.compile(r'299 \S+ "((?:[^"\\]|\\.)*)"')
 _BY_STATUS: dict[int, type[LifeboatError]] = {403: Forbidden, 404: NotFound, 410: Expired}
 
 
-def refusal(endpoint: Endpoint, answer: urllib3.BaseHTTPResponse, request: str) -> LifeboatError:
+def refusal(endpoint: Endpoint, answer: Answer, request: str) -> LifeboatError:
     """The error that an answer of 300 and above means."""
     reason, message = _status(answer, request)
-    if answer.status == 429 or (answer.status == 503 and answer.headers.get("Retry-After")):
-        wait = _seconds(answer.headers.get("Retry-After", ""))
+    if answer.status == 429 or (answer.status == 503 and answer.header("Retry-After")):
+        wait = _seconds(answer.header("Retry-After"))
         return Throttled(message, retry_after=wait)
     if answer.status == 409:
         return (AlreadyExists if reason == "AlreadyExists" else Conflict)(message)
@@ -220,25 +201,23 @@ def refusal(endpoint: Endpoint, answer: urllib3.BaseHTTPResponse, request: str) 
     return _BY_STATUS.get(answer.status, Invalid)(message)
 
 
-def _status(answer: urllib3.BaseHTTPResponse, request: str) -> tuple[str, str]:
+def _status(answer: Answer, request: str) -> tuple[str, str]:
     """Reason and message of a Status; proxies and unknown paths answer with other things."""
     try:
-        status = msgspec.json.decode(answer.data, type=_Status)
+        status = msgspec.json.decode(answer.body, type=_Status)
     except msgspec.DecodeError:
         status = _Status()
-    message = status.message or f"HTTP {answer.status} {answer.reason or ''} for {request}"
+    message = status.message or f"HTTP {answer.status} {answer.reason} for {request}"
     return status.reason, message[:_LONGEST_REASON]
 
 
-def _broke_off(error: SSLError) -> bool:
+def _broke_off(error: ssl.SSLError) -> bool:
     """Whether the connection ended during the handshake, as one to a server that restarts does."""
-    return isinstance(error.args[0], ssl.SSLEOFError | ssl.SSLZeroReturnError)
+    return isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError)
 
 
-def _plain(error: HTTPError) -> str:
-    """The reason without the object addresses that urllib3 puts before it."""
-    text = str(error.args[-1]) if error.args else ""
-    return f"{type(error).__name__}: {text.rpartition('>: ')[2]}".rstrip(": ")
+def _plain(error: OSError) -> str:
+    return f"{type(error).__name__}: {error}"
 
 
 def _seconds(text: str) -> float:

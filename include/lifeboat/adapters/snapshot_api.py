@@ -152,6 +152,22 @@ def bound_content(snapshot: Json) -> str:
     return str((snapshot.get("status") or {}).get("boundVolumeSnapshotContentName") or "")
 
 
+def dynamic_content(snapshot: Json) -> str:
+    """The name of the content that the snapshot controller makes for a VolumeSnapshot
+    (external-snapshotter, GetDynamicSnapshotContentNameForSnapshot)."""
+    return f"snapcontent-{snapshot['metadata']['uid']}"
+
+
+def is_cut(content: Json) -> bool:
+    """Whether the driver has said when it cut."""
+    return bool((content.get("status") or {}).get("creationTime"))
+
+
+def is_ready(live: Json) -> bool:
+    """Whether a VolumeSnapshot or a content says that a volume can be made of it."""
+    return bool((live.get("status") or {}).get("readyToUse"))
+
+
 def error_message(live: Json) -> str:
     """What the controller or the driver last complained of."""
     return str(((live.get("status") or {}).get("error") or {}).get("message") or "")

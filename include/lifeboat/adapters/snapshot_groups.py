@@ -113,18 +113,19 @@ class SnapshotGroups:
             percent=100,
         )
 
-    def secure(self, ticket: SnapshotTicket) -> None:
+    def secure(self, ticket: SnapshotTicket) -> SnapshotState:
         """Marks and keeps the content of one member; with the last one the group's own, and removes
         the VolumeGroupSnapshot. Idempotent."""
         live = claim_api.find(self._cluster, _SNAPSHOT, ticket.volume.namespace, ticket.group)
+        group = self._content_of(live) if live else None
+        state = self._state(ticket, live, group)
         if live is None:
-            if self._secured(ticket.point, ticket.volume) is None:
+            if not state.ready:
                 raise SnapshotFailed(f"the group snapshot of {ticket.volume.title} is gone")
-            return
-        group = self._content_of(live)
+            return state
         members = self._members(live)
         own = next((m for m in members if _volume_of(m) == ticket.volume.handle), None)
-        if group is None or own is None:
+        if group is None or own is None or not state.ready:
             raise NotReady(f"group snapshot {ticket.group} has no content for its members yet")
         labels, annotations = api.marks(ticket.point, ticket.instance, ticket.volume)
         asked = _member_annotations(live)  # a claim that came after them is in the group unasked
@@ -133,6 +134,7 @@ class SnapshotGroups:
         secured = self._member_contents(ticket.point, group)
         if asked.keys() <= {_member_key(_volume_of(content)) for content in secured}:
             self._cluster.delete(_SNAPSHOT, ticket.volume.namespace, ticket.group)
+        return state
 
     def delete(self, snapshot: StoredSnapshot) -> bool:
         """Whether the snapshot belonged to a group. Its content goes, and the group with its last

@@ -161,8 +161,10 @@ class Disks(Protocol):
         and, of what is not ready yet, whether it is `created` are told."""
         ...
 
-    def secure_snapshot(self, ticket: SnapshotTicket) -> None:
-        """Make a ready snapshot outlive its claim, namespace and API objects. Idempotent."""
+    def secure_snapshot(self, ticket: SnapshotTicket) -> SnapshotState:
+        """Make a ready snapshot outlive its claim, namespace and API objects, and tell what
+        `poll_snapshot` tells of it. Idempotent. Raises SnapshotFailed or NotReady for one that is
+        not ready or gone; `poll_snapshot` knows why."""
         ...
 
     def delete_snapshot(self, snapshot: StoredSnapshot) -> None: ...

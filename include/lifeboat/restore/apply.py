@@ -9,10 +9,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, field
-from threading import BoundedSemaphore
+from functools import partial
 
 import msgspec
 
@@ -22,6 +20,7 @@ from lifeboat.point import layout
 from lifeboat.point.manifest import open_contents, read_manifest
 from lifeboat.policy.restore_hooks import RestoreHooks
 from lifeboat.ports.cluster import Cluster, Json
+from lifeboat.ports.parallel import drawn
 from lifeboat.restore.defaults import give_way
 from lifeboat.restore.model import (
     RESTORED,
@@ -46,6 +45,7 @@ from lifeboat.vault.packs import PackReader
 
 _SAY_SECONDS = 5.0
 _decode = msgspec.json.Decoder(Json).decode
+_Job = Callable[[], Outcome]
 
 
 def aim(restore: str, request: RestoreRequest, hooks: Json) -> Target:
@@ -91,10 +91,12 @@ def apply_wave(
     counts: Counter[Result] = Counter()
     if not parts:
         return counts
-    with _applying(context, plan, progress) as applier:
-        for part in parts:
-            result = find_result(context, plan, part) or applier.apply(part)
-            counts.update(result.counts)
+    with_volume = {(volume.namespace, volume.claim) for volume in plan.volumes}
+    reader, target = reader_of(context, plan), target_of(plan)
+    applier = _Applier(context, plan, reader, target, with_volume, progress)
+    for part in parts:
+        result = find_result(context, plan, part) or applier.apply(part)
+        counts.update(result.counts)
     return counts
 
 
@@ -130,21 +132,10 @@ def _result_key(plan: RestorePlan, part: PlanPart) -> str:
     return layout.restore_result(plan.request.instance, plan.restore, part.digest)
 
 
-@contextmanager
-def _applying(
-    context: Context, plan: RestorePlan, progress: Callable[[int], None]
-) -> Iterator[_Applier]:
-    with ThreadPoolExecutor(plan.request.in_flight, thread_name_prefix="apply") as pool:
-        with_volume = {(volume.namespace, volume.claim) for volume in plan.volumes}
-        reader, target = reader_of(context, plan), target_of(plan)
-        yield _Applier(context, plan, pool, reader, target, with_volume, progress)
-
-
 @dataclass
 class _Applier:
     context: Context
     plan: RestorePlan
-    pool: ThreadPoolExecutor
     reader: PackReader
     target: Target
     with_volume: Collection[tuple[str, str]]
@@ -176,30 +167,31 @@ class _Applier:
         )
 
     def _outcomes(self, items: Collection[PlanItem], changes: list[str]) -> list[Outcome]:
-        """Bodies are read and cleaned here, ahead of the requests but not far: they are large."""
-        ahead = BoundedSemaphore(2 * self.plan.request.in_flight)
-        waiting: list[Outcome | Future[Outcome]] = []
-        for item in items:
-            if item.action == "skip":
-                result: Result = "unchanged" if item.reason == EQUAL else "skipped"
-                waiting.append(Outcome(item.title, result, item.reason))
-            elif item.action == "conflict":
-                waiting.append(Outcome(item.title, "failed", item.reason))
-            else:
-                ahead.acquire()
-                future = self._submit(item, changes)
-                future.add_done_callback(lambda _: ahead.release())
-                waiting.append(future)
-            self._count()
-        return _settled(waiting)
+        """Raises the first error that may pass, after the others are through."""
+        if not items:
+            return []
+        most = min(self.plan.request.in_flight, len(items))
+        tried = drawn(most, _tried, (self._job(item, changes) for item in items))
+        outcomes = [one for one in tried if isinstance(one, Outcome)]
+        for one in tried:
+            if isinstance(one, LifeboatError):
+                raise one
+        return outcomes
 
-    def _submit(self, item: PlanItem, changes: list[str]) -> Future[Outcome]:
+    def _job(self, item: PlanItem, changes: list[str]) -> _Job:
+        """What is to be done for an item. Its body is read and cleaned now: it may be large."""
+        self._count()
+        if item.action == "skip":
+            result: Result = "unchanged" if item.reason == EQUAL else "skipped"
+            return partial(Outcome, item.title, result, item.reason)
+        if item.action == "conflict":
+            return partial(Outcome, item.title, "failed", item.reason)
         cluster = self.context.cluster
         if item.action not in RESTORED:
-            return self.pool.submit(remove, cluster, item)
+            return partial(remove, cluster, item)
         cleaned = cleaned_body(self.reader, item, self.target)
         changes += [f"{item.title}: {change}" for change in cleaned.changes]
-        return self.pool.submit(_put, cluster, item, cleaned.body, self.plan.request.mode)
+        return partial(_put, cluster, item, cleaned.body, self.plan.request.mode)
 
     def _count(self) -> None:
         self.through += 1
@@ -212,14 +204,9 @@ def _put(target: Cluster, item: PlanItem, body: Json, mode: Mode) -> Outcome:
     return put_status(target, item, body, put(target, item, body, mode))
 
 
-def _settled(waiting: Collection[Outcome | Future[Outcome]]) -> list[Outcome]:
-    outcomes: list[Outcome] = []
-    retry: LifeboatError | None = None
-    for one in waiting:
-        try:
-            outcomes.append(one if isinstance(one, Outcome) else one.result())
-        except LifeboatError as error:
-            retry = retry or error
-    if retry is not None:
-        raise retry
-    return outcomes
+def _tried(job: _Job) -> Outcome | LifeboatError:
+    """An error that may pass is told, not raised: the others of the part come first."""
+    try:
+        return job()
+    except LifeboatError as error:
+        return error

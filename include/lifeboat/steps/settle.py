@@ -15,6 +15,7 @@ from functools import partial
 import msgspec
 
 from lifeboat.clock import parse_rfc3339, poll_until, rfc3339
+from lifeboat.errors import NotReady, SnapshotFailed
 from lifeboat.point import layout
 from lifeboat.point.manifest import LeftOut
 from lifeboat.policy.fields import format_duration
@@ -81,11 +82,14 @@ def settle(
 
 def _account(context: Context, ticket: SnapshotTicket) -> StoredSnapshot | LeftOut:
     """Secures what is ready, and names what is not."""
-    state = context.disks.poll_snapshot(ticket)
-    if not state.ready:
+    try:
+        state = context.disks.secure_snapshot(ticket)
+    except (SnapshotFailed, NotReady):
+        state = context.disks.poll_snapshot(ticket)
+        if state.ready:
+            raise  # it could not be kept: that is for another attempt
         reason = state.error or f"its snapshot was not ready within {_timeout(context)}"
         return LeftOut(f"volume {ticket.volume.title}", reason)
-    context.disks.secure_snapshot(ticket)
     return _stored(context, ticket, state)
 
 

@@ -211,21 +211,73 @@ def test_a_snapshot_that_is_not_ready_cannot_be_secured(
         disks.secure_snapshot(ticket)
 
 
+def bind(
+    cluster: FakeCluster, ticket: SnapshotTicket, *, name: str = "", ready: bool = True
+) -> str:
+    """What the snapshot controller and the driver do, and the name of the content; `name` of one
+    that is of another VolumeSnapshot."""
+    live = cluster.get(SNAPSHOT, "shop", ticket.name)
+    uid = live["metadata"]["uid"]
+    reference = {"name": ticket.name, "namespace": "shop", "uid": "other" if name else uid}
+    spec = {"driver": DRIVER, "source": {"volumeHandle": "disk-1"}, "deletionPolicy": "Delete",
+            "volumeSnapshotRef": reference}  # fmt: skip
+    status = {"readyToUse": ready, "snapshotHandle": "snap-1", "restoreSize": 2**30,
+              "creationTime": 1795390313000000000}  # fmt: skip
+    content = name or f"snapcontent-{uid}"
+    cluster.put(CONTENT, manifest(CONTENT, content, spec=spec, status=status))
+    bound = {"readyToUse": ready, "boundVolumeSnapshotContentName": content}
+    cluster.put(SNAPSHOT, {**live, "status": bound})
+    return content
+
+
+def test_securing_costs_two_requests_and_tells_all(
+    cluster: FakeCluster, disks: DisksCsi, volume: Volume
+) -> None:
+    add_class(cluster, "disks")
+    ticket = disks.start_snapshot(POINT, INSTANCE, volume)
+    name = bind(cluster, ticket)
+    state = disks.poll_snapshot(ticket)
+    cluster.calls.clear()
+    assert disks.secure_snapshot(ticket) == state
+    assert [(call.method, call.resource) for call in cluster.calls] == [
+        ("get", SNAPSHOT.resource),
+        ("patch", CONTENT.resource),
+    ]
+    assert state.handle == "snap-1"
+    assert cluster.get(CONTENT, None, name)["spec"]["deletionPolicy"] == "Retain"
+
+
+@pytest.mark.parametrize(("name", "ready"), [("content-of-another", True), ("", False)])
+def test_what_is_not_ours_or_not_ready_is_left_as_it_is(
+    cluster: FakeCluster, disks: DisksCsi, volume: Volume, name: str, ready: bool
+) -> None:
+    """A status that names somebody else's content gives nobody that content."""
+    add_class(cluster, "disks")
+    ticket = disks.start_snapshot(POINT, INSTANCE, volume)
+    content = bind(cluster, ticket, name=name, ready=ready)
+    before = cluster.get(CONTENT, None, content)
+    with pytest.raises(SnapshotFailed, match=f"snapshot of {volume.title} is"):
+        disks.secure_snapshot(ticket)
+    assert cluster.get(CONTENT, None, content) == before
+
+
+def test_a_content_that_goes_while_it_is_secured(
+    cluster: FakeCluster, disks: DisksCsi, volume: Volume
+) -> None:
+    add_class(cluster, "disks")
+    ticket = disks.start_snapshot(POINT, INSTANCE, volume)
+    cluster.delete(CONTENT, None, bind(cluster, ticket))
+    with pytest.raises(SnapshotFailed, match=f"snapshot of {volume.title} is gone"):
+        disks.secure_snapshot(ticket)
+
+
 def test_a_delete_that_broke_off_is_taken_up(
     cluster: FakeCluster, disks: DisksCsi, volume: Volume
 ) -> None:
     """Killed between the VolumeSnapshot and its content: the content is found by its marks."""
     add_class(cluster, "disks")
     ticket = disks.start_snapshot(POINT, INSTANCE, volume)
-    live = cluster.get(SNAPSHOT, "shop", ticket.name)
-    reference = {"name": ticket.name, "namespace": "shop", "uid": live["metadata"]["uid"]}
-    spec = {"driver": DRIVER, "source": {"volumeHandle": "disk-1"}, "deletionPolicy": "Delete",
-            "volumeSnapshotRef": reference}  # fmt: skip
-    status = {"readyToUse": True, "snapshotHandle": "snap-1", "restoreSize": 2**30,
-              "creationTime": 1795390313000000000}  # fmt: skip
-    cluster.put(CONTENT, manifest(CONTENT, "content-1", spec=spec, status=status))
-    bound = {"readyToUse": True, "boundVolumeSnapshotContentName": "content-1"}
-    cluster.put(SNAPSHOT, {**live, "status": bound})
+    bind(cluster, ticket)
     state = disks.poll_snapshot(ticket)
     assert (state.ready, state.created) == (True, "2026-11-22T23:31:53Z")
     disks.secure_snapshot(ticket)
