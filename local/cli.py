@@ -21,10 +21,10 @@ from local.browser import ensure_chromium
 from local.build import ensure_built, kubernetes_version
 from local.cluster import GRACE_SECONDS, LocalCluster, stop_order
 from local.errors import LocalClusterError
+from local.go_tools import ensure_compose, ensure_promtool, ensure_restic
 from local.node import ensure_azurite
 from local.processes import end_all
 from local.registry import ensure_registry
-from local.restic_tool import ensure_restic
 
 _REPOSITORY = Path(__file__).resolve().parents[1]
 _DETACHED_SECONDS = 1800.0  # the first start compiles for minutes
@@ -87,7 +87,8 @@ def _say(line: str) -> None:
 def _build(options: argparse.Namespace) -> int:
     binaries = ensure_built(_say, older=options.all)
     if options.all:
-        for ensure in (ensure_restic, ensure_registry, ensure_azurite, ensure_chromium):
+        programs = (ensure_restic, ensure_promtool, ensure_compose, ensure_registry)
+        for ensure in (*programs, ensure_azurite, ensure_chromium):
             ensure(_say)
     _say(f"Kubernetes {kubernetes_version()} is built: {binaries.control_plane}")
     return 0
