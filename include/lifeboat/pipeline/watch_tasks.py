@@ -4,7 +4,7 @@ is down is one message, not one for each instance."""
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from airflow.sdk import Variable
 from airflow.sdk.observability import stats
 
-from lifeboat.errors import LifeboatError, NotDelivered
+from lifeboat.errors import LifeboatError, NotDelivered, Problem
 from lifeboat.pipeline.opening import complain, say
 
 if TYPE_CHECKING:
@@ -25,20 +25,25 @@ if TYPE_CHECKING:
 UNREADABLE = "lifeboat_unreadable"
 """The Airflow Variable that says who was told that a vault cannot be read: it takes no note."""
 
+FILES = "policies and clusters"
+"""Stands where an instance does for the files that say which instances there are."""
+
 
 def watch() -> dict[str, int]:
-    """Looks at every instance. Raises NotDelivered after all receivers were tried."""
+    """Looks at every instance, and at the files that name them. Raises NotDelivered after all
+    receivers were tried."""
     from lifeboat.clock import utc_now
     from lifeboat.pipeline.connections import AirflowConnections
     from lifeboat.pipeline.notify import deliver
     from lifeboat.policy.folder import include_folder
-    from lifeboat.policy.load import load_alerts
+    from lifeboat.policy.load import load_alerts, load_include
     from lifeboat.report.metrics import samples
     from lifeboat.wiring import fleet_reader
 
     include, now = include_folder(), utc_now()
     limits = load_alerts(include)
     round_ = Round(limits, now, Unreadable.read())
+    round_.add_files(load_include(include).problems)
     seen = 0
     for sight, vault in fleet_reader(include, AirflowConnections()).sights(read_only=False):
         seen += 1
@@ -109,6 +114,23 @@ class Round:
             wants = partial(receiver.wants, sight.instance)
             for change in changes(sight.instance.id, found, told, wants):
                 self._due.setdefault(receiver.name, []).append((change, vault))
+
+    def add_files(self, problems: Sequence[Problem]) -> None:
+        """Compares what is wrong with the files with what was told: whatever they would protect has
+        no DAG, so nothing else of it is ever late or failing."""
+        from lifeboat.report.concerns import Concern, changes
+
+        found = []
+        if problems:
+            text = (
+                f"{len(problems)} mistakes, and what they are about is not protected: {problems[0]}"
+            )
+            found.append(Concern("unreadable", text))
+            say(f"{FILES}: {text}")
+        for receiver in self.limits.receivers:
+            told = {"unreadable"} if self.unreadable.has(receiver.name, FILES) else set[str]()
+            for change in changes(FILES, found, told, receiver.hears):
+                self._due.setdefault(receiver.name, []).append((change, None))
 
     def tell(self, deliver: Callable[[Receiver, list[Change]], None]) -> int:
         """Returns how many changes were told. A receiver that cannot be reached keeps nobody else

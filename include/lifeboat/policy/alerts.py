@@ -92,11 +92,15 @@ class Receiver(Strict):
             )
         return self
 
+    def hears(self, kind: ConcernKind) -> bool:
+        """Whether this concern, of whatever it is, is told to this receiver."""
+        return not self.about or kind in self.about
+
     def wants(self, instance: Instance, kind: ConcernKind) -> bool:
         """Whether this concern of this instance is told to this receiver."""
         policy, labels = instance.policy, instance.cluster.labels
         return (
-            (not self.about or kind in self.about)
+            self.hears(kind)
             and CRITICALITIES.index(policy.criticality) >= CRITICALITIES.index(self.criticality)
             and all(labels.get(name) == value for name, value in self.labels.items())
         )

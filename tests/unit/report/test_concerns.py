@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from lifeboat.clock import rfc3339
-from lifeboat.errors import NotDelivered, StoreUnavailable
+from lifeboat.errors import NotDelivered, Problem, StoreUnavailable
 from lifeboat.pipeline.watch_tasks import Round, Unreadable
 from lifeboat.point import layout
 from lifeboat.point.facts import CheckResult, Verdict, record_verdict
@@ -216,6 +216,18 @@ def test_a_vault_that_cannot_be_read_is_told_once_too(variable: dict[str, str]) 
     for _ in range(2):
         watch(world, told, Unreadable.read())
     assert told.lines[1:] == [("ops", "unreadable left")]
+    assert variable == {"lifeboat_unreadable": '{"ops": []}'}
+
+
+def test_a_mistake_in_the_files_is_told_once_too(variable: dict[str, str]) -> None:
+    """An instance that no file gives any more is late for nobody."""
+    told = Told()
+    wrong = Problem("clusters.yaml", 3, "clusters[1]", "'kubeconfg'", "a known key")
+    for problems in [(), (wrong, wrong), (wrong,), (), ()]:
+        round_ = Round(LIMITS, World().now, Unreadable.read())
+        round_.add_files(problems)
+        round_.tell(told)
+    assert told.lines == [("ops", "unreadable entered"), ("ops", "unreadable left")]
     assert variable == {"lifeboat_unreadable": '{"ops": []}'}
 
 
