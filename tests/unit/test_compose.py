@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 import yaml
+from cryptography.fernet import Fernet
 from redis import Redis, RedisError
 
 from lifeboat.policy.vault_tier import MOVER_IMAGE
@@ -198,6 +199,26 @@ def test_an_empty_backend_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
     code = "from airflow.configuration import ensure_secrets_loaded as load; print(len(load()))"
     done = _run([sys.executable, "-c", code])
     assert (done.returncode, done.stdout.split()[-1:]) == (0, ["2"]), done.stderr
+
+
+def test_a_fernet_key_is_changed_as_the_page_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the old key sealed is read with the new one before it, and sealed anew by the new one
+    alone; Airflow's command that does it to the whole database has the page's name."""
+    old, new = Fernet.generate_key().decode(), Fernet.generate_key().decode()
+    page = (_REPOSITORY / "docs/operations.md").read_text()
+    assert "`AIRFLOW_FERNET_KEY=<new>,<old>`" in page
+    (command,) = re.findall(r"run `airflow ([\w-]+)` once", page)
+    monkeypatch.setenv("AIRFLOW__CORE__FERNET_KEY", f"{new},{old}")
+    code = (
+        "import sys; from airflow.models.crypto import get_fernet as fernet\n"
+        "from airflow.cli.cli_config import core_commands\n"
+        "assert sys.argv[1] in [one.name for one in core_commands]\n"
+        "print(fernet().rotate(sys.argv[2].encode()).decode())"
+    )
+    sealed = Fernet(old).encrypt(b"a password").decode()
+    done = _run([sys.executable, "-c", code, command, sealed])
+    assert done.returncode == 0, done.stderr
+    assert Fernet(new).decrypt(done.stdout.split()[-1]) == b"a password"
 
 
 def test_what_is_found_is_kept_where_all_of_airflow_can_write_and_read(
