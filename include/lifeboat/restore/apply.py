@@ -24,6 +24,7 @@ from lifeboat.policy.restore_hooks import RestoreHooks
 from lifeboat.ports.cluster import Cluster, Json
 from lifeboat.restore.defaults import give_way
 from lifeboat.restore.model import (
+    NOT_RESTORED,
     RESTORED,
     Mode,
     Outcome,
@@ -183,7 +184,7 @@ class _Applier:
             if item.action == "skip":
                 result: Result = "unchanged" if item.reason == EQUAL else "skipped"
                 waiting.append(Outcome(item.title, result, item.reason))
-            elif item.action == "conflict":
+            elif item.action in NOT_RESTORED:
                 waiting.append(Outcome(item.title, "failed", item.reason))
             else:
                 ahead.acquire()

@@ -17,12 +17,19 @@ from lifeboat.vault.crypto import RECORD_ID_BYTES
 from lifeboat.vault.records import Place
 
 Mode = Literal["skip", "merge", "replace", "recreate", "fail"]
-Action = Literal["create", "merge", "replace", "recreate", "delete", "skip", "conflict", "leave"]
+Action = Literal[
+    "create", "merge", "replace", "recreate", "delete", "skip", "conflict", "leave", "unserved"
+]
 ACTIONS: tuple[Action, ...] = get_args(Action)
+"""Stored plans name an action by its position: new ones come last."""
 TO_APPLY: tuple[Action, ...] = ("create", "merge", "replace", "recreate", "delete")
 """What changes the target; the other actions only say why nothing happens."""
 RESTORED: tuple[Action, ...] = ("create", "merge", "replace", "recreate")
 """After these an object of the point is there."""
+NOT_RESTORED: tuple[Action, ...] = ("conflict", "unserved")
+"""What was asked for and cannot be: each is a failure of the restore, by name."""
+SET_ASIDE: tuple[Action, ...] = (*NOT_RESTORED, "leave")
+"""Nothing is sent to the target for these."""
 
 
 class RestoreRequest(msgspec.Struct, frozen=True, kw_only=True):

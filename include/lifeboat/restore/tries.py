@@ -21,7 +21,7 @@ from lifeboat.report.secrets import hide, is_secret
 from lifeboat.restore.carry import carried, merge_body, without_addresses
 from lifeboat.restore.live import state_of
 from lifeboat.restore.live_bodies import LiveBodies
-from lifeboat.restore.model import Mode, PlanItem, RestoreRequest
+from lifeboat.restore.model import SET_ASIDE, Mode, PlanItem, RestoreRequest
 from lifeboat.restore.modes import (
     FOREIGN,
     Trial,
@@ -70,7 +70,7 @@ class Tries:
 
     def _needs(self, item: PlanItem, exists: bool) -> tuple[Json | None, str]:
         """The body, None where nothing is tried; and why the object is left as it is."""
-        if item.action in ("leave", "conflict"):
+        if item.action in SET_ASIDE:
             return None, ""
         if not exists:
             return self._body(item) if self._request.try_creates else None, ""
