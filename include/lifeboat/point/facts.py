@@ -49,7 +49,8 @@ class Verdict(msgspec.Struct, frozen=True):
     failed. Empty in verdicts of 1.0. `objective_seconds` is the policy's RTO, 0 when unknown;
     `trend` compares with earlier verdicts, in words; `slower`: by so much that it is a regression.
     `cluster`: where it was restored, if not in the instance's own cluster; `api` what the target
-    does not serve of what the point holds.
+    does not serve of what the point holds. `warnings` are those of the restore. Values of the
+    point's Secrets are replaced in `error`, `warnings`, `checks` and `evidence`.
     """
 
     test: str
@@ -70,6 +71,7 @@ class Verdict(msgspec.Struct, frozen=True):
     evidence: tuple[Evidence, ...] = ()
     cluster: str = ""
     api: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     @property
     def in_time(self) -> bool:

@@ -37,7 +37,7 @@ class Checked(msgspec.Struct, frozen=True):
 
 def run_checks(checks: Sequence[Check], tested: Tested) -> Checked:
     """Run the checks in order; an error of a check is its result, not the end of the run. Where one
-    did not pass, the failing pods are looked at."""
+    did not pass, or something never got ready, the failing pods are looked at."""
     results, logs = [], []
     for check in checks:
         began = monotonic()
@@ -47,10 +47,10 @@ def run_checks(checks: Sequence[Check], tested: Tested) -> Checked:
         results.append(result)
         if found.outcome != "passed" and found.log:
             logs.append(Evidence(f"what {check.title} said", found.log))
-    if all(c.builtin for c in checks) and all(r.outcome == "passed" for r in results):
+    well = all(result.outcome == "passed" for result in results) and not tested.not_ready
+    if well and all(check.builtin for check in checks):
         return Checked(tuple(results), ())  # nothing that could quote a Secret
     mask = mask_of(tested.context, tested.plan.request.point)
-    well = all(result.outcome == "passed" for result in results)
     namespaces = [] if well else sorted(tested.namespaces.values())
     pods = failing_pods(tested.context.cluster, namespaces)
     masked = (msgspec.structs.replace(one, detail=mask(one.detail)) for one in results)

@@ -15,14 +15,16 @@ import msgspec
 from lifeboat.clock import parse_rfc3339, rfc3339
 from lifeboat.errors import LifeboatError, NotProven
 from lifeboat.point import layout
-from lifeboat.point.facts import Phase, Verdict, recent_verdicts, record_verdict
+from lifeboat.point.facts import Evidence, Phase, Verdict, recent_verdicts, record_verdict
 from lifeboat.point.images import read_images
 from lifeboat.point.manifest import open_contents, read_manifest
 from lifeboat.policy.proof import TestRestore
 from lifeboat.proof.checks import Checked, run_checks
+from lifeboat.proof.evidence import bounded, failing_pods, masking
 from lifeboat.proof.finding import OpenFlows, Tested
 from lifeboat.proof.outside import remove_outside
-from lifeboat.proof.scratch import make_scratch, tear_down
+from lifeboat.proof.rehearsal import missing_api
+from lifeboat.proof.scratch import make_scratch, scratch_of, tear_down
 from lifeboat.proof.trend import trend
 from lifeboat.restore.model import (
     RestorePlan,
@@ -60,6 +62,17 @@ class Place:
 
     cluster: str = ""
     api: tuple[str, ...] = ()
+
+
+def place_of(context: Context, point: str, cluster: str) -> Place:
+    """The place of a test restore, looked at where it is another cluster; one that does not answer
+    is told, too, since the verdict has to be written all the same."""
+    if not cluster:
+        return Place()
+    try:
+        return Place(cluster, missing_api(context, point))
+    except LifeboatError as error:
+        return Place(cluster, (f"what it serves could not be looked at: {error.message}",))
 
 
 def prove(context: Context, point: str, run: str, say: Say, place: Place | None = None) -> Verdict:
@@ -139,6 +152,8 @@ def judge(
     account = report(context, plan, started)
     ended = context.clock()
     outcome = _outcome(account, checked)
+    told = [*account.failed, *account.warnings]
+    mask = masking(context, plan.request.point) if told else str
     verdict = Verdict(
         test=plan.restore,
         instance=plan.request.instance,
@@ -149,13 +164,14 @@ def judge(
         rto_seconds=(ended - parse_rfc3339(started)).total_seconds(),
         phases=_phases(account, checked),
         checks=checked.results,
-        error="; ".join(account.failed),
+        error=mask("; ".join(account.failed)),
         images_lost=_images_lost(context, plan),
         outcome=outcome,
         objective_seconds=context.instance.policy.objectives.rto.total_seconds(),
         evidence=checked.evidence,
         cluster=place.cluster,
         api=place.api,
+        warnings=tuple(map(mask, account.warnings)),
     )
     seen = trend(verdict, recent_verdicts(context.vault, verdict.instance, _COMPARED))
     compared = msgspec.structs.replace(verdict, trend=str(seen), slower=seen.slower)
@@ -183,9 +199,11 @@ def _images_lost(context: Context, plan: RestorePlan) -> tuple[str, ...]:
 def record_failure(
     context: Context, point: str, test: str, started: str, error: LifeboatError, place: Place
 ) -> Verdict:
-    """A test restore that broke before its checks is a verdict too: not proven, with the reason."""
+    """A test restore that broke before its checks is a verdict too: not proven, with the reason and
+    what the scratch namespaces show of it."""
     ended = context.clock()
     seconds = (ended - parse_rfc3339(started)).total_seconds()
+    mask = masking(context, point)
     verdict = Verdict(
         test=test,
         instance=context.instance.id,
@@ -196,13 +214,21 @@ def record_failure(
         rto_seconds=seconds,
         phases=(),
         checks=(),
-        error=error.message,
+        error=mask(error.message),
         outcome="failed",
         objective_seconds=context.instance.policy.objectives.rto.total_seconds(),
+        evidence=bounded(_seen_in_scratch(context, test), mask),
         cluster=place.cluster,
         api=place.api,
     )
     return record_verdict(context.vault, verdict)
+
+
+def _seen_in_scratch(context: Context, test: str) -> list[Evidence]:
+    try:
+        return failing_pods(context.cluster, scratch_of(context.cluster, test))
+    except LifeboatError as error:
+        return [Evidence("evidence", f"cannot be had: {error.message}")]
 
 
 def clean_up(context: Context, test: str) -> list[str]:

@@ -22,6 +22,7 @@ from lifeboat.point import layout
 from lifeboat.point.manifest import open_contents, read_manifest
 from lifeboat.policy.restore_hooks import RestoreHooks
 from lifeboat.ports.cluster import Cluster, Json
+from lifeboat.report.secrets import reason_without
 from lifeboat.restore.defaults import give_way
 from lifeboat.restore.model import (
     NOT_RESTORED,
@@ -210,7 +211,10 @@ class _Applier:
 
 
 def _put(target: Cluster, item: PlanItem, body: Json, mode: Mode) -> Outcome:
-    return put_status(target, item, body, put(target, item, body, mode))
+    outcome = put_status(target, item, body, put(target, item, body, mode))
+    if not outcome.detail:
+        return outcome
+    return msgspec.structs.replace(outcome, detail=reason_without(body, outcome.detail))
 
 
 def _settled(waiting: Collection[Outcome | Future[Outcome]]) -> list[Outcome]:

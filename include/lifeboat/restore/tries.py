@@ -7,7 +7,6 @@ run, one that would be made anew a second; one that is equal costs none.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
@@ -17,7 +16,7 @@ import msgspec
 from lifeboat.errors import AlreadyExists, LifeboatError, NotFound
 from lifeboat.ports.cluster import Cluster, Json, Kind
 from lifeboat.report.diff import Field, diff, spell
-from lifeboat.report.secrets import hide, is_secret
+from lifeboat.report.secrets import hide, reason_without
 from lifeboat.restore.carry import carried, merge_body, without_addresses
 from lifeboat.restore.live import state_of
 from lifeboat.restore.live_bodies import LiveBodies
@@ -38,7 +37,6 @@ MOST_FIELDS = 40
 """Differences that a plan holds of one object; the others are counted."""
 
 _AT_ONCE = 256  # bodies in memory
-_VALUE = re.compile(r"Invalid value: .*", re.DOTALL)
 
 Body = Callable[[PlanItem], Json]
 """The object that an item stands for, as it would be created."""
@@ -173,8 +171,7 @@ def _left(item: PlanItem, reason: str) -> PlanItem:
 
 
 def _why(error: LifeboatError, body: Json) -> str:
-    """The server's reason on one line. It may quote a value, which of a Secret is not told."""
+    """The server's reason on one line."""
     if error.retryable:
         raise error
-    reason = error.message.splitlines()[0]
-    return _VALUE.sub("invalid value", reason) if is_secret(body) else reason
+    return reason_without(body, error.message.splitlines()[0])
