@@ -13,6 +13,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from threading import BoundedSemaphore
+from typing import cast
 
 import msgspec
 
@@ -43,6 +44,7 @@ from lifeboat.restore.shape import shape
 from lifeboat.restore.status import keeps_status, put_status
 from lifeboat.restore.transform import Cleaned, Target, clean
 from lifeboat.restore.transforms.transforms import Transforms
+from lifeboat.restore.watched import Watched, is_custom
 from lifeboat.steps.context import Context
 from lifeboat.vault.packs import PackReader
 
@@ -124,6 +126,7 @@ def cleaned_body(reader: PackReader, item: PlanItem, target: Target) -> Cleaned:
     body = shape(cleaned, item, target)
     if body["apiVersion"] != item.kind.api_version:
         cleaned.changes.append(f"version {body['apiVersion']} became {item.kind.api_version}")
+        cleaned.converted = True
         body["apiVersion"] = item.kind.api_version
     return cleaned
 
@@ -201,13 +204,25 @@ class _Applier:
             return self.pool.submit(remove, cluster, item)
         cleaned = cleaned_body(self.reader, item, self.target)
         changes += [f"{item.title}: {change}" for change in cleaned.changes]
-        return self.pool.submit(_put, cluster, item, cleaned.body, self.plan.request.mode)
+        mode, body = self.plan.request.mode, cleaned.body
+        if self.plan.older or cleaned.converted or is_custom(item.kind):
+            return self.pool.submit(_put_watched, cluster, item, body, mode)
+        return self.pool.submit(_put, cluster, item, body, mode)
 
     def _count(self) -> None:
         self.through += 1
         if monotonic() - self.said >= _SAY_SECONDS:
             self.said = monotonic()
             self.progress(self.through)
+
+
+def _put_watched(target: Cluster, item: PlanItem, body: Json, mode: Mode) -> Outcome:
+    """As `_put`; what the target dropped is the detail of an outcome that has none."""
+    watched = Watched(target)
+    outcome = _put(cast(Cluster, watched), item, body, mode)
+    if outcome.detail or outcome.result == "failed":
+        return outcome
+    return msgspec.structs.replace(outcome, detail=watched.told)
 
 
 def _put(target: Cluster, item: PlanItem, body: Json, mode: Mode) -> Outcome:

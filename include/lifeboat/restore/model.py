@@ -154,7 +154,8 @@ class PlanPart(msgspec.Struct, frozen=True, omit_defaults=True):
 class RestorePlan(msgspec.Struct, frozen=True, kw_only=True):
     """Everything a restore is going to do, in order; its objects lie in parts, so that memory does
     not grow with them. `digest` is over all of it: exactly the plan of this digest is applied.
-    `hooks` is the policy's `restoreHooks` as it was then."""
+    `hooks` is the policy's `restoreHooks` as it was then. `older`: the target is of an older
+    Kubernetes than the cluster that was captured."""
 
     restore: str
     created: str
@@ -164,6 +165,7 @@ class RestorePlan(msgspec.Struct, frozen=True, kw_only=True):
     warnings: tuple[str, ...]
     digest: str = ""
     hooks: dict[str, Any] = {}
+    older: bool = False
 
     def counts(self) -> dict[Action, int]:
         """Objects by action, for a summary line."""

@@ -50,6 +50,7 @@ from lifeboat.restore.tries import Tries
 from lifeboat.restore.warnings.look import look
 from lifeboat.restore.warnings.served import nearest
 from lifeboat.restore.warnings.tally import Tally, weighs
+from lifeboat.restore.watched import is_older
 from lifeboat.steps.context import Context
 from lifeboat.vault.packs import PackReader
 from lifeboat.vault.rows import Entry
@@ -126,7 +127,8 @@ class _Planner:
     volumes: Volumes = field(init=False)
 
     def plan(self) -> RestorePlan:
-        self.kinds = Kinds(self.context.cluster.discover())
+        discovery = self.context.cluster.discover()
+        self.kinds = Kinds(discovery)
         self.chooser = Chooser(self.request.choice, self.request.kinds)
         self.reader = self.contents.reader()
         for entry in self._entries(_DEFINITION):
@@ -155,6 +157,7 @@ class _Planner:
             volumes=tuple(self.volumes.planned),
             warnings=self._all_warnings(),
             hooks=self.hooks,
+            older=is_older(discovery.server_version, self.manifest.server_version),
         )
         return msgspec.structs.replace(plan, digest=digest(plan))
 

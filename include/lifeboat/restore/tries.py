@@ -31,6 +31,7 @@ from lifeboat.restore.modes import (
     untried,
 )
 from lifeboat.restore.transforms.merge import merge_patch
+from lifeboat.restore.watched import dropped
 
 IN_FLIGHT = 32
 MOST_FIELDS = 40
@@ -140,12 +141,13 @@ class Tries:
     def _try_create(self, item: PlanItem, body: Json) -> PlanItem:
         namespace = item.namespace if item.kind.namespaced else None
         try:
-            self._cluster.create(item.kind, namespace, body, dry_run=True)
+            made = self._cluster.create(item.kind, namespace, body, dry_run=True)
         except (AlreadyExists, NotFound):  # appeared just now; or its namespace comes with it
             return item
         except LifeboatError as error:
             return _conflict(item, _why(error, body))
-        return item
+        lost = tuple(f"{path}: dropped by the target" for path in dropped(body, made))
+        return msgspec.structs.replace(item, fields=lost[:MOST_FIELDS])
 
 
 def spelled(live: Json, after: Json) -> tuple[str, ...]:
