@@ -43,7 +43,8 @@ class Phase(msgspec.Struct, frozen=True):
 class Verdict(msgspec.Struct, frozen=True):
     """What a test restore found. `proven` only when every check passed (P4).
 
-    `rto_seconds` is measured from the start of the restore to the end of the last check.
+    `rto_seconds` is measured from the start of the restore to the end of the last check; `phases`
+    add up to it, the checks among them as a phase of their own.
     `images_lost`: images of the point that registries do not give any more, each with the reason.
     `outcome`: passed; partial, when all was restored and some check passed, but not every one;
     failed. Empty in verdicts of 1.0. `objective_seconds` is the policy's RTO, 0 when unknown;

@@ -12,7 +12,7 @@ from typing import Literal
 
 import msgspec
 
-from lifeboat.clock import parse_rfc3339, rfc3339
+from lifeboat.clock import monotonic, parse_rfc3339, rfc3339
 from lifeboat.errors import LifeboatError, NotProven
 from lifeboat.point import layout
 from lifeboat.point.facts import Evidence, Phase, Verdict, recent_verdicts, record_verdict
@@ -40,6 +40,8 @@ from lifeboat.restore.run import (
     bring_volumes,
     prepare,
     ready,
+    record_seconds,
+    recorded_phase,
     report,
     resources,
     restore_id,
@@ -51,6 +53,7 @@ from lifeboat.steps.context import Context
 from lifeboat.steps.left_tests import left_tests
 from lifeboat.steps.reconcile import GRACE
 
+_PLAN = "planning"
 _COMPARED = 40
 """Verdicts that are read to compare with: enough for ten that passed, in the same cluster."""
 
@@ -109,11 +112,13 @@ def timeout_seconds(context: Context) -> float:
 
 def scratch_plan(context: Context, point: str, test: str) -> RestorePlan:
     """Make the scratch namespaces and plan the whole point into them."""
-    manifest = read_manifest(context.vault, context.instance.id, point)
+    instance, began = context.instance.id, monotonic()
+    manifest = read_manifest(context.vault, instance, point)
     mapping = make_scratch(context, manifest, test)
-    wanted = _wanted(context)
+    record_seconds(context, instance, test, "scratch", monotonic() - began)
+    began, wanted = monotonic(), _wanted(context)
     request = RestoreRequest(
-        instance=context.instance.id,
+        instance=instance,
         point=point,
         mapping=mapping,
         cluster_scoped=bool(wanted.cluster_scoped and mapping),
@@ -122,7 +127,9 @@ def scratch_plan(context: Context, point: str, test: str) -> RestorePlan:
         scale=wanted.scale,
         node_selector=wanted.node_selector,
     )
-    return plan_restore(context, request, test)
+    plan = plan_restore(context, request, test)
+    record_seconds(context, instance, test, _PLAN, monotonic() - began)
+    return plan
 
 
 def check(context: Context, plan: RestorePlan, flows: OpenFlows | None = None) -> Checked:
@@ -152,6 +159,7 @@ def judge(
     account = report(context, plan, started)
     ended = context.clock()
     outcome = _outcome(account, checked)
+    seconds = (ended - parse_rfc3339(started)).total_seconds()
     told = [*account.failed, *account.warnings]
     mask = masking(context, plan.request.point) if told else str
     verdict = Verdict(
@@ -161,8 +169,8 @@ def judge(
         started=started,
         ended=rfc3339(ended),
         proven=outcome == "passed",
-        rto_seconds=(ended - parse_rfc3339(started)).total_seconds(),
-        phases=_phases(account, checked),
+        rto_seconds=seconds,
+        phases=_phases(context, plan, account, checked, seconds),
         checks=checked.results,
         error=mask("; ".join(account.failed)),
         images_lost=_images_lost(context, plan),
@@ -275,6 +283,16 @@ def _wanted(context: Context) -> TestRestore:
     return context.instance.policy.test_restore or TestRestore()
 
 
-def _phases(account: RestoreReport, checked: Checked) -> tuple[Phase, ...]:
-    restored = tuple(phase for phase in account.phases if phase.name != "total")
-    return (*restored, Phase("checks", sum(one.seconds for one in checked.results)))
+def _phases(
+    context: Context, plan: RestorePlan, account: RestoreReport, checked: Checked, total: float
+) -> tuple[Phase, ...]:
+    """Together they are `total`. What is in no other is the handover: waiting for workers, what
+    an attempt that was killed had done, the account itself."""
+    phases = (
+        *recorded_phase(context, plan, "scratch"),
+        *recorded_phase(context, plan, _PLAN),
+        *(phase for phase in account.phases if phase.name != "total"),
+        Phase("checks", sum(one.seconds for one in checked.results)),
+    )
+    rest = total - sum(phase.seconds for phase in phases)
+    return (*phases, Phase("handover", max(0.0, rest)))
