@@ -30,8 +30,7 @@ from lifeboat.point import catalog
 from lifeboat.point.facts import Verdict, read_verdicts
 from lifeboat.policy.fields import format_duration
 from lifeboat.policy.load import load_include
-from lifeboat.proof.rehearsal import missing_api
-from lifeboat.proof.run import Place
+from lifeboat.proof.run import Place, place_of
 from lifeboat.proof.run import prove as run_prove
 from lifeboat.proof.when import newest_of_each
 from lifeboat.report.coverage import WITHIN, Covered, Share, by_cluster, covered, unreadable
@@ -63,13 +62,12 @@ def prove(
     With --every, one point after the other; the last line tells how many were proven.
     """
     source = Source(include, vault, key, kubeconfig, kube_context, cluster)
-    context, place = _opened(source, instance)
+    context, where = _opened(source, instance)
     if not every and (since or until):
         raise UsageError("--since and --until go with --every", hint="such as --every monthly")
     if not every:
-        verdict, failed = _proven(
-            context, catalog.find(context.vault, instance, point).point, place
-        )
+        chosen = catalog.find(context.vault, instance, point).point
+        verdict, failed = _proven(context, chosen, place_of(context, chosen, where))
         show_json(verdict) if as_json else show_lines(_describe(verdict))
         if failed:
             raise failed
@@ -78,7 +76,7 @@ def prove(
     points = newest_of_each(context.vault, context.instance, every, *limits)
     if not points:
         raise UsageError(f"{instance} has no complete point in that time")
-    found = [_proven(context, one, place) for one in points]
+    found = [_proven(context, one, place_of(context, one, where)) for one in points]
     verdicts = [verdict for verdict, _ in found]
     proven = sum(verdict.proven for verdict in verdicts)
     if as_json:
@@ -112,9 +110,9 @@ def rehearse(
             "a rehearsal needs another cluster", hint="give --cluster NAME or --kubeconfig FILE"
         )
     source = Source(include, vault, key, kubeconfig, kube_context, cluster)
-    context, place = _opened(source, instance)
+    context, where = _opened(source, instance)
     chosen = catalog.find(context.vault, instance, point).point
-    place = replace(place, api=missing_api(context, chosen))
+    place = place_of(context, chosen, where)
     for line in place.api:
         say(f"API: {line}")
     verdict, failed = _proven(context, chosen, place)
@@ -156,14 +154,14 @@ def coverage(
         raise typer.Exit(failed)
 
 
-def _opened(source: Source, instance: str) -> tuple[Context, Place]:
-    """Where the options say, else where the policy says."""
+def _opened(source: Source, instance: str) -> tuple[Context, str]:
+    """Where the options say, else where the policy says; the name of another cluster."""
     wanted = source.instance(instance).policy.test_restore
     elsewhere = wanted.cluster if wanted else ""
     if elsewhere and not (source.cluster or source.kubeconfig or ":" in source.vault_url):
         source = replace(source, cluster=elsewhere)
     name = source.cluster or (str(source.kubeconfig) if source.kubeconfig else "")
-    return source.context(instance), Place(name)
+    return source.context(instance), name
 
 
 def _proven(context: Context, point: str, place: Place) -> tuple[Verdict, NotProven | None]:
@@ -190,6 +188,8 @@ def _describe(verdict: Verdict) -> Iterator[str]:
         yield f"  {check.outcome:10} {check.name}: {check.detail}"
     for line in verdict.api:
         yield f"  API        {line}"
+    for line in verdict.warnings:
+        yield f"  warning    {line}"
     for image in verdict.images_lost:
         yield f"  cannot be pulled any more: {image}"
     if verdict.error:

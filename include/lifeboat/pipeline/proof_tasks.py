@@ -119,6 +119,8 @@ def verdict(instance: str, cluster: str, outlet_events: Any, asset: Any) -> dict
         say(f"{phase.name}: {phase.seconds:.1f} s")
     state = "proven" if found.proven else "NOT proven"
     say(f"point {found.point} is {state}, recovered in {found.rto_seconds:.1f} s")
+    for line in (*found.api, *found.warnings):
+        say(f"warning: {line}")
     for image in found.images_lost:
         say(f"warning: cannot be pulled any more: {image}")
     if found.trend:
@@ -170,14 +172,14 @@ def report() -> None:
 def _verdict(instance: str, cluster: str, point: str, test: str) -> Verdict:
     """The time to recover counts from the start of the run, waiting for workers included."""
     from lifeboat.clock import rfc3339
-    from lifeboat.proof.run import Place, judge, record_failure, stored_checks
+    from lifeboat.proof.run import judge, place_of, record_failure, stored_checks
     from lifeboat.restore.plan import stored_plan
 
     opened = open_instance(instance, cluster)
     began = get_current_context()["dag_run"].start_date
     assert began is not None  # this run has started
     started = rfc3339(began)
-    place = Place("" if cluster == SAME_CLUSTER else cluster)
+    place = place_of(opened, point, "" if cluster == SAME_CLUSTER else cluster)
     if pull("checks"):
         plan = stored_plan(opened, instance, test)
         checked = stored_checks(opened, plan)

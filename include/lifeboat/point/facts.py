@@ -43,13 +43,15 @@ class Phase(msgspec.Struct, frozen=True):
 class Verdict(msgspec.Struct, frozen=True):
     """What a test restore found. `proven` only when every check passed (P4).
 
-    `rto_seconds` is measured from the start of the restore to the end of the last check.
+    `rto_seconds` is measured from the start of the restore to the end of the last check; `phases`
+    add up to it, the checks among them as a phase of their own.
     `images_lost`: images of the point that registries do not give any more, each with the reason.
     `outcome`: passed; partial, when all was restored and some check passed, but not every one;
     failed. Empty in verdicts of 1.0. `objective_seconds` is the policy's RTO, 0 when unknown;
     `trend` compares with earlier verdicts, in words; `slower`: by so much that it is a regression.
     `cluster`: where it was restored, if not in the instance's own cluster; `api` what the target
-    does not serve of what the point holds.
+    does not serve of what the point holds. `warnings` are those of the restore. Values of the
+    point's Secrets are replaced in `error`, `warnings`, `checks` and `evidence`.
     """
 
     test: str
@@ -70,6 +72,7 @@ class Verdict(msgspec.Struct, frozen=True):
     evidence: tuple[Evidence, ...] = ()
     cluster: str = ""
     api: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     @property
     def in_time(self) -> bool:

@@ -19,7 +19,7 @@ from lifeboat.proof.finding import Finding, Tested
 from lifeboat.proof.means import run_custom
 from lifeboat.restore.apply import cleaned_body, reader_of, target_of
 from lifeboat.restore.hooks import stored_hooks
-from lifeboat.restore.model import RESTORED
+from lifeboat.restore.model import NOT_RESTORED, RESTORED
 from lifeboat.restore.parts import items_of
 
 _NAMED = 5  # how many offenders a sentence names before it only counts
@@ -37,7 +37,7 @@ class Checked(msgspec.Struct, frozen=True):
 
 def run_checks(checks: Sequence[Check], tested: Tested) -> Checked:
     """Run the checks in order; an error of a check is its result, not the end of the run. Where one
-    did not pass, the failing pods are looked at."""
+    did not pass, or something never got ready, the failing pods are looked at."""
     results, logs = [], []
     for check in checks:
         began = monotonic()
@@ -47,10 +47,10 @@ def run_checks(checks: Sequence[Check], tested: Tested) -> Checked:
         results.append(result)
         if found.outcome != "passed" and found.log:
             logs.append(Evidence(f"what {check.title} said", found.log))
-    if all(c.builtin for c in checks) and all(r.outcome == "passed" for r in results):
+    well = all(result.outcome == "passed" for result in results) and not tested.not_ready
+    if well and all(check.builtin for check in checks):
         return Checked(tuple(results), ())  # nothing that could quote a Secret
     mask = mask_of(tested.context, tested.plan.request.point)
-    well = all(result.outcome == "passed" for result in results)
     namespaces = [] if well else sorted(tested.namespaces.values())
     pods = failing_pods(tested.context.cluster, namespaces)
     masked = (msgspec.structs.replace(one, detail=mask(one.detail)) for one in results)
@@ -85,24 +85,27 @@ def workloads_ready(tested: Tested) -> Finding:
 
 
 def objects_complete(tested: Tested) -> Finding:
-    """Every object of the plan is there and holds everything the point holds of it."""
+    """Every object that the point was asked for is there and holds everything the point holds of
+    it; what could not even be tried is missing, too."""
     cluster, plan = tested.context.cluster, tested.plan
     reader, target = reader_of(tested.context, plan), target_of(plan)
     missing, different, seen = [], [], 0
-    for item in items_of(tested.context.vault, plan, RESTORED):
+    for item in items_of(tested.context.vault, plan, (*RESTORED, *NOT_RESTORED)):
+        if item.action in NOT_RESTORED:
+            missing.append(f"{item.title} is missing: {item.reason}")
+            continue
         seen += 1
         wanted = cleaned_body(reader, item, target).body
         try:
             live = cluster.get(item.kind, item.namespace or None, item.name)
         except NotFound:
-            missing.append(item.title)
+            missing.append(f"{item.title} is missing")
             continue
         where = difference(wanted, live)
         if where:
             different.append(f"{item.title} at {where}")
     if missing or different:
-        both = [*(f"{title} is missing" for title in missing), *different]
-        return Finding("failed", _some("incomplete", both))
+        return Finding("failed", _some("incomplete", [*missing, *different]))
     return Finding("passed", f"{seen} objects there and equal", seen)
 
 

@@ -7,10 +7,7 @@ log that quotes a password is common, a verdict that keeps it would be a leak (P
 
 from __future__ import annotations
 
-import base64
-import binascii
-import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import msgspec
 
@@ -18,26 +15,14 @@ from lifeboat.errors import LifeboatError
 from lifeboat.point.facts import Evidence
 from lifeboat.point.manifest import open_contents, read_manifest
 from lifeboat.ports.cluster import Cluster, Json, Kind
+from lifeboat.report.secrets import Mask, values_of
 from lifeboat.steps.context import Context
 
-MASK = "(masked)"
-_SHORTEST_SECRET = 4
 _PODS, _CONTAINERS, _EVENTS, _LINES = 6, 3, 20, 15
 _CHARACTERS = 4_000
 _ALL_CHARACTERS = 24_000
 _POD = Kind("", "v1", "pods", "Pod", namespaced=True)
 _EVENT = Kind("", "v1", "events", "Event", namespaced=True)
-
-
-class Mask:
-    """Replaces values of Secrets."""
-
-    def __init__(self, secrets: frozenset[str]) -> None:
-        ordered = sorted(secrets, key=lambda secret: (-len(secret), secret))
-        self._pattern = re.compile("|".join(map(re.escape, ordered))) if ordered else None
-
-    def __call__(self, text: str) -> str:
-        return self._pattern.sub(MASK, text) if self._pattern else text
 
 
 def mask_of(context: Context, point: str) -> Mask:
@@ -48,11 +33,20 @@ def mask_of(context: Context, point: str) -> Mask:
     reader, found = contents.reader(), set[str]()
     for entry in contents:
         if entry.group_kind == "Secret":
-            found |= _values(reader.read(entry.record, entry.place))
+            found |= values_of(msgspec.json.decode(reader.read(entry.record, entry.place)))
     return Mask(frozenset(found))
 
 
-def bounded(evidence: list[Evidence], mask: Mask) -> tuple[Evidence, ...]:
+def masking(context: Context, point: str) -> Callable[[str], str]:
+    """As `mask_of`; where the Secrets cannot be read, it tells nothing but that."""
+    try:
+        return mask_of(context, point)
+    except LifeboatError as error:
+        why = f"not told, since the point's Secrets cannot be read to mask it: {error.message}"
+        return lambda text: why if text else ""
+
+
+def bounded(evidence: list[Evidence], mask: Callable[[str], str]) -> tuple[Evidence, ...]:
     """Masked, the end of each, and not more in all than a verdict should weigh."""
     kept, room = [], _ALL_CHARACTERS
     for one in evidence:
@@ -90,18 +84,6 @@ def said_by_job(cluster: Cluster, namespace: str, job: str) -> tuple[str, str]:
     except LifeboatError as error:
         why = why or error.message
     return said, why
-
-
-def _values(raw: bytes) -> set[str]:
-    body: Json = msgspec.json.decode(raw)
-    found = set()
-    for encoded in (body.get("data") or {}).values():
-        try:
-            plain = base64.b64decode(encoded).decode()
-        except (binascii.Error, UnicodeDecodeError):
-            plain = ""
-        found |= {encoded, plain, *(line.strip() for line in plain.splitlines())}
-    return {text for text in found if len(text) >= _SHORTEST_SECRET}
 
 
 def _list(cluster: Cluster, kind: Kind, namespace: str, selector: str = "") -> Iterator[Json]:

@@ -8,6 +8,7 @@ from collections import Counter
 from dataclasses import replace
 
 from lifeboat.point.manifest import open_contents, read_manifest
+from lifeboat.restore.warnings.served import nearest
 from lifeboat.steps.context import Context
 
 
@@ -28,7 +29,7 @@ def missing_api(context: Context, point: str) -> tuple[str, ...]:
         elif version not in kind.versions:
             told.append(
                 f"{what}: {discovery.server_version} does not serve this version; they are restored"
-                f" as {kind.version}"
+                f" as {nearest(version, kind.versions)}"
             )
         elif warning := context.cluster.deprecation(replace(kind, version=version)):
             told.append(f"{what}: {warning}")

@@ -12,17 +12,19 @@ from typing import Literal
 
 import msgspec
 
-from lifeboat.clock import parse_rfc3339, rfc3339
+from lifeboat.clock import monotonic, parse_rfc3339, rfc3339
 from lifeboat.errors import LifeboatError, NotProven
 from lifeboat.point import layout
-from lifeboat.point.facts import Phase, Verdict, recent_verdicts, record_verdict
+from lifeboat.point.facts import Evidence, Phase, Verdict, recent_verdicts, record_verdict
 from lifeboat.point.images import read_images
 from lifeboat.point.manifest import open_contents, read_manifest
 from lifeboat.policy.proof import TestRestore
 from lifeboat.proof.checks import Checked, run_checks
+from lifeboat.proof.evidence import bounded, failing_pods, masking
 from lifeboat.proof.finding import OpenFlows, Tested
 from lifeboat.proof.outside import remove_outside
-from lifeboat.proof.scratch import make_scratch, tear_down
+from lifeboat.proof.rehearsal import missing_api
+from lifeboat.proof.scratch import make_scratch, scratch_of, tear_down
 from lifeboat.proof.trend import trend
 from lifeboat.restore.model import (
     RestorePlan,
@@ -38,6 +40,8 @@ from lifeboat.restore.run import (
     bring_volumes,
     prepare,
     ready,
+    record_seconds,
+    recorded_phase,
     report,
     resources,
     restore_id,
@@ -49,6 +53,7 @@ from lifeboat.steps.context import Context
 from lifeboat.steps.left_tests import left_tests
 from lifeboat.steps.reconcile import GRACE
 
+_PLAN = "planning"
 _COMPARED = 40
 """Verdicts that are read to compare with: enough for ten that passed, in the same cluster."""
 
@@ -60,6 +65,17 @@ class Place:
 
     cluster: str = ""
     api: tuple[str, ...] = ()
+
+
+def place_of(context: Context, point: str, cluster: str) -> Place:
+    """The place of a test restore, looked at where it is another cluster; one that does not answer
+    is told, too, since the verdict has to be written all the same."""
+    if not cluster:
+        return Place()
+    try:
+        return Place(cluster, missing_api(context, point))
+    except LifeboatError as error:
+        return Place(cluster, (f"what it serves could not be looked at: {error.message}",))
 
 
 def prove(context: Context, point: str, run: str, say: Say, place: Place | None = None) -> Verdict:
@@ -96,11 +112,13 @@ def timeout_seconds(context: Context) -> float:
 
 def scratch_plan(context: Context, point: str, test: str) -> RestorePlan:
     """Make the scratch namespaces and plan the whole point into them."""
-    manifest = read_manifest(context.vault, context.instance.id, point)
+    instance, began = context.instance.id, monotonic()
+    manifest = read_manifest(context.vault, instance, point)
     mapping = make_scratch(context, manifest, test)
-    wanted = _wanted(context)
+    record_seconds(context, instance, test, "scratch", monotonic() - began)
+    began, wanted = monotonic(), _wanted(context)
     request = RestoreRequest(
-        instance=context.instance.id,
+        instance=instance,
         point=point,
         mapping=mapping,
         cluster_scoped=bool(wanted.cluster_scoped and mapping),
@@ -109,7 +127,9 @@ def scratch_plan(context: Context, point: str, test: str) -> RestorePlan:
         scale=wanted.scale,
         node_selector=wanted.node_selector,
     )
-    return plan_restore(context, request, test)
+    plan = plan_restore(context, request, test)
+    record_seconds(context, instance, test, _PLAN, monotonic() - began)
+    return plan
 
 
 def check(context: Context, plan: RestorePlan, flows: OpenFlows | None = None) -> Checked:
@@ -139,6 +159,9 @@ def judge(
     account = report(context, plan, started)
     ended = context.clock()
     outcome = _outcome(account, checked)
+    seconds = (ended - parse_rfc3339(started)).total_seconds()
+    told = [*account.failed, *account.warnings]
+    mask = masking(context, plan.request.point) if told else str
     verdict = Verdict(
         test=plan.restore,
         instance=plan.request.instance,
@@ -146,16 +169,17 @@ def judge(
         started=started,
         ended=rfc3339(ended),
         proven=outcome == "passed",
-        rto_seconds=(ended - parse_rfc3339(started)).total_seconds(),
-        phases=_phases(account, checked),
+        rto_seconds=seconds,
+        phases=_phases(context, plan, account, checked, seconds),
         checks=checked.results,
-        error="; ".join(account.failed),
+        error=mask("; ".join(account.failed)),
         images_lost=_images_lost(context, plan),
         outcome=outcome,
         objective_seconds=context.instance.policy.objectives.rto.total_seconds(),
         evidence=checked.evidence,
         cluster=place.cluster,
         api=place.api,
+        warnings=tuple(map(mask, account.warnings)),
     )
     seen = trend(verdict, recent_verdicts(context.vault, verdict.instance, _COMPARED))
     compared = msgspec.structs.replace(verdict, trend=str(seen), slower=seen.slower)
@@ -183,9 +207,11 @@ def _images_lost(context: Context, plan: RestorePlan) -> tuple[str, ...]:
 def record_failure(
     context: Context, point: str, test: str, started: str, error: LifeboatError, place: Place
 ) -> Verdict:
-    """A test restore that broke before its checks is a verdict too: not proven, with the reason."""
+    """A test restore that broke before its checks is a verdict too: not proven, with the reason and
+    what the scratch namespaces show of it."""
     ended = context.clock()
     seconds = (ended - parse_rfc3339(started)).total_seconds()
+    mask = masking(context, point)
     verdict = Verdict(
         test=test,
         instance=context.instance.id,
@@ -196,13 +222,21 @@ def record_failure(
         rto_seconds=seconds,
         phases=(),
         checks=(),
-        error=error.message,
+        error=mask(error.message),
         outcome="failed",
         objective_seconds=context.instance.policy.objectives.rto.total_seconds(),
+        evidence=bounded(_seen_in_scratch(context, test), mask),
         cluster=place.cluster,
         api=place.api,
     )
     return record_verdict(context.vault, verdict)
+
+
+def _seen_in_scratch(context: Context, test: str) -> list[Evidence]:
+    try:
+        return failing_pods(context.cluster, scratch_of(context.cluster, test))
+    except LifeboatError as error:
+        return [Evidence("evidence", f"cannot be had: {error.message}")]
 
 
 def clean_up(context: Context, test: str) -> list[str]:
@@ -249,6 +283,16 @@ def _wanted(context: Context) -> TestRestore:
     return context.instance.policy.test_restore or TestRestore()
 
 
-def _phases(account: RestoreReport, checked: Checked) -> tuple[Phase, ...]:
-    restored = tuple(phase for phase in account.phases if phase.name != "total")
-    return (*restored, Phase("checks", sum(one.seconds for one in checked.results)))
+def _phases(
+    context: Context, plan: RestorePlan, account: RestoreReport, checked: Checked, total: float
+) -> tuple[Phase, ...]:
+    """Together they are `total`. What is in no other is the handover: waiting for workers, what
+    an attempt that was killed had done, the account itself."""
+    phases = (
+        *recorded_phase(context, plan, "scratch"),
+        *recorded_phase(context, plan, _PLAN),
+        *(phase for phase in account.phases if phase.name != "total"),
+        Phase("checks", sum(one.seconds for one in checked.results)),
+    )
+    rest = total - sum(phase.seconds for phase in phases)
+    return (*phases, Phase("handover", max(0.0, rest)))

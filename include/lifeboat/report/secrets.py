@@ -8,11 +8,50 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from typing import Any
 
 import msgspec
 
 from lifeboat.ports.cluster import Json
+
+MASK = "(masked)"
+_SHORTEST = 4
+"""Characters of a value that is masked: replacing shorter ones would blot out everything."""
+_QUOTED = re.compile(r"Invalid value: .*", re.DOTALL)
+
+
+class Mask:
+    """Replaces values of Secrets."""
+
+    def __init__(self, secrets: frozenset[str]) -> None:
+        ordered = sorted(secrets, key=lambda secret: (-len(secret), secret))
+        self._pattern = re.compile("|".join(map(re.escape, ordered))) if ordered else None
+
+    def __call__(self, text: str) -> str:
+        return self._pattern.sub(MASK, text) if self._pattern else text
+
+
+def values_of(secret: Json) -> frozenset[str]:
+    """Every value as it is, in base64 and line by line: a log that quotes a password is common."""
+    found = set()
+    for encoded in (secret.get("data") or {}).values():
+        try:
+            plain = base64.b64decode(encoded).decode()
+        except (binascii.Error, UnicodeDecodeError):
+            plain = ""
+        found |= {encoded, plain, *(line.strip() for line in plain.splitlines())}
+    for text in (secret.get("stringData") or {}).values():
+        found |= {text, *(line.strip() for line in text.splitlines())}
+    return frozenset(text for text in found if len(text) >= _SHORTEST)
+
+
+def reason_without(body: Json, reason: str) -> str:
+    """A server's reason for refusing an object, which may quote a value of it; that of a Secret is
+    not told."""
+    if not is_secret(body):
+        return reason
+    return Mask(values_of(body))(_QUOTED.sub("invalid value", reason))
 
 
 class Hidden:

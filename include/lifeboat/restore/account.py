@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from lifeboat.restore.model import PartResult, Result
 
 _NAMED = 20
+_DONE: tuple[Result, ...] = ("created", "merged", "replaced")
 
 
 class Told:
@@ -58,6 +59,8 @@ class Account:
                 self.skipped.add(outcome.title, outcome.detail)
             elif outcome.result == "failed":
                 self.fail(f"{outcome.title}: {outcome.detail}")
+            elif outcome.detail and outcome.result in _DONE:
+                self.changes.add(outcome.title, outcome.detail)
         self.change(result.changes)
 
     def change(self, lines: Iterable[str]) -> None:

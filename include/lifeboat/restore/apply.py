@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from functools import partial
+from typing import cast
 
 import msgspec
 
@@ -21,8 +22,10 @@ from lifeboat.point.manifest import open_contents, read_manifest
 from lifeboat.policy.restore_hooks import RestoreHooks
 from lifeboat.ports.cluster import Cluster, Json
 from lifeboat.ports.parallel import drawn
+from lifeboat.report.secrets import reason_without
 from lifeboat.restore.defaults import give_way
 from lifeboat.restore.model import (
+    NOT_RESTORED,
     RESTORED,
     Mode,
     Outcome,
@@ -40,6 +43,7 @@ from lifeboat.restore.shape import shape
 from lifeboat.restore.status import keeps_status, put_status
 from lifeboat.restore.transform import Cleaned, Target, clean
 from lifeboat.restore.transforms.transforms import Transforms
+from lifeboat.restore.watched import Watched, is_custom
 from lifeboat.steps.context import Context
 from lifeboat.vault.packs import PackReader
 
@@ -124,6 +128,7 @@ def cleaned_body(reader: PackReader, item: PlanItem, target: Target) -> Cleaned:
     body = shape(cleaned, item, target)
     if body["apiVersion"] != item.kind.api_version:
         cleaned.changes.append(f"version {body['apiVersion']} became {item.kind.api_version}")
+        cleaned.converted = True
         body["apiVersion"] = item.kind.api_version
     return cleaned
 
@@ -184,14 +189,16 @@ class _Applier:
         if item.action == "skip":
             result: Result = "unchanged" if item.reason == EQUAL else "skipped"
             return partial(Outcome, item.title, result, item.reason)
-        if item.action == "conflict":
+        if item.action in NOT_RESTORED:
             return partial(Outcome, item.title, "failed", item.reason)
         cluster = self.context.cluster
         if item.action not in RESTORED:
             return partial(remove, cluster, item)
         cleaned = cleaned_body(self.reader, item, self.target)
         changes += [f"{item.title}: {change}" for change in cleaned.changes]
-        return partial(_put, cluster, item, cleaned.body, self.plan.request.mode)
+        mode, body = self.plan.request.mode, cleaned.body
+        watches = self.plan.older or cleaned.converted or is_custom(item.kind)
+        return partial(_put_watched if watches else _put, cluster, item, body, mode)
 
     def _count(self) -> None:
         self.through += 1
@@ -200,8 +207,20 @@ class _Applier:
             self.progress(self.through)
 
 
+def _put_watched(target: Cluster, item: PlanItem, body: Json, mode: Mode) -> Outcome:
+    """As `_put`; what the target dropped is the detail of an outcome that has none."""
+    watched = Watched(target)
+    outcome = _put(cast(Cluster, watched), item, body, mode)
+    if outcome.detail or outcome.result == "failed":
+        return outcome
+    return msgspec.structs.replace(outcome, detail=watched.told)
+
+
 def _put(target: Cluster, item: PlanItem, body: Json, mode: Mode) -> Outcome:
-    return put_status(target, item, body, put(target, item, body, mode))
+    outcome = put_status(target, item, body, put(target, item, body, mode))
+    if not outcome.detail:
+        return outcome
+    return msgspec.structs.replace(outcome, detail=reason_without(body, outcome.detail))
 
 
 def _tried(job: _Job) -> Outcome | LifeboatError:

@@ -8,8 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
+from lifeboat.point.pod_specs import CONTAINERS
 from lifeboat.ports.cluster import Json
 
+_SHARED_WITH_NODE = {
+    "hostNetwork": "no network policy holds for a pod in its node's network",
+    "hostPID": "the processes of the node are none of its business",
+    "hostIPC": "the shared memory of the node is none of its business",
+}
 _WORKLOADS = ("Deployment", "StatefulSet", "ReplicaSet", "ReplicationController", "DaemonSet")
 
 
@@ -20,6 +26,8 @@ def make_harmless(body: Json, scale: int | None, node_selector: Mapping[str, str
     if scale is not None:
         changes += _scale(body, scale)
     pod = _pod_of(body)
+    if pod is not None:
+        changes += _off_the_node(pod)
     if pod is not None and node_selector:
         pod["nodeSelector"] = {**(pod.get("nodeSelector") or {}), **node_selector}
         pins = ", ".join(f"{name}={value}" for name, value in sorted(node_selector.items()))
@@ -56,14 +64,37 @@ def _scale(body: Json, scale: int) -> Iterator[str]:
             spec["minReplicas"] = min(spec.get("minReplicas", 1), most)
 
 
+def _off_the_node(pod: Json) -> Iterator[str]:
+    """In its node's network a pod passes every network policy, and a port of the node is a door to
+    it that no Service has."""
+    for name, what in _SHARED_WITH_NODE.items():
+        if pod.pop(name, None):
+            yield f"{name} off: {what}"
+    opened = [
+        port
+        for held in CONTAINERS
+        for container in pod.get(held) or ()
+        for port in container.get("ports") or ()
+        if port.get("hostPort")
+    ]
+    for port in opened:
+        port.pop("hostIP", None)
+    if opened:
+        numbers = ", ".join(str(port.pop("hostPort")) for port in opened)
+        yield f"host ports {numbers} dropped: nothing outside may reach it"
+
+
 def _pod_of(body: Json) -> Json | None:
-    """The pod's spec that a workload makes pods from, or the pod's own."""
-    spec = body.get("spec") or {}
+    """The pod's spec that a workload makes pods from, also one of a custom kind, or the pod's
+    own."""
+    spec = body.get("spec")
+    if not isinstance(spec, dict):
+        return None
     if body["kind"] == "Pod":
         return spec or None
     if body["kind"] == "CronJob":
         spec = (spec.get("jobTemplate") or {}).get("spec") or {}
-    if body["kind"] in (*_WORKLOADS, "Job", "CronJob"):
-        found: Json | None = (spec.get("template") or {}).get("spec")
-        return found
-    return None
+    template = spec.get("template")
+    found = template.get("spec") if isinstance(template, dict) else None
+    known = body["kind"] in (*_WORKLOADS, "Job", "CronJob")
+    return found if isinstance(found, dict) and (known or "containers" in found) else None

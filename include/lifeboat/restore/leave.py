@@ -66,7 +66,18 @@ _NOT_IN_SCRATCH = {
     "PriorityLevelConfiguration.flowcontrol.apiserver.k8s.io": "a test restore must not slow"
     " others down",
 }
+_OWN_FENCE = "a test restore has its own network policies, and what others allow adds up with them"
 _ACTS_OUTSIDE = {
+    "cilium.io": _OWN_FENCE,
+    "crd.projectcalico.org": _OWN_FENCE,
+    "projectcalico.org": _OWN_FENCE,
+    "policy.networking.k8s.io": _OWN_FENCE,
+    "crd.antrea.io": _OWN_FENCE,
+    "k8s.ovn.org": _OWN_FENCE,
+    "kubeovn.io": _OWN_FENCE,
+    "networking.k8s.aws": _OWN_FENCE,
+    "EgressNetworkPolicy.network.openshift.io": _OWN_FENCE,
+    "FQDNNetworkPolicy.networking.gke.io": _OWN_FENCE,
     "gateway.networking.k8s.io": "a test restore must not take the application's address",
     "Gateway.networking.istio.io": "a test restore must not take the application's address",
     "VirtualService.networking.istio.io": "a test restore must not take the application's address",
@@ -81,8 +92,10 @@ _ACTS_OUTSIDE = {
     "kustomize.toolkit.fluxcd.io": "a test restore must not deploy elsewhere",
     "helm.toolkit.fluxcd.io": "a test restore must not deploy elsewhere",
 }
-"""By group or kind: controllers outside the scratch namespace act on these for the whole world. Not
-what runs pods (Argo's Rollout): without it the proof would be of something else."""
+"""By group or kind: controllers outside the scratch namespace act on these for the whole world, or
+they open what its fence closes: of all rules that select a pod one that allows is enough (Cilium,
+Calico, Antrea, OVN-Kubernetes, Kube-OVN, the clouds' own, and policies of administrators). Not what
+runs pods (Argo's Rollout): without it the proof would be of something else."""
 
 
 def why_left(kind: Kind, seen: Seen, is_in_point: Callable[[Owner], bool], *, scratch: bool) -> str:

@@ -17,12 +17,19 @@ from lifeboat.vault.crypto import RECORD_ID_BYTES
 from lifeboat.vault.records import Place
 
 Mode = Literal["skip", "merge", "replace", "recreate", "fail"]
-Action = Literal["create", "merge", "replace", "recreate", "delete", "skip", "conflict", "leave"]
+Action = Literal[
+    "create", "merge", "replace", "recreate", "delete", "skip", "conflict", "leave", "unserved"
+]
 ACTIONS: tuple[Action, ...] = get_args(Action)
+"""Stored plans name an action by its position: new ones come last."""
 TO_APPLY: tuple[Action, ...] = ("create", "merge", "replace", "recreate", "delete")
 """What changes the target; the other actions only say why nothing happens."""
 RESTORED: tuple[Action, ...] = ("create", "merge", "replace", "recreate")
 """After these an object of the point is there."""
+NOT_RESTORED: tuple[Action, ...] = ("conflict", "unserved")
+"""What was asked for and cannot be: each is a failure of the restore, by name."""
+SET_ASIDE: tuple[Action, ...] = (*NOT_RESTORED, "leave")
+"""Nothing is sent to the target for these."""
 
 
 class RestoreRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -147,7 +154,8 @@ class PlanPart(msgspec.Struct, frozen=True, omit_defaults=True):
 class RestorePlan(msgspec.Struct, frozen=True, kw_only=True):
     """Everything a restore is going to do, in order; its objects lie in parts, so that memory does
     not grow with them. `digest` is over all of it: exactly the plan of this digest is applied.
-    `hooks` is the policy's `restoreHooks` as it was then."""
+    `hooks` is the policy's `restoreHooks` as it was then. `older`: the target is of an older
+    Kubernetes than the cluster that was captured."""
 
     restore: str
     created: str
@@ -157,6 +165,7 @@ class RestorePlan(msgspec.Struct, frozen=True, kw_only=True):
     warnings: tuple[str, ...]
     digest: str = ""
     hooks: dict[str, Any] = {}
+    older: bool = False
 
     def counts(self) -> dict[Action, int]:
         """Objects by action, for a summary line."""

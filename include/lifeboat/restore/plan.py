@@ -24,14 +24,22 @@ from lifeboat.point.contents import CLUSTER_SCOPE, Contents
 from lifeboat.point.manifest import Manifest, open_contents, read_manifest
 from lifeboat.point.wanted import Wanted
 from lifeboat.policy.selection import kind_named
-from lifeboat.ports.cluster import Kind
+from lifeboat.ports.cluster import Json, Kind
 from lifeboat.restore.apply import aim, cleaned_body
 from lifeboat.restore.choice import CLAIM, NAMESPACE, VOLUME, Chooser
 from lifeboat.restore.defaults import defaults_of
+from lifeboat.restore.kinds import Kinds
 from lifeboat.restore.leave import Seen, why_left, why_volume_left
 from lifeboat.restore.live import LiveStates
 from lifeboat.restore.live_bodies import LiveBodies
-from lifeboat.restore.model import TO_APPLY, PlanItem, RestorePlan, RestoreRequest
+from lifeboat.restore.model import (
+    SET_ASIDE,
+    TO_APPLY,
+    Action,
+    PlanItem,
+    RestorePlan,
+    RestoreRequest,
+)
 from lifeboat.restore.parts import PART_ITEMS, PartWriter
 from lifeboat.restore.removals import Removals
 from lifeboat.restore.renaming import mapped, named
@@ -41,7 +49,8 @@ from lifeboat.restore.transform import Target
 from lifeboat.restore.tries import Tries
 from lifeboat.restore.warnings.look import look
 from lifeboat.restore.warnings.served import nearest
-from lifeboat.restore.warnings.tally import Tally
+from lifeboat.restore.warnings.tally import Tally, weighs
+from lifeboat.restore.watched import is_older
 from lifeboat.steps.context import Context
 from lifeboat.vault.packs import PackReader
 from lifeboat.vault.rows import Entry
@@ -49,21 +58,6 @@ from lifeboat.vault.rows import Entry
 _DEFINITION = "CustomResourceDefinition.apiextensions.k8s.io"
 
 _seen = msgspec.json.Decoder(Seen)
-
-
-class _Definition(msgspec.Struct, frozen=True):
-    """The part of a CustomResourceDefinition that tells a kind that is not there yet."""
-
-    class Spec(msgspec.Struct, frozen=True):
-        class Names(msgspec.Struct, frozen=True):
-            kind: str
-            plural: str
-
-        group: str
-        names: Names
-        scope: str
-
-    spec: Spec
 
 
 def plan_restore(context: Context, request: RestoreRequest, restore: str) -> RestorePlan:
@@ -99,12 +93,12 @@ def _check(request: RestoreRequest, have: tuple[str, ...]) -> None:
 @dataclass
 class _Survey:
     """What one look through the point's rows finds: its kinds, its namespaces, and which selected
-    objects there are that may own others; for a prune also which objects there are at all. Of each
-    only a hash is kept, for memory's sake: two of 64 bits that are equal by chance are less likely
-    than a broken disk."""
+    objects the target is going to hold, since they may own others; for a prune also which objects
+    there are at all. Of each only a hash is kept, for memory's sake: two of 64 bits that are equal
+    by chance are less likely than a broken disk."""
 
     namespaces: set[str] = field(default_factory=set)
-    kinds: set[tuple[str, str]] = field(default_factory=set)
+    kinds: set[str] = field(default_factory=set)
     owners: set[int] = field(default_factory=set)
     everything: set[int] = field(default_factory=set)
 
@@ -123,9 +117,9 @@ class _Planner:
     contents: Contents
     restore: str
     warnings: list[str] = field(default_factory=list)
-    kinds: dict[str, Kind] = field(default_factory=dict)
     survey: _Survey = field(default_factory=_Survey)
     tally: Tally = field(default_factory=Tally)
+    kinds: Kinds = field(init=False)
     chooser: Chooser = field(init=False)
     reader: PackReader = field(init=False)
     live: LiveStates = field(init=False)
@@ -133,17 +127,19 @@ class _Planner:
     volumes: Volumes = field(init=False)
 
     def plan(self) -> RestorePlan:
-        self.kinds = {kind.group_kind: kind for kind in self.context.cluster.discover().kinds}
+        discovery = self.context.cluster.discover()
+        self.kinds = Kinds(discovery)
         self.chooser = Chooser(self.request.choice, self.request.kinds)
         self.reader = self.contents.reader()
+        for entry in self._entries(_DEFINITION):
+            self.kinds.learn(self.reader.read(entry.record, entry.place))
         self._look_through()
         _check(self.request, tuple(sorted(self.survey.namespaces)))
         self._map()
-        self._learn_coming_kinds()
-        targets = self._targets()
-        self.live = LiveStates(self.context.cluster, self.kinds[NAMESPACE], targets.values())
+        targets, served = self._targets(), self.kinds.served
+        self.live = LiveStates(self.context.cluster, served[NAMESPACE], targets.values())
         self.bodies = LiveBodies(self.context.cluster)
-        held = (self.kinds[name] for name, _ in self.survey.kinds if name in self.kinds)
+        held = (served[name] for name in self.survey.kinds & served.keys())
         defaults = defaults_of(self.context.cluster, held) if self.request.cluster_scoped else {}
         self.request = msgspec.structs.replace(self.request, defaults=defaults)
         self.volumes = Volumes(self.context, self.manifest, self.request)
@@ -161,6 +157,7 @@ class _Planner:
             volumes=tuple(self.volumes.planned),
             warnings=self._all_warnings(),
             hooks=self.hooks,
+            older=is_older(discovery.server_version, self.manifest.server_version),
         )
         return msgspec.structs.replace(plan, digest=digest(plan))
 
@@ -188,37 +185,24 @@ class _Planner:
 
     def _look_through(self) -> None:
         for _, entry in self.contents.rows():
-            self.survey.kinds.add((entry.group_kind, entry.kind))
+            self.survey.kinds.add(entry.group_kind)
             known = hash((entry.namespace, entry.kind, entry.name))
             if self.request.prune:
                 self.survey.everything.add(known)
-            if self._is_selected(entry):
+            if self._is_selected(entry) and not self.kinds.why_missing(entry):
                 self.survey.owners.add(known)
             if entry.namespace != CLUSTER_SCOPE:
                 self.survey.namespaces.add(entry.namespace)
 
-    def _learn_coming_kinds(self) -> None:
-        """Kinds whose definition is in this very plan are not discovered yet."""
-        for entry in self._entries(_DEFINITION):
-            content = self.reader.read(entry.record, entry.place)
-            spec = msgspec.json.decode(content, type=_Definition).spec
-            name = f"{spec.names.kind}.{spec.group}"
-            namespaced = spec.scope == "Namespaced"
-            coming = Kind(spec.group, "", spec.names.plural, spec.names.kind, namespaced)
-            self.kinds.setdefault(name, coming)
-
     def _items(self) -> Iterator[tuple[PlanItem, int]]:
         """Wave by wave, kind by kind, each with its step in the wave; neighbours in the vault
         follow each other."""
-        held = {name for name, _ in self.survey.kinds}
-        for name in sorted(held - self.kinds.keys()):
-            self._warn_unserved(name, self._entries(name))
-        served = {name: self.kinds[name] for name in held & self.kinds.keys()}
-        for name, turn in turns(served, self.context.instance.policy.restore.order).items():
+        held = self.kinds.held(self.survey.kinds)
+        for name, turn in turns(held, self.context.instance.policy.restore.order).items():
             entries = self._entries(name)
             while chunk := list(islice(entries, PART_ITEMS)):
                 chunk.sort(key=attrgetter("place"))
-                for item in self._settled(chunk, served[name], turn.wave):
+                for item in self._settled(chunk, held[name], turn.wave):
                     yield item, turn.step
 
     @property
@@ -228,13 +212,13 @@ class _Planner:
 
     def _settled(self, chunk: list[Entry], kind: Kind, wave: int) -> Iterator[PlanItem]:
         """The items of some entries, tried against the cluster and counted."""
-        specs: deque[Any] = deque()
+        bodies: deque[Json | None] = deque()
 
         def planned() -> Iterator[tuple[PlanItem, bool]]:
             for entry in chunk:
-                item, spec = self._plan_item(entry, kind, wave)
-                specs.append(spec)
-                yield self._transformed(item, aimed), bool(item.live_version)
+                item, body = self._shaped(self._plan_item(entry, kind, wave), aimed)
+                bodies.append(body)
+                yield item, bool(item.live_version)
 
         aimed = aim(self.restore, self.request, self.hooks)
         tries = Tries(
@@ -251,33 +235,26 @@ class _Planner:
             item = self.volumes.settle(tried, entry.name)
             if item.kind.version != entry.version and item.action in TO_APPLY:
                 self.tally.add_version(item.kind, entry.version)
-            self.tally.add(item, specs.popleft())
+            self.tally.add(item, bodies.popleft())
             yield item
 
-    def _transformed(self, item: PlanItem, aimed: Target) -> PlanItem:
+    def _shaped(self, item: PlanItem, aimed: Target) -> tuple[PlanItem, Json | None]:
         """The item, or a conflict where a transform cannot be done: nothing half-changed is ever
-        put into a cluster."""
-        if not aimed.transforms or item.action == "leave":
-            return item
+        put into a cluster. With the object as it is going to be, where the tally looks at it."""
+        if item.action in SET_ASIDE or not (aimed.transforms or weighs(item.kind)):
+            return item, None
         try:
-            cleaned_body(self.reader, item, aimed)
+            return item, cleaned_body(self.reader, item, aimed).body
         except TransformFailed as error:
-            return msgspec.structs.replace(item, action="conflict", reason=error.message)
-        return item
+            return msgspec.structs.replace(item, action="conflict", reason=error.message), None
 
     def _removals(self, targets: dict[str, str]) -> Iterator[PlanItem]:
         there = {s: n for s, n in targets.items() if n in self.live.namespaces}
         removals = Removals(self.context, self.request, self.manifest, self.survey.has)
-        for item in removals.items(self.kinds.values(), there):
+        for item in removals.items(self.kinds.served.values(), there):
             self.tally.add(item, None)
             yield item
         self.warnings += removals.warnings
-
-    def _warn_unserved(self, name: str, entries: Iterator[Entry]) -> None:
-        self.warnings += [
-            f"{name} {entry.namespace}/{entry.name}: the target serves no such kind"
-            for entry in entries
-        ]
 
     def _entries(self, group_kind: str) -> Iterator[Entry]:
         """The wanted entries of one kind, in ascending order of key."""
@@ -295,16 +272,11 @@ class _Planner:
         return wanted and self._is_chosen(entry)
 
     def _comes_along(self, entry: Entry) -> bool:
-        asked, kind = self.request.outside, self._kind_of(entry)
+        asked, kind = self.request.outside, self.kinds.of(entry)
         return not asked or any(kind_named(text, kind) for text in asked)
 
-    def _kind_of(self, entry: Entry) -> Kind:
-        """As the target serves it, or else as it is probably called."""
-        kind = self.kinds.get(entry.group_kind)
-        return kind or Kind(entry.group, entry.version, entry.kind.lower() + "s", entry.kind, True)
-
     def _is_chosen(self, entry: Entry) -> bool:
-        known = self._kind_of(entry)
+        known = self.kinds.of(entry)
         if not self.chooser.takes(known, entry.name):
             return False
         if not self.chooser.needs_labels:
@@ -328,8 +300,8 @@ class _Planner:
     def _is_wanted(self, namespace: str) -> bool:
         return not self.request.namespaces or namespace in self.request.namespaces
 
-    def _plan_item(self, entry: Entry, kind: Kind, wave: int) -> tuple[PlanItem, Any]:
-        """The item before it is tried, and the object's spec."""
+    def _plan_item(self, entry: Entry, kind: Kind, wave: int) -> PlanItem:
+        """The item before it is tried."""
         source = entry.namespace
         namespace = self.request.mapping.get(source, source)
         name = entry.name
@@ -349,7 +321,10 @@ class _Planner:
         if reason and self.request.mark:
             # A job that has ended since is not there any more, for a prune: it would run again.
             self.survey.everything.discard(hash((source, entry.kind, entry.name)))
-        item = PlanItem(
+        missing = "" if reason else self.kinds.why_missing(entry)
+        action: Action = "leave" if reason else "unserved" if missing else "create"
+        comes = action == "create"
+        return PlanItem(
             wave=wave,
             kind=_at_version(kind, entry.version),
             source_namespace=source,
@@ -357,12 +332,11 @@ class _Planner:
             name=name,
             record=entry.record,
             place=entry.place,
-            action="leave" if reason else "create",
-            reason=reason,
-            live_version="" if reason else self.live.state(kind, namespace, name),
-            owned=bool(seen.metadata.owner_references) and not reason,
+            action=action,
+            reason=reason or missing,
+            live_version=self.live.state(kind, namespace, name) if comes else "",
+            owned=bool(seen.metadata.owner_references) and comes,
         )
-        return item, seen.spec
 
 
 def digest(plan: RestorePlan) -> str:

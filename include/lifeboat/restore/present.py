@@ -7,18 +7,19 @@ from itertools import islice
 from typing import Literal
 
 from lifeboat.policy.recovery import Approval
-from lifeboat.restore.model import Action, PlanItem, RestorePlan
+from lifeboat.restore.model import NOT_RESTORED, Action, PlanItem, RestorePlan
 
 Items = Callable[[], Iterable[PlanItem]]
 """The plan's items, from the start, each time it is called."""
 
 ACTIONS: tuple[Action, ...] = (
-    "conflict", "delete", "recreate", "replace", "merge", "create", "skip", "leave",
+    "unserved", "conflict", "delete", "recreate", "replace", "merge", "create", "skip", "leave",
 )  # fmt: skip
 HARMFUL: tuple[Action, ...] = ("delete", "recreate", "replace")
 """What takes something away that is there."""
 
 WORDS: dict[Action, str] = {
+    "unserved": "cannot be restored: the target does not serve their kind",
     "conflict": "cannot be restored as asked",
     "delete": "deleted: not in the point",
     "recreate": "deleted and made anew",
@@ -61,7 +62,7 @@ def markdown(plan: RestorePlan, items: Items, wanted: Approval, *, most: int = 2
         "",
         f"{len(plan.volumes)} volumes. Digest `{plan.digest}`.",
     ]
-    worst: list[Action] = [name for name in ("conflict", *HARMFUL) if counts.get(name)]
+    worst: list[Action] = [name for name in (*NOT_RESTORED, *HARMFUL) if counts.get(name)]
     if worst:
         named = _objects(plan, items, most, worst, "none")
         told += ["", "```", *(line.replace("```", "'''") for line in named), "```"]

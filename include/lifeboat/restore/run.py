@@ -100,12 +100,14 @@ def prepare(context: Context, plan: RestorePlan, say: Say) -> None:
     """Definitions, namespaces and cluster-wide settings, each waited for; nothing at all when the
     plan may not run (gate.py)."""
     ensure_may_run(context, plan)
+    waited = 0.0
     for wave in FIRST_WAVES:
         _wave(context, plan, wave, say)
         if wave == order.DEFINITIONS:
-            _settle(lambda: not_established(context, plan))
+            waited += _settle(lambda: not_established(context, plan))
         if wave == order.NAMESPACES:
-            _settle(lambda: not_active(context, plan))
+            waited += _settle(lambda: not_active(context, plan))
+    record_seconds(context, plan.request.instance, plan.restore, "settle", waited)
 
 
 def bring_volumes(context: Context, plan: RestorePlan, say: Say) -> VolumesResult:
@@ -227,8 +229,12 @@ def report(context: Context, plan: RestorePlan, started: str) -> RestoreReport:
             *(hooked.warnings if hooked else ()),
         ),
         hooks=hooked.hooks if hooked else (),
-        phases=_phases(
-            account.seconds, volumes, hooked, last, (ended - parse_rfc3339(started)).total_seconds()
+        phases=(
+            *recorded_phase(context, plan, "settle"),
+            *_phases(account.seconds, volumes, hooked, last),
+            *recorded_phase(context, plan, "operators"),
+            *((Phase("owners", linked.seconds),) if linked else ()),
+            Phase("total", (ended - parse_rfc3339(started)).total_seconds()),
         ),
         dry_run=plan.request.dry_run,
         results=dict(sorted(counts.items())),
@@ -256,10 +262,28 @@ def ensure_restored(account: RestoreReport) -> None:
         )
 
 
-def _settle(look: Callable[[], Sequence[str]]) -> None:
+def record_seconds(
+    context: Context, instance: str, restore: str, phase: str, seconds: float
+) -> None:
+    """Store how long a phase took that leaves no other account; the first attempt that came through
+    it counts."""
+    key = layout.restore_part(instance, restore, phase)
+    context.vault.settle_document(key, Waited((), seconds), Waited)
+
+
+def recorded_phase(context: Context, plan: RestorePlan, phase: str) -> tuple[Phase, ...]:
+    """What `record_seconds` stored; none where it did not come so far."""
+    waited = _stored(context, plan, phase, Waited)
+    return (Phase(phase, waited.seconds),) if waited else ()
+
+
+def _settle(look: Callable[[], Sequence[str]]) -> float:
+    """Seconds waited. Raises NotReady."""
+    began = monotonic()
     waiting = poll_until(look, seconds=_SETTLE_SECONDS)
     if waiting:
         raise NotReady("still waiting for " + "; ".join(waiting))
+    return monotonic() - began
 
 
 def _wave(context: Context, plan: RestorePlan, wave: int, say: Say) -> None:
@@ -286,7 +310,6 @@ def _phases(
     volumes: VolumesResult | None,
     hooked: HooksResult | None,
     last: Waited | None,
-    total: float,
 ) -> tuple[Phase, ...]:
     phases = [Phase("resources", resources)]
     if volumes:
@@ -295,5 +318,4 @@ def _phases(
         phases.append(Phase("hooks", hooked.seconds))
     if last:
         phases.append(Phase("ready", last.seconds))
-    phases.append(Phase("total", total))
     return tuple(phases)

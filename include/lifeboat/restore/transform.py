@@ -73,10 +73,12 @@ class Target:
 
 @dataclass
 class Cleaned:
-    """The object to create, and a sentence for each thing that was changed beyond the routine."""
+    """The object to create, and a sentence for each thing that was changed beyond the routine.
+    `converted`: at another version than the captured one."""
 
     body: Json
     changes: list[str] = field(default_factory=list)
+    converted: bool = False
 
 
 def clean(body: Json, target: Target) -> Cleaned:

@@ -7,7 +7,6 @@ run, one that would be made anew a second; one that is equal costs none.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
@@ -17,11 +16,11 @@ import msgspec
 from lifeboat.errors import AlreadyExists, LifeboatError, NotFound
 from lifeboat.ports.cluster import Cluster, Json, Kind
 from lifeboat.report.diff import Field, diff, spell
-from lifeboat.report.secrets import hide, is_secret
+from lifeboat.report.secrets import hide, reason_without
 from lifeboat.restore.carry import carried, merge_body, without_addresses
 from lifeboat.restore.live import state_of
 from lifeboat.restore.live_bodies import LiveBodies
-from lifeboat.restore.model import Mode, PlanItem, RestoreRequest
+from lifeboat.restore.model import SET_ASIDE, Mode, PlanItem, RestoreRequest
 from lifeboat.restore.modes import (
     FOREIGN,
     Trial,
@@ -32,13 +31,13 @@ from lifeboat.restore.modes import (
     untried,
 )
 from lifeboat.restore.transforms.merge import merge_patch
+from lifeboat.restore.watched import dropped
 
 IN_FLIGHT = 32
 MOST_FIELDS = 40
 """Differences that a plan holds of one object; the others are counted."""
 
 _AT_ONCE = 256  # bodies in memory
-_VALUE = re.compile(r"Invalid value: .*", re.DOTALL)
 
 Body = Callable[[PlanItem], Json]
 """The object that an item stands for, as it would be created."""
@@ -70,7 +69,7 @@ class Tries:
 
     def _needs(self, item: PlanItem, exists: bool) -> tuple[Json | None, str]:
         """The body, None where nothing is tried; and why the object is left as it is."""
-        if item.action in ("leave", "conflict"):
+        if item.action in SET_ASIDE:
             return None, ""
         if not exists:
             return self._body(item) if self._request.try_creates else None, ""
@@ -142,12 +141,13 @@ class Tries:
     def _try_create(self, item: PlanItem, body: Json) -> PlanItem:
         namespace = item.namespace if item.kind.namespaced else None
         try:
-            self._cluster.create(item.kind, namespace, body, dry_run=True)
+            made = self._cluster.create(item.kind, namespace, body, dry_run=True)
         except (AlreadyExists, NotFound):  # appeared just now; or its namespace comes with it
             return item
         except LifeboatError as error:
             return _conflict(item, _why(error, body))
-        return item
+        lost = tuple(f"{path}: dropped by the target" for path in dropped(body, made))
+        return msgspec.structs.replace(item, fields=lost[:MOST_FIELDS])
 
 
 def spelled(live: Json, after: Json) -> tuple[str, ...]:
@@ -173,8 +173,7 @@ def _left(item: PlanItem, reason: str) -> PlanItem:
 
 
 def _why(error: LifeboatError, body: Json) -> str:
-    """The server's reason on one line. It may quote a value, which of a Secret is not told."""
+    """The server's reason on one line."""
     if error.retryable:
         raise error
-    reason = error.message.splitlines()[0]
-    return _VALUE.sub("invalid value", reason) if is_secret(body) else reason
+    return reason_without(body, error.message.splitlines()[0])

@@ -12,10 +12,13 @@ from typer.testing import CliRunner
 
 from lifeboat.cli import app, proof
 from lifeboat.cli.source import Source
-from lifeboat.errors import NotProven, StoreUnavailable, UsageError
+from lifeboat.errors import ClusterUnreachable, NotProven, StoreUnavailable, UsageError
 from lifeboat.point.facts import readable_verdicts
 from lifeboat.policy.load import Include
 from lifeboat.policy.model import ClustersFile
+from lifeboat.proof.run import place_of
+from lifeboat.restore.parts import items_of
+from lifeboat.restore.plan import stored_plan
 from tests.support.kinds import CRON_JOB, DEPLOYMENT
 from tests.support.manifests import manifest
 from tests.support.proof_world import OBJECTS, ProofWorld
@@ -95,7 +98,7 @@ def test_a_rehearsal_names_what_the_new_version_does_not_serve(world: ProofWorld
         if kind.kind == "CronJob":
             continue
         if kind.kind == "Deployment":
-            kind = replace(kind, version="v2", versions=("v2",))
+            kind = replace(kind, version="v3", versions=("v3", "v2"))
         served.append(kind)
     world.cluster.kinds[:] = served
     world.cluster.server_version = "v1.99.0"
@@ -112,6 +115,27 @@ def test_a_rehearsal_names_what_the_new_version_does_not_serve(world: ProofWorld
         " as v2",
         "1 Secret in version v1: v1 Secret is deprecated in v1.98+",
     ]
+    context = world.context()
+    plan = stored_plan(context, SHOP, told["test"])
+    versions = {i.kind.kind: i.kind.version for i in items_of(context.vault, plan)}
+    assert versions["Deployment"] == "v2", "what it says is what is done"
+    world.tick(minutes=1)
+    again = json.loads(
+        CliRunner().invoke(app, ["prove", SHOP, "--cluster", "next", "--json"]).stdout
+    )
+    assert again["api"] == told["api"], "and any test restore into another cluster says it"
+    world.tick(minutes=1)
+    here = json.loads(CliRunner().invoke(app, ["prove", SHOP, "--json"]).stdout)
+    assert here["api"] == []
+
+
+def test_a_cluster_whose_apis_cannot_be_looked_at_is_told_and_the_verdict_written() -> None:
+    world = ProofWorld()
+    point = world.back_up().point
+    world.cluster.fail_next("discover", ClusterUnreachable("gone"))
+    place = place_of(world.context(), point, "next")
+    assert place.api == ("what it serves could not be looked at: gone",)
+    assert world.prove(point, place=place).cluster == "next"
 
 
 def test_coverage_by_instance_and_cluster(

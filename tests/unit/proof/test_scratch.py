@@ -109,10 +109,30 @@ def test_without_exceptions_everything_is_denied() -> None:
             {"minReplicas": 1, "maxReplicas": 1},
             "at most 9 replicas became 1",
         ),
+        (
+            {"kind": "Pod", "spec": {"hostNetwork": True, "hostPID": True, "hostIPC": True}},
+            {"nodeSelector": {"pool": "drills"}},
+            "hostNetwork off: no network policy holds for a pod in its node's network; hostPID off",
+        ),
+        (
+            {"kind": "Rollout", "spec": {"template": {"spec": {"hostNetwork": True, "containers": [
+                {"name": "m", "ports": [{"containerPort": 8080, "hostPort": 80, "hostIP": "::"}]},
+            ], "initContainers": [
+                {"name": "i", "ports": [{"containerPort": 1, "hostPort": 1}]},
+            ]}}}},
+            {"template": {"spec": {"nodeSelector": {"pool": "drills"}, "containers": [
+                {"name": "m", "ports": [{"containerPort": 8080}]},
+            ], "initContainers": [{"name": "i", "ports": [{"containerPort": 1}]}]}}},
+            "host ports 80, 1 dropped: nothing outside may reach it",
+        ),
+        ({"kind": "Odd", "spec": "a word"}, "a word", ""),
+        ({"kind": "Odd", "spec": {"template": "a word"}}, {"template": "a word"}, ""),
         ({"kind": "ConfigMap", "data": {}}, None, ""),
     ],
-)
-def test_objects_are_made_small_and_harmless(body: Json, spec: Json | None, told: str) -> None:
+)  # fmt: skip
+def test_objects_are_made_small_and_harmless(
+    body: Json, spec: Json | str | None, told: str
+) -> None:
     changes = make_harmless(body, 1, {"pool": "drills"})
     assert body.get("spec") == spec
     assert told in "; ".join(changes)
@@ -131,6 +151,24 @@ def test_objects_are_made_small_and_harmless(body: Json, spec: Json | None, told
 def test_what_acts_outside_is_left_out_of_scratch_only(group: str, plural: str, name: str) -> None:
     seen, one = Seen(Meta("web", "shop")), kind(group, plural, name)
     assert "a test restore must not" in why_left(one, seen, (), scratch=True)
+    assert why_left(one, seen, (), scratch=False) == ""
+
+
+@pytest.mark.parametrize(
+    ("group", "name"),
+    [
+        ("cilium.io/v2", "CiliumNetworkPolicy"),
+        ("cilium.io/v2", "CiliumClusterwideNetworkPolicy"),
+        ("crd.projectcalico.org/v1", "NetworkPolicy"),
+        ("projectcalico.org/v3", "GlobalNetworkPolicy"),
+        ("policy.networking.k8s.io/v1alpha1", "AdminNetworkPolicy"),
+        ("crd.antrea.io/v1beta1", "NetworkPolicy"),
+        ("networking.gke.io/v1alpha1", "FQDNNetworkPolicy"),
+    ],
+)
+def test_no_other_policy_opens_what_the_fence_closes(group: str, name: str) -> None:
+    seen, one = Seen(Meta("open", "shop")), kind(group, f"{name.lower()}s", name)
+    assert "adds up" in why_left(one, seen, (), scratch=True)
     assert why_left(one, seen, (), scratch=False) == ""
 
 

@@ -17,7 +17,7 @@ from lifeboat.restore.warnings.places import class_warnings, ending_warnings, zo
 from lifeboat.restore.warnings.quota import quota_warnings
 from lifeboat.restore.warnings.rights import rights_warnings
 from lifeboat.restore.warnings.served import nearest, served_warnings
-from lifeboat.restore.warnings.tally import ZONE_LABEL, Tally
+from lifeboat.restore.warnings.tally import Tally
 from lifeboat.restore.warnings.usage import amount, usage
 from lifeboat.vault.records import Place
 from tests.support.fake_cluster import FakeCluster
@@ -36,8 +36,11 @@ from tests.support.kinds import (
     SERVICE,
     STORAGE_CLASS,
     VALIDATING_WEBHOOKS,
+    VOLUME,
 )
 from tests.support.manifests import claim, manifest
+
+ZONE = "topology.kubernetes.io/zone"
 
 
 def pods(cpu: str = "250m", memory: str = "64Mi", **more: Any) -> Json:
@@ -171,25 +174,48 @@ def test_places_that_are_not_there() -> None:
     assert list(class_warnings({"fast": 2, "slow": 1}, {"slow"})) == [
         "StorageClass fast, which 2 claims name, is missing (there is: slow)"
     ]
-    assert list(zone_warnings({"z1": 2, "z2": 1}, ["z2"])) == [
-        "2 workloads insist on zone z1, where no node is (nodes: z2)"
+    wanted = {("workloads", ("z1",)): 2, ("workloads", ("z2",)): 1, ("volumes", ("z1", "z3")): 1}
+    assert list(zone_warnings(wanted, ["z2"])) == [
+        "1 volumes insist on zone z1 or z3, where no node is (nodes: z2)",
+        "2 workloads insist on zone z1, where no node is (nodes: z2)",
     ]
+    assert list(zone_warnings({("workloads", ("z1", "z2")): 1}, ["z2"])) == [], "one is enough"
     ending = manifest(NAMESPACE, "shop")
     ending["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
     assert len(list(ending_warnings([ending, manifest(NAMESPACE, "b")], {"shop", "b"}))) == 1
     assert list(ending_warnings([ending], {"b"})) == []
 
 
-def test_zones_are_read_from_every_kind_of_workload() -> None:
+def in_zones(*terms: tuple[str, ...]) -> Json:
+    """What requires a node that fits any of the terms."""
+    return {
+        "nodeSelectorTerms": [
+            {"matchExpressions": [{"key": ZONE, "operator": "In", "values": list(values)}]}
+            for values in terms
+        ]
+    }
+
+
+def test_zones_are_read_from_whatever_insists_on_one() -> None:
     tally = Tally()
-    tally.add(item(DEPLOYMENT, "a"), {"template": {"spec": pods(nodeSelector={ZONE_LABEL: "z1"})}})
-    expression = {"key": ZONE_LABEL, "operator": "In", "values": ["z2"]}
-    term = {"nodeSelectorTerms": [{"matchExpressions": [expression]}]}
-    affinity = {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": term}}
-    job = {"jobTemplate": {"spec": {"template": {"spec": pods(affinity=affinity)}}}}
-    tally.add(item(CRON_JOB, "b"), job)
-    tally.add(item(POD, "c", "skip"), pods(nodeSelector={ZONE_LABEL: "z3"}))
-    assert tally.zones == {"z1": 1, "z2": 1}
+    selected = {"spec": {"template": {"spec": pods(nodeSelector={ZONE: "z1"})}}}
+    tally.add(item(DEPLOYMENT, "a"), selected)
+    required = {"requiredDuringSchedulingIgnoredDuringExecution": in_zones(("z2", "z3"))}
+    template = {"template": {"spec": pods(affinity={"nodeAffinity": required})}}
+    tally.add(item(CRON_JOB, "b"), {"spec": {"jobTemplate": {"spec": template}}})
+    tally.add(item(POD, "c", "skip"), {"spec": pods(nodeSelector={ZONE: "z9"})})
+    by_hand = {"nodeAffinity": {"required": in_zones(("z4",), ("z5",))}}
+    tally.add(item(VOLUME, "d"), {"spec": by_hand})
+    topology = {"matchLabelExpressions": [{"key": "topology.example.com/zone", "values": ["z6"]}]}
+    tally.add(item(STORAGE_CLASS, "e"), {"allowedTopologies": [topology]})
+    free = {"required": {"nodeSelectorTerms": [*in_zones(("z9",))["nodeSelectorTerms"], {}]}}
+    tally.add(item(VOLUME, "f"), {"spec": {"nodeAffinity": free}})
+    assert tally.zones == {
+        ("workloads", ("z1",)): 1,
+        ("workloads", ("z2", "z3")): 1,
+        ("volumes", ("z4", "z5")): 1,
+        ("StorageClasses", ("z6",)): 1,
+    }
 
 
 def test_rights_are_asked_for_once_a_namespace_and_named_by_kind() -> None:
@@ -224,18 +250,17 @@ def test_a_look_at_a_cluster_finds_all_of_it() -> None:
     quota["metadata"]["namespace"] = "shop"
     cluster.put(RESOURCE_QUOTA, quota)
     node = manifest(NODE, "n")
-    node["metadata"]["labels"] = {ZONE_LABEL: "z1"}
+    node["metadata"]["labels"] = {ZONE: "z1"}
     cluster.create(NODE, None, node)
     cluster.create(VALIDATING_WEBHOOKS, None, hooks())
     cluster.create(STORAGE_CLASS, None, manifest(STORAGE_CLASS, "fast", provisioner="x"))
     cluster.create(NAMESPACE, None, manifest(NAMESPACE, "guard"))
     tally = Tally()
-    spec = deployment(2, nodeSelector={ZONE_LABEL: "z9"})
-    tally.add(item(DEPLOYMENT, "web"), spec)
+    tally.add(item(DEPLOYMENT, "web"), {"spec": deployment(2, nodeSelector={ZONE: "z9"})})
     tally.add(item(CONFIG_MAP, "settings"), None)
     tally.add(item(CLUSTER_ROLE, "boss"), None)
-    tally.add(item(CLAIM, "data"), {"storageClassName": "gone"})
-    tally.add(item(CLAIM, "more"), {"storageClassName": "fast"})
+    tally.add(item(CLAIM, "data"), {"spec": {"storageClassName": "gone"}})
+    tally.add(item(CLAIM, "more"), {"spec": {"storageClassName": "fast"}})
     told = "\n".join(look(cluster, tally))
     for words in (
         "quota shop/q: pods",

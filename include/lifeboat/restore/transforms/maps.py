@@ -96,20 +96,20 @@ def _zones(body: Json, group_kind: str, spec: Json, zones: Mapping[str, str]) ->
             _zone_values(term.get("matchLabelExpressions") or (), zones)
 
 
-def _is_zone(label: str) -> bool:
+def is_zone(label: str) -> bool:
     """`topology.kubernetes.io/zone`, its old name, and those of drivers."""
     return label.endswith("/zone")
 
 
 def _zone_labels(labels: Json, zones: Mapping[str, str]) -> None:
     for label in labels:
-        if _is_zone(label):
+        if is_zone(label):
             _rename(labels, label, zones.get)
 
 
 def _zone_values(expressions: Iterable[Json], zones: Mapping[str, str]) -> None:
     for expression in expressions:
-        if _is_zone(expression.get("key", "")) and expression.get("values"):
+        if is_zone(expression.get("key", "")) and expression.get("values"):
             renamed = (zones.get(value, value) for value in expression["values"])
             expression["values"] = list(dict.fromkeys(renamed))
 

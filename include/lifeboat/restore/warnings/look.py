@@ -14,7 +14,8 @@ from lifeboat.restore.warnings.places import class_warnings, ending_warnings, zo
 from lifeboat.restore.warnings.quota import quota_warnings
 from lifeboat.restore.warnings.rights import Rules, rights_warnings
 from lifeboat.restore.warnings.served import served_warnings
-from lifeboat.restore.warnings.tally import ZONE_LABEL, Tally
+from lifeboat.restore.warnings.tally import Tally
+from lifeboat.restore.warnings.zones import zones_of
 
 _ADMISSION = "admissionregistration.k8s.io"
 _ACCESS = "authorization.k8s.io"
@@ -85,9 +86,7 @@ class _Reader:
 
     def zones(self) -> Iterator[str]:
         for node in self.all(_NODE):
-            zone = (node["metadata"].get("labels") or {}).get(ZONE_LABEL)
-            if zone:
-                yield zone
+            yield from zones_of(node)
 
     def rules(self, namespace: str) -> Rules:
         review = _review(_RULES, {"namespace": namespace})

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from lifeboat.ports.cluster import Json
+from lifeboat.restore.warnings.zones import Wanted
 
 
 def class_warnings(wanted: Mapping[str, int], there: Collection[str]) -> Iterator[str]:
@@ -15,13 +16,15 @@ def class_warnings(wanted: Mapping[str, int], there: Collection[str]) -> Iterato
             yield f"StorageClass {name}, which {number} claims name, is missing (there is: {known})"
 
 
-def zone_warnings(wanted: Mapping[str, int], nodes: Iterable[str]) -> Iterator[str]:
-    """Zones that workloads insist on and in which no node runs. `nodes`: the zone of each node."""
+def zone_warnings(wanted: Mapping[Wanted, int], nodes: Iterable[str]) -> Iterator[str]:
+    """Zones that objects insist on and in none of which a node runs. `nodes`: the zone of each
+    node."""
     there = set(nodes)
-    for zone, number in sorted(wanted.items()):
-        if zone not in there:
+    for (what, zones), number in sorted(wanted.items()):
+        if there.isdisjoint(zones):
             known = ", ".join(sorted(there)) or "none"
-            yield f"{number} workloads insist on zone {zone}, where no node is (nodes: {known})"
+            named = " or ".join(zones)
+            yield f"{number} {what} insist on zone {named}, where no node is (nodes: {known})"
 
 
 def ending_warnings(namespaces: Iterable[Json], targets: Collection[str]) -> Iterator[str]:

@@ -10,9 +10,9 @@ _LEVELS = {"alpha": 0, "beta": 1, None: 2}
 
 
 def nearest(captured: str, served: Sequence[str]) -> str:
-    """The served version to restore at: the captured one; else the newest that is older than it,
-    which knows no field that the captured one lacks the meaning of; else the oldest that is newer,
-    to which the API server keeps conversions. `served` is not empty."""
+    """The served version to restore at: the captured one; else the oldest stable one that is newer,
+    to which the API server keeps conversions; else the newest that is older, which knows no field
+    that the captured one lacks the meaning of. `served` is not empty."""
     if captured in served:
         return captured
     rank = _rank(captured)
