@@ -8,7 +8,8 @@ does. Guarantees every adapter keeps (tests/contract/test_cluster.py):
   iterator raises `Expired`, and the caller lists this kind anew.
 - 429 is obeyed inside (Retry-After) up to the adapter's patience, then raised as `Throttled`.
 - errors: ClusterUnreachable, Unauthorized, Forbidden, NotFound, AlreadyExists, Conflict, Invalid,
-  Throttled, Expired. Messages carry the server's own reason, never a token or a Secret's data.
+  Throttled, Expired, WebhookUnreachable. Messages carry the server's own reason, never a token or
+  a Secret's data.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ server refuses is named with its reason and does not stop the others.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -91,7 +91,7 @@ def apply_wave(
     counts: Counter[Result] = Counter()
     if not parts:
         return counts
-    with _applying(context, plan, progress) as applier:
+    with applying(context, plan, progress) as applier:
         for part in parts:
             result = find_result(context, plan, part) or applier.apply(part)
             counts.update(result.counts)
@@ -101,14 +101,6 @@ def apply_wave(
 def find_result(context: Context, plan: RestorePlan, part: PlanPart) -> PartResult | None:
     """What became of a part; None while it is not through."""
     return context.vault.find_document(_result_key(plan, part), PartResult)
-
-
-def results_of(context: Context, plan: RestorePlan) -> Iterator[PartResult]:
-    """What became of the parts that are through, in order."""
-    for part in plan.parts:
-        result = find_result(context, plan, part)
-        if result is not None:
-            yield result
 
 
 def cleaned_body(reader: PackReader, item: PlanItem, target: Target) -> Cleaned:
@@ -131,17 +123,20 @@ def _result_key(plan: RestorePlan, part: PlanPart) -> str:
 
 
 @contextmanager
-def _applying(
+def applying(
     context: Context, plan: RestorePlan, progress: Callable[[int], None]
-) -> Iterator[_Applier]:
+) -> Iterator[Applier]:
+    """What puts the plan's objects, many at once. `progress` as in `apply_wave`."""
     with ThreadPoolExecutor(plan.request.in_flight, thread_name_prefix="apply") as pool:
         with_volume = {(volume.namespace, volume.claim) for volume in plan.volumes}
         reader, target = reader_of(context, plan), target_of(plan)
-        yield _Applier(context, plan, pool, reader, target, with_volume, progress)
+        yield Applier(context, plan, pool, reader, target, with_volume, progress)
 
 
 @dataclass
-class _Applier:
+class Applier:
+    """See `applying`."""
+
     context: Context
     plan: RestorePlan
     pool: ThreadPoolExecutor
@@ -155,9 +150,9 @@ class _Applier:
     def apply(self, part: PlanPart) -> PartResult:
         """Apply one part and store what came of it."""
         started = monotonic()
-        items = [i for i in read_part(self.context.vault, self.plan, part) if self._is_ours(i)]
+        items = read_part(self.context.vault, self.plan, part)
         changes: list[str] = []
-        outcomes = self._outcomes(items, changes)
+        outcomes = self.outcomes(filter(self._is_ours, items), changes)
         counts = Counter(outcome.result for outcome in outcomes)
         result = PartResult(
             part.wave,
@@ -175,8 +170,10 @@ class _Applier:
             and (item.namespace, item.name) in self.with_volume
         )
 
-    def _outcomes(self, items: Collection[PlanItem], changes: list[str]) -> list[Outcome]:
-        """Bodies are read and cleaned here, ahead of the requests but not far: they are large."""
+    def outcomes(self, items: Iterable[PlanItem], changes: list[str]) -> list[Outcome]:
+        """What came of each; what was changed on the way is added to `changes`.
+
+        Bodies are read and cleaned here, ahead of the requests but not far: they are large."""
         ahead = BoundedSemaphore(2 * self.plan.request.in_flight)
         waiting: list[Outcome | Future[Outcome]] = []
         for item in items:

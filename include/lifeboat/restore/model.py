@@ -171,11 +171,13 @@ Result = Literal["created", "merged", "replaced", "deleted", "unchanged", "skipp
 
 
 class Outcome(msgspec.Struct, frozen=True):
-    """What happened to one object."""
+    """What happened to one object. `again`: it failed for want of something that may still come
+    (restore/late.py)."""
 
     title: str
     result: Result
     detail: str = ""
+    again: bool = False
 
 
 class PartResult(msgspec.Struct, frozen=True):

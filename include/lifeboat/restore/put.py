@@ -7,7 +7,14 @@ moved since the plan was made is not guessed at: nothing is done to it, and it i
 from __future__ import annotations
 
 from lifeboat.clock import poll_until
-from lifeboat.errors import AlreadyExists, Conflict, Forbidden, LifeboatError, NotFound
+from lifeboat.errors import (
+    AlreadyExists,
+    Conflict,
+    Forbidden,
+    LifeboatError,
+    NotFound,
+    WebhookUnreachable,
+)
 from lifeboat.ports.cluster import Cluster, Json, Propagation
 from lifeboat.ports.marks import RESTORE
 from lifeboat.restore.carry import carried, merge_body
@@ -30,7 +37,7 @@ _DONE: dict[str, Result] = {"merge": "merged", "replace": "replaced", "recreate"
 
 def put(target: Cluster, item: PlanItem, body: Json, mode: Mode) -> Outcome:
     """Do what the plan says for an object with a body. Retryable errors are raised; what the API
-    server refuses for good is the outcome."""
+    server refuses, for good or for want of a webhook, is the outcome."""
     namespace = item.namespace if item.kind.namespaced else None
     try:
         if item.action != "create":
@@ -40,7 +47,7 @@ def put(target: Cluster, item: PlanItem, body: Json, mode: Mode) -> Outcome:
         return _exists_after_all(target, item, namespace, body, mode)
     except NotFound:
         if not item.live_version:
-            return Outcome(item.title, "failed", "its namespace is not there, or its kind")
+            return Outcome(item.title, "failed", "its namespace is not there, or its kind", True)
         return Outcome(item.title, "failed", _MOVED)
     except LifeboatError as error:
         return _refused(item, error)
@@ -154,6 +161,9 @@ def _moved(item: PlanItem, live: Json) -> bool:
 
 
 def _refused(item: PlanItem, error: LifeboatError) -> Outcome:
+    reason = error.message.splitlines()[0]
+    if isinstance(error, WebhookUnreachable):
+        return Outcome(item.title, "failed", f"{reason}; {error.hint}", again=True)
     if error.retryable:
         raise error
-    return Outcome(item.title, "failed", error.message.splitlines()[0])
+    return Outcome(item.title, "failed", reason)

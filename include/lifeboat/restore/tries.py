@@ -2,7 +2,8 @@
 
 The API server itself defaults, converts, admits and refuses, and then stores nothing, so a plan
 says what a restore would do and not what we think it would. An object that differs costs one dry
-run, one that would be made anew a second; one that is equal costs none.
+run, one that would be made anew a second; one that is equal costs none. Where a webhook does not
+answer, an object keeps the action that its mode gives it, untried; nothing untried is deleted.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from itertools import islice
 
 import msgspec
 
-from lifeboat.errors import AlreadyExists, LifeboatError, NotFound
+from lifeboat.errors import AlreadyExists, LifeboatError, NotFound, WebhookUnreachable
 from lifeboat.ports.cluster import Cluster, Json, Kind
 from lifeboat.report.diff import Field, diff, spell
 from lifeboat.report.secrets import hide, is_secret
@@ -115,13 +116,16 @@ class Tries:
         """What the API server says to the change. It is not asked for one that says nothing new."""
         namespace = item.namespace if item.kind.namespaced else None
         sent = merge_body(body, live) if merging else carried(body, live)
-        if not _differing(live, merge_patch(live, sent) if merging else sent):
+        wanted = merge_patch(live, sent) if merging else sent
+        if not _differing(live, wanted):
             return Trial()
         try:
             if merging:
                 after = self._cluster.patch(item.kind, namespace, item.name, sent, dry_run=True)
             else:
                 after = self._cluster.replace(item.kind, namespace, item.name, sent, dry_run=True)
+        except WebhookUnreachable as error:
+            return Trial(spelled(live, wanted), untried=_why(error, body))
         except LifeboatError as error:
             return Trial(refused=_why(error, body))
         return Trial(spelled(live, after))
@@ -145,6 +149,9 @@ class Tries:
             self._cluster.create(item.kind, namespace, body, dry_run=True)
         except (AlreadyExists, NotFound):  # appeared just now; or its namespace comes with it
             return item
+        except WebhookUnreachable as error:
+            reason = f"not tried: {_why(error, body)}"
+            return msgspec.structs.replace(item, reason=reason)
         except LifeboatError as error:
             return _conflict(item, _why(error, body))
         return item
@@ -174,7 +181,7 @@ def _left(item: PlanItem, reason: str) -> PlanItem:
 
 def _why(error: LifeboatError, body: Json) -> str:
     """The server's reason on one line. It may quote a value, which of a Secret is not told."""
-    if error.retryable:
+    if error.retryable and not isinstance(error, WebhookUnreachable):
         raise error
     reason = error.message.splitlines()[0]
     return _VALUE.sub("invalid value", reason) if is_secret(body) else reason

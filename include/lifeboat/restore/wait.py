@@ -1,6 +1,7 @@
 """What a restore waits for: definitions established, namespaces active, workloads ready.
 
-Each function is one look and names what is not there yet, with the reason; none of them waits.
+Each function is one look and names what is not there yet, with the reason; none of them waits, and
+nobody waits for what could not be put.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import msgspec
 from lifeboat.errors import NotFound
 from lifeboat.policy.globs import any_matches
 from lifeboat.ports.cluster import Cluster, Json, Kind
+from lifeboat.restore.late import failed_titles
 from lifeboat.restore.model import RESTORED, PlanItem, RestorePlan
 from lifeboat.restore.parts import items_of
 from lifeboat.steps.context import Context
@@ -29,11 +31,13 @@ def not_established(context: Context, plan: RestorePlan) -> list[str]:
     waiting = _look(context, plan, {_CRD: _definition})
     if waiting:
         return waiting
-    names = [i.name for i in items_of(context.vault, plan, RESTORED) if i.kind.kind == _CRD]
-    if not names:
+    made = [i for i in items_of(context.vault, plan, RESTORED) if i.kind.kind == _CRD]
+    if not made:
         return []
     served = {kind.resource for kind in context.cluster.discover().kinds}
-    return [f"{_CRD} {name} is not served" for name in names if name not in served]
+    missing = [item for item in made if item.name not in served]
+    failed = failed_titles(context, plan) if missing else set()
+    return [f"{_CRD} {i.name} is not served" for i in missing if i.title not in failed]
 
 
 def not_active(context: Context, plan: RestorePlan) -> list[str]:
@@ -69,14 +73,15 @@ def _look(
     for item in items_of(context.vault, plan, RESTORED):
         if item.kind.kind in rules and any_matches(spaces, item.source_namespace):
             by_kind.setdefault(item.kind, []).append(item)
-    waiting = []
+    waiting = {}
     for kind, items in by_kind.items():
         rule = rules[kind.kind]
         for item, live in _live(context.cluster, kind, items):
             reason = "is not there" if live is None else rule(live)
             if reason:
-                waiting.append(f"{item.title} {reason}")
-    return waiting
+                waiting[item.title] = reason
+    failed = failed_titles(context, plan) if waiting else set()
+    return [f"{title} {why}" for title, why in waiting.items() if title not in failed]
 
 
 def _live(
