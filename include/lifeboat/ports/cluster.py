@@ -154,6 +154,9 @@ class Cluster(Protocol):
         name: str,
         *,
         propagation: Propagation = "Background",
+        uid: str = "",
+        version: str = "",
     ) -> None:
-        """DELETE. A missing object is not an error."""
+        """DELETE. A missing object is not an error. Raises Conflict, and deletes nothing, when the
+        object is not the one of this uid, or is no longer at this resourceVersion."""
         ...

@@ -117,20 +117,59 @@ def _namespace(live: Json) -> str:
     return "" if phase == "Active" else f"is {phase}"
 
 
-def _replicas(live: Json) -> str:
+# What `kubectl rollout status` waits for (kubectl/pkg/polymorphichelpers/rollout_status.go): pods
+# of what was before a change may be ready, too, and count for nothing.
+
+
+def _deployment(live: Json) -> str:
     status, wanted = live.get("status", {}), live["spec"].get("replicas", 1)
-    if status.get("observedGeneration", 0) < live["metadata"].get("generation", 0):
-        return "was not seen by its controller yet"
-    ready = status.get("readyReplicas", 0)
-    return "" if ready >= wanted else f"has {ready} of {wanted} pods ready"
+    if live["spec"].get("paused"):  # it is not rolled out before somebody says so
+        return _replicas(live)
+    updated, there = status.get("updatedReplicas", 0), status.get("replicas", 0)
+    return _unseen(live) or (
+        _lacking(updated, wanted, "updated")
+        or _lacking(updated, there, "updated, the others end")
+        or _lacking(status.get("availableReplicas", 0), updated, "available")
+    )
+
+
+def _stateful_set(live: Json) -> str:
+    spec, status = live["spec"], live.get("status", {})
+    strategy, wanted = spec.get("updateStrategy") or {}, spec.get("replicas", 1)
+    behind = _replicas(live)
+    if behind or strategy.get("type", "RollingUpdate") != "RollingUpdate":
+        return behind
+    kept = (strategy.get("rollingUpdate") or {}).get("partition") or 0
+    updated = status.get("updatedReplicas", 0)
+    if status.get("updateRevision") == status.get("currentRevision"):
+        return ""
+    return _lacking(updated, max(wanted - kept, 0), "updated")
+
+
+def _replicas(live: Json) -> str:
+    ready = live.get("status", {}).get("readyReplicas", 0)
+    return _unseen(live) or _lacking(ready, live["spec"].get("replicas", 1), "ready")
 
 
 def _daemon_set(live: Json) -> str:
-    status = live.get("status", {})
-    if status.get("observedGeneration", 0) < live["metadata"].get("generation", 0):
-        return "was not seen by its controller yet"
-    wanted, ready = status.get("desiredNumberScheduled", 0), status.get("numberReady", 0)
-    return "" if ready >= wanted else f"has {ready} of {wanted} pods ready"
+    spec, status = live["spec"], live.get("status", {})
+    wanted = status.get("desiredNumberScheduled", 0)
+    rolling = (spec.get("updateStrategy") or {}).get("type", "RollingUpdate") == "RollingUpdate"
+    updated = status.get("updatedNumberScheduled", 0) if rolling else wanted
+    return _unseen(live) or (
+        _lacking(updated, wanted, "updated")
+        or _lacking(status.get("numberReady", 0), wanted, "ready")
+    )
+
+
+def _unseen(live: Json) -> str:
+    seen = live.get("status", {}).get("observedGeneration", 0)
+    late = seen < live["metadata"].get("generation", 0)
+    return "was not seen by its controller yet" if late else ""
+
+
+def _lacking(number: int, wanted: int, what: str) -> str:
+    return "" if number >= wanted else f"has {number} of {wanted} pods {what}"
 
 
 def _pod(live: Json) -> str:
@@ -150,9 +189,10 @@ def _condition(live: Json, name: str) -> bool:
 
 
 _READY: dict[str, _Rule] = {
-    "Deployment": _replicas,
-    "StatefulSet": _replicas,
+    "Deployment": _deployment,
+    "StatefulSet": _stateful_set,
     "ReplicaSet": _replicas,
+    "ReplicationController": _replicas,
     "DaemonSet": _daemon_set,
     "Pod": _pod,
     "PersistentVolumeClaim": _claim,
