@@ -34,8 +34,8 @@ from lifeboat.errors import (
     UsageError,
     WebhookUnreachable,
 )
+from lifeboat.ports.cluster import MOST_IN_FLIGHT
 
-_CONNECTIONS = 32
 _TIMEOUT = urllib3.Timeout(connect=10, read=90)
 _PATIENCE = 60.0
 _TRIES = 4
@@ -76,7 +76,7 @@ class Http:
         self._tells_ready = True
         self._ready_at = -_SURE_SECONDS  # when it last said so
         self._manager = urllib3.PoolManager(
-            maxsize=_CONNECTIONS,
+            maxsize=MOST_IN_FLIGHT,  # each is opened when it is first needed
             block=True,
             timeout=_TIMEOUT,
             socket_options=_SOCKET_OPTIONS,

@@ -24,6 +24,8 @@ if TYPE_CHECKING:  # whoever loads policies knows kinds, and decodes nothing
 Json = dict[str, Any]
 PatchType = Literal["merge", "json", "strategic", "apply"]
 Propagation = Literal["Background", "Foreground", "Orphan"]
+MOST_IN_FLIGHT = 128
+"""Requests that an adapter has open at once; more wait inside."""
 
 
 @dataclass(frozen=True, order=True)

@@ -34,7 +34,6 @@ from lifeboat.restore.modes import (
 )
 from lifeboat.restore.transforms.merge import merge_patch
 
-IN_FLIGHT = 32
 MOST_FIELDS = 40
 """Differences that a plan holds of one object; the others are counted."""
 
@@ -64,7 +63,7 @@ class Tries:
         Raises what is retryable.
         """
         todo = iter(items)
-        with ThreadPoolExecutor(IN_FLIGHT) as pool:
+        with ThreadPoolExecutor(self._request.in_flight) as pool:
             while some := list(islice(todo, _AT_ONCE)):
                 jobs = [pool.submit(self._try, *one, *self._needs(*one)) for one in some]
                 yield from (future.result() for future in jobs)
