@@ -38,7 +38,8 @@ message never carries a secret: it names the thing, what was found and what woul
        |- NotReady               54   a wait ran out of time
        |- KeyUnavailable         55   who keeps a vault's key (Azure Key Vault) does not answer
        |- DisksUnavailable       56   Azure Resource Manager does not answer
-       `- AirflowUnreachable     57   Airflow's REST API does not answer
+       |- AirflowUnreachable     57   Airflow's REST API does not answer
+       `- WebhookUnreachable     59   an admission webhook that fails closed does not answer
 """
 
 from __future__ import annotations
@@ -305,3 +306,10 @@ class NotDelivered(Retryable):
     """A receiver of alerts took no message."""
 
     exit_code = 58
+
+
+class WebhookUnreachable(Retryable):
+    """The API server would take it, and an admission webhook that fails closed does not answer.
+    Nothing was stored; who changes many objects may go on with the others."""
+
+    exit_code = 59

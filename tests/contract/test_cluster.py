@@ -181,6 +181,26 @@ def test_what_is_not_there(api: Cluster, space: str) -> None:
     api.delete(CONFIG_MAP, space, "nothing")
 
 
+def test_only_what_was_looked_at_is_deleted(api: Cluster, space: str) -> None:
+    """An object of the same name that somebody made meanwhile, or changed, stays."""
+    first = api.create(CONFIG_MAP, space, config("a"))["metadata"]
+    api.delete(CONFIG_MAP, space, "a", uid=first["uid"], version=first["resourceVersion"])
+    second = api.create(CONFIG_MAP, space, config("a"))["metadata"]
+    with pytest.raises(Conflict):
+        api.delete(CONFIG_MAP, space, "a", uid=first["uid"])
+    marked = {"metadata": {"uid": first["uid"], "labels": {"a": "b"}}}
+    with pytest.raises((Conflict, Invalid)):
+        api.patch(CONFIG_MAP, space, "a", marked)
+    api.patch(CONFIG_MAP, space, "a", {"data": {"new": "1"}})
+    old = second["resourceVersion"]
+    with pytest.raises(Conflict):
+        api.delete(CONFIG_MAP, space, "a", uid=second["uid"], version=old)
+    assert api.get(CONFIG_MAP, space, "a")["metadata"]["uid"] == second["uid"]
+    api.delete(CONFIG_MAP, space, "a", uid=second["uid"])
+    with pytest.raises(NotFound):
+        api.get(CONFIG_MAP, space, "a")
+
+
 def test_what_is_to_stay_is_not_called_deprecated(api: Cluster) -> None:
     assert api.deprecation(CONFIG_MAP) == ""
     with pytest.raises(NotFound):

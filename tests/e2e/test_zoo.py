@@ -90,7 +90,7 @@ CHANGED = (
     Changed("PersistentVolumeClaim", ("spec.volumeName",), "bound anew, from the snapshot"),
     Changed(
         "PersistentVolumeClaim",
-        ("spec.dataSource*", "metadata.annotations*", "metadata.finalizers"),
+        ("spec.dataSource*", "metadata.annotations*"),
         "bound anew, from the snapshot",
     ),
     Changed(
@@ -275,6 +275,9 @@ def test_the_rules_that_the_page_states_one_by_one(told: Told) -> None:
     reef = shop["Aquarium.zoo.example.com", "reef"]
     assert reef["metadata"]["finalizers"] == ["zoo.example.com/drain"]
     assert reef["status"] == {"phase": "Filled", "litres": 4200}
+    for claim, volume in (("archive", "zoo-archive"),):
+        kept = (shop["PersistentVolumeClaim", claim], after["PersistentVolume", "", volume])
+        assert all("zoo.example.com/keep" in one["metadata"]["finalizers"] for one in kept)
     drawn = [name for kind, name in shop if kind == "ConfigMap" and name.startswith("drawn-")]
     assert len(drawn) == 1
     assert shop["Deployment.apps", "queue"]["spec"]["replicas"] == 2

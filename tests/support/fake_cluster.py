@@ -198,6 +198,9 @@ class FakeCluster:
             if patch_type == "apply" and isinstance(body, dict) and missing:
                 return self.create(kind, namespace, body, dry_run=dry_run)
             known = copy.deepcopy(self._find(kind, namespace, name))
+            wanted = body.get("metadata", {}).get("uid") if isinstance(body, dict) else None
+            if wanted and wanted != known["metadata"]["uid"]:
+                raise Conflict(f"Precondition failed: UID in precondition: {wanted}")
             if isinstance(body, list):
                 changed = json_patch(known, body)
             else:
@@ -225,6 +228,8 @@ class FakeCluster:
         name: str,
         *,
         propagation: Literal["Background", "Foreground", "Orphan"] = "Background",
+        uid: str = "",
+        version: str = "",
     ) -> None:
         with self._lock:
             self._enter("delete", kind.resource, namespace or "", name)
@@ -232,6 +237,9 @@ class FakeCluster:
                 known = self._find(kind, namespace, name)
             except NotFound:
                 return
+            for wanted, key in ((uid, "uid"), (version, "resourceVersion")):
+                if wanted and wanted != known["metadata"][key]:
+                    raise Conflict(f"Precondition failed: {key} in precondition: {wanted}")
             known["metadata"].setdefault("deletionTimestamp", rfc3339(self.clock()))
             self._store((kind.resource, namespace or "", name), kind, known)
             if propagation != "Orphan":

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from lifeboat.restore.transform import Target, clean
 
 TARGET = Target(restore="r", point="p", mapping={})
@@ -13,3 +15,25 @@ def test_a_deployment_that_was_updated_counts_its_revisions_anew() -> None:
     body = {"kind": "Deployment", "metadata": {"name": "web", "annotations": annotations}}
     kept = clean(body, TARGET).body["metadata"]["annotations"]
     assert set(kept) == {"team", "lifeboat.dev/restore", "lifeboat.dev/restored-from"}
+
+
+@pytest.mark.parametrize("kind", ["PersistentVolumeClaim", "PersistentVolume"])
+def test_of_claims_and_volumes_only_finalizers_of_kubernetes_are_dropped(kind: str) -> None:
+    own = [
+        "kubernetes.io/pvc-protection",
+        "kubernetes.io/pv-protection",
+        "external-provisioner.volume.kubernetes.io/finalizer",
+        "snapshot.storage.kubernetes.io/pvc-as-source-protection",
+        "external-attacher/disk-csi-azure-com",
+    ]
+
+    def kept(*finalizers: str) -> object:
+        metadata = {"name": "data", "finalizers": [*finalizers]}
+        return (
+            clean({"kind": kind, "metadata": metadata, "spec": {}}, TARGET)
+            .body["metadata"]
+            .get("finalizers")
+        )
+
+    assert kept("example.com/keep", *own) == ["example.com/keep"]
+    assert kept(*own) is None

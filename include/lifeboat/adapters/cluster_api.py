@@ -173,10 +173,16 @@ class ClusterApi:
         name: str,
         *,
         propagation: Propagation = "Background",
+        uid: str = "",
+        version: str = "",
     ) -> None:
-        options = _encode({"propagationPolicy": propagation})
+        wanted = {"uid": uid, "resourceVersion": version}
+        options = {
+            "propagationPolicy": propagation,
+            "preconditions": {name: value for name, value in wanted.items() if value},
+        }
         try:
-            self._http.request("DELETE", _path(kind, namespace, name), body=options)
+            self._http.request("DELETE", _path(kind, namespace, name), body=_encode(options))
         except NotFound:
             return
 

@@ -29,11 +29,13 @@ from lifeboat.errors import (
     Throttled,
     Unauthorized,
     UsageError,
+    WebhookUnreachable,
 )
+from lifeboat.ports.cluster import MOST_IN_FLIGHT
 
-_CONNECTIONS = 32
 _PATIENCE = 60.0
 _TRIES = 4
+_TRIES_OF_WEBHOOKS = 2  # each may take the webhook's own time-out, up to 30 seconds
 _READY = "/readyz"  # every authenticated user may ask (ClusterRole system:public-info-viewer)
 _START_SECONDS = 10.0  # from listening to knowing its roles an API server took under three
 _IDEMPOTENT = ("GET", "PUT", "PATCH", "DELETE")
@@ -52,7 +54,8 @@ class Http:
 
     429, and 503 with Retry-After, are obeyed for up to `patience` seconds; 403 is not believed of a
     server that is just starting. A broken connection and 5xx are tried a few times where that
-    cannot do anything twice; a create is not repeated, since the first one may have arrived.
+    cannot do anything twice; a create is not repeated, since the first one may have arrived. One
+    that a webhook did not answer for is, once: nothing was stored.
     Redirects are not followed: they would take the token along.
     """
 
@@ -65,7 +68,7 @@ class Http:
             endpoint.server,
             ssl_context(endpoint),
             server_name=endpoint.tls_server_name,
-            most=_CONNECTIONS,
+            most=MOST_IN_FLIGHT,  # each is opened when it is first needed
         )
         self._prefix = urlsplit(endpoint.server).path.rstrip("/")
 
@@ -109,9 +112,9 @@ class Http:
                 wait = max(error.retry_after or 0.0, _SHORTEST_WAIT)
                 if monotonic() + wait > deadline:
                     raise
-            except ClusterUnreachable:
+            except (ClusterUnreachable, WebhookUnreachable) as error:
                 broken += 1
-                if method not in _IDEMPOTENT or broken == _TRIES:
+                if broken >= _tries(error, method):
                     raise
                 wait = _SHORTEST_WAIT * 2**broken
             pause(wait * random.uniform(1.0, 1.3))  # noqa: S311 - jitter, not secrecy
@@ -180,6 +183,10 @@ def _authorization(token: str) -> bytes | None:
 
 
 _WARNING = re.compile(r'299 \S+ "((?:[^"\\]|\\.)*)"')
+# How the API server says that it could not ask one (k8s.io/apiserver/pkg/util/webhook/error.go,
+# ErrCallingWebhook), and whose answer it passes on with whatever status the webhook chose.
+_UNANSWERED = re.compile(r'failed calling webhook "([^"]*)"')
+_FOR_GOOD = re.compile(r'conversion webhook|admission webhook "[^"]*" denied the request')
 _BY_STATUS: dict[int, type[LifeboatError]] = {403: Forbidden, 404: NotFound, 410: Expired}
 
 
@@ -191,7 +198,12 @@ def refusal(endpoint: Endpoint, answer: Answer, request: str) -> LifeboatError:
         return Throttled(message, retry_after=wait)
     if answer.status == 409:
         return (AlreadyExists if reason == "AlreadyExists" else Conflict)(message)
-    if answer.status >= 500 and "conversion webhook" not in message:
+    if answer.status >= 500 and (hook := _UNANSWERED.search(message)):
+        return WebhookUnreachable(
+            f"webhook {hook[1]} fails closed and does not answer: {message}",
+            hint="have it answer, or take its configuration away until this is through",
+        )
+    if answer.status >= 500 and not _FOR_GOOD.search(message):
         return ClusterUnreachable(f"the API server answered {answer.status}: {message}")
     if answer.status == 401:
         return Unauthorized(
@@ -199,6 +211,12 @@ def refusal(endpoint: Endpoint, answer: Answer, request: str) -> LifeboatError:
             hint="the credential is wrong or has expired",
         )
     return _BY_STATUS.get(answer.status, Invalid)(message)
+
+
+def _tries(error: LifeboatError, method: str) -> int:
+    if isinstance(error, WebhookUnreachable):
+        return _TRIES_OF_WEBHOOKS
+    return _TRIES if method in _IDEMPOTENT else 1
 
 
 def _status(answer: Answer, request: str) -> tuple[str, str]:

@@ -34,9 +34,11 @@ def delete_snapshot(
     if not contents and snapshot.handle:
         contents = [_stand_in(cluster, snapshot)]
     if live is not None:
-        cluster.delete(api.SNAPSHOT, snapshot.volume.namespace, snapshot.name)
+        uid = live["metadata"]["uid"]
+        cluster.delete(api.SNAPSHOT, snapshot.volume.namespace, snapshot.name, uid=uid)
     for content in contents:
-        delete_content(cluster, content["metadata"]["name"], "Delete")
+        metadata = content["metadata"]
+        delete_content(cluster, metadata["name"], "Delete", uid=metadata.get("uid", ""))
     places: list[Place] = [(api.CONTENT, None, one["metadata"]["name"]) for one in contents]
     if live is not None:
         places.append((api.SNAPSHOT, snapshot.volume.namespace, snapshot.name))
@@ -44,8 +46,11 @@ def delete_snapshot(
     wait_gone(cluster, f"snapshot {named} of {snapshot.volume.title}", places)
 
 
-def delete_content(cluster: Cluster, name: str, policy: Literal["Delete", "Retain"]) -> None:
-    """Delete a content, and the driver's snapshot with it or not, as the policy says.
+def delete_content(
+    cluster: Cluster, name: str, policy: Literal["Delete", "Retain"], *, uid: str = ""
+) -> None:
+    """Delete a content, and the driver's snapshot with it or not, as the policy says; with `uid`,
+    no other one that has its name by now.
 
     The mark is what the controller sets when the VolumeSnapshot goes. It is not left to it: where
     binding and deleting race, nobody sets it, and the content would stay for ever.
@@ -54,11 +59,13 @@ def delete_content(cluster: Cluster, name: str, policy: Literal["Delete", "Retai
         "metadata": {"annotations": {api.BEING_DELETED: "yes"}},
         "spec": {"deletionPolicy": policy},
     }
+    if uid:
+        body["metadata"]["uid"] = uid
     try:
         cluster.patch(api.CONTENT, None, name, body)
     except NotFound:
         return
-    cluster.delete(api.CONTENT, None, name)
+    cluster.delete(api.CONTENT, None, name, uid=uid)
 
 
 def delete_helper(cluster: Cluster, namespace: str, name: str) -> None:
@@ -113,16 +120,15 @@ def _stand_in(cluster: Cluster, snapshot: StoredSnapshot) -> Json:
     body = api.known_content(name, snapshot, reference, "Delete", {marks.MANAGED: "true"})
     body["metadata"]["finalizers"] = [api.CONTENT_FINALIZER]
     try:
-        cluster.create(api.CONTENT, None, body)
-    except AlreadyExists:
-        pass  # from an earlier attempt
+        live = cluster.create(api.CONTENT, None, body)
+    except AlreadyExists:  # from an earlier attempt
+        live = claim_api.find(cluster, api.CONTENT, None, name) or body
     except NotFound:
         raise Unsupported("the cluster has no snapshot API (VolumeSnapshot v1)") from None
-    live = body
 
     def unknown() -> list[str]:
         nonlocal live
-        live = claim_api.find(cluster, api.CONTENT, None, name) or body
+        live = claim_api.find(cluster, api.CONTENT, None, name) or live
         status, error = live.get("status") or {}, api.error_message(live)
         known = status.get("snapshotHandle") or api.says_gone(error)
         return [] if known or live["metadata"].get("deletionTimestamp") else [error]

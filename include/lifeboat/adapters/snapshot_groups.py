@@ -145,7 +145,7 @@ class SnapshotGroups:
         for content in self._member_contents(snapshot.point, group):
             if _info(group, _volume_of(content), snapshot.handle) is not None:
                 name = content["metadata"]["name"]
-                delete_content(self._cluster, name, "Retain")
+                delete_content(self._cluster, name, "Retain", uid=content["metadata"]["uid"])
                 wait_gone(self._cluster, f"content {name}", [(api.CONTENT, None, name)])
         if not self._member_contents(snapshot.point, group):
             self._delete_group(group)
@@ -198,10 +198,10 @@ class SnapshotGroups:
 
     def _delete_group(self, group: Json) -> None:
         """Its VolumeGroupSnapshot, if it was never secured, and the driver's data with it."""
-        name = group["metadata"]["name"]
+        name, uid = group["metadata"]["name"], group["metadata"]["uid"]
         reference = group["spec"].get("volumeGroupSnapshotRef") or {}
         body: Json = {
-            "metadata": {"annotations": {_BEING_DELETED: "yes"}},
+            "metadata": {"uid": uid, "annotations": {_BEING_DELETED: "yes"}},
             "spec": {"deletionPolicy": "Delete"},
         }
         try:
@@ -209,7 +209,7 @@ class SnapshotGroups:
         except NotFound:
             return
         self._cluster.delete(_SNAPSHOT, reference.get("namespace", ""), reference.get("name", ""))
-        self._cluster.delete(_CONTENT, None, name)
+        self._cluster.delete(_CONTENT, None, name, uid=uid)
         wait_gone(self._cluster, f"group {name}", [(_CONTENT, None, name)])
 
     def _keep(

@@ -98,6 +98,9 @@ def restore(
     try_creates: Annotated[
         bool, typer.Option("--try-creates", help="try what is new by dry run, too")
     ] = False,
+    requests_in_flight: Annotated[
+        int, typer.Option(help="requests open at once; 0: as the policy says")
+    ] = 0,
     approval: Annotated[
         str, typer.Option(help="whose word it takes: none, required or second-person")
     ] = "none",
@@ -141,6 +144,7 @@ def restore(
         status_of=status_of or (),
         transforms=[read_transform(source.folder, one) for one in transform or ()],
         dry_run=dry_run,
+        in_flight=requests_in_flight,
         approval=approval,
         asked_by=login(),
     )

@@ -10,6 +10,7 @@ from airflow.sdk import Param
 
 from lifeboat.pipeline.opening import SAME_CLUSTER
 from lifeboat.policy.recovery import APPROVALS
+from lifeboat.ports.cluster import MOST_IN_FLIGHT
 from lifeboat.restore.choice import PARTS
 from lifeboat.restore.request import MODES
 
@@ -51,7 +52,9 @@ def written(params: Mapping[str, Any], asked_by: str) -> Written:
         prune=bool(params["prune"]),
         scale_down=bool(params["scale_down"]),
         compare_all=bool(params["dry_run"]),
+        try_creates=bool(params["try_creates"]),
         dry_run=bool(params["dry_run"]),
+        in_flight=int(params["requests_in_flight"] or 0),
         transforms=[
             read_transform(include_folder(), name) for name in _lines_of(params["transforms"])
         ],
@@ -217,6 +220,20 @@ def _how() -> dict[str, Param]:
             "Names of files in include/transforms, one a line: what is changed on the way"
             " (docs/transforms.md).",
             section,
+        ),
+        "try_creates": _switch(
+            "Try what is new",
+            "Try objects that are new by dry run, too: takes as long as making them.",
+            section,
+        ),
+        "requests_in_flight": Param(
+            0,
+            type="integer",
+            minimum=0,
+            maximum=MOST_IN_FLIGHT,
+            title="Requests in flight",
+            description="How many may be open to the API server at once. 0: as the policy says.",
+            section=section,
         ),
         "dry_run": _switch(
             "Dry run", "Only plan: the log of `plan` shows what would happen.", section

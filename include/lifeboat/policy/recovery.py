@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from lifeboat.policy.fields import Strict, refuse
 from lifeboat.policy.patterns import Globs, KindNames, check_one_kind
+from lifeboat.ports.cluster import MOST_IN_FLIGHT
 
 Approval = Literal["none", "required", "second-person"]
 APPROVALS: tuple[Approval, ...] = ("none", "required", "second-person")
@@ -60,6 +61,16 @@ class Recovery(Strict):
         " before custom resources are restored: their operators run there. After five minutes the"
         " restore goes on and its report says so. Default none.",
         examples=[["cert-manager", "*-operator"]],
+    )
+
+    requests_in_flight: int = Field(
+        default=32,
+        ge=1,
+        le=MOST_IN_FLIGHT,
+        description="How many requests a restore may have open to the API server at once, 1 to 128:"
+        " dry runs while it is planned, changes while it is applied. A form or a command may ask"
+        " for another number. Default 32: more made no restore faster where it was measured.",
+        examples=[16],
     )
 
     @model_validator(mode="after")

@@ -8,7 +8,8 @@ does. Guarantees every adapter keeps (tests/contract/test_cluster.py):
   iterator raises `Expired`, and the caller lists this kind anew.
 - 429 is obeyed inside (Retry-After) up to the adapter's patience, then raised as `Throttled`.
 - errors: ClusterUnreachable, Unauthorized, Forbidden, NotFound, AlreadyExists, Conflict, Invalid,
-  Throttled, Expired. Messages carry the server's own reason, never a token or a Secret's data.
+  Throttled, Expired, WebhookUnreachable. Messages carry the server's own reason, never a token or
+  a Secret's data.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ if TYPE_CHECKING:  # whoever loads policies knows kinds, and decodes nothing
 Json = dict[str, Any]
 PatchType = Literal["merge", "json", "strategic", "apply"]
 Propagation = Literal["Background", "Foreground", "Orphan"]
+MOST_IN_FLIGHT = 128
+"""Requests that an adapter has open at once; more wait inside."""
 
 
 @dataclass(frozen=True, order=True)
@@ -153,6 +156,9 @@ class Cluster(Protocol):
         name: str,
         *,
         propagation: Propagation = "Background",
+        uid: str = "",
+        version: str = "",
     ) -> None:
-        """DELETE. A missing object is not an error."""
+        """DELETE. A missing object is not an error. Raises Conflict, and deletes nothing, when the
+        object is not the one of this uid, or is no longer at this resourceVersion."""
         ...

@@ -57,7 +57,7 @@ def remove_outside(context: Context, plan: RestorePlan) -> list[str]:
         if others:
             held.append(f"{item.title} (also of {_some(others)})")
             continue
-        cluster.delete(item.kind, None, item.name)
+        cluster.delete(item.kind, None, item.name, uid=live["metadata"]["uid"])
         removed.append(item)
     ending = poll_until(
         lambda: [one.title for one in removed if _own(cluster, one, plan.restore)],

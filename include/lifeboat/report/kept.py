@@ -50,7 +50,7 @@ _FINALIZERS = frozenset({
     "kubernetes.io/pv-controller", "kubernetes.io/pv-protection", "kubernetes.io/pvc-protection",
     "orphan", "service.kubernetes.io/load-balancer-cleanup",
 })  # fmt: skip
-_SNAPSHOTTER = "snapshot.storage.kubernetes.io/"
+_OF_SIDECARS = ("snapshot.storage.kubernetes.io/", "external-attacher/")
 
 # The token volume that admission adds to each pod, under a random name (serviceaccount plugin).
 TOKEN_VOLUME = "kube-api-access-"  # noqa: S105 - a name, not a password
@@ -93,7 +93,7 @@ def kept_field(path: Path, before: Any, after: Any) -> bool:
     if path[1] == "annotations":
         return len(path) == 3 and is_kept_annotation(str(path[2]))
     if path[1] == "finalizers":
-        return all(_kept_finalizer(name) for name in _either(before, after))
+        return all(is_kept_finalizer(str(name)) for name in _either(before, after))
     return path[1] in _METADATA
 
 
@@ -127,5 +127,6 @@ def _either(before: Any, after: Any) -> Iterable[Any]:
     return [item for item in (*old, *new) if (item in old) != (item in new)]
 
 
-def _kept_finalizer(name: Any) -> bool:
-    return name in _FINALIZERS or str(name).startswith(_SNAPSHOTTER)
+def is_kept_finalizer(name: str) -> bool:
+    """Whether Kubernetes or a sidecar of its storage sets this finalizer by itself."""
+    return name in _FINALIZERS or name.startswith(_OF_SIDECARS)

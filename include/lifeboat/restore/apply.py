@@ -8,7 +8,7 @@ server refuses is named with its reason and does not stop the others.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from functools import partial
 from typing import cast
@@ -95,9 +95,7 @@ def apply_wave(
     counts: Counter[Result] = Counter()
     if not parts:
         return counts
-    with_volume = {(volume.namespace, volume.claim) for volume in plan.volumes}
-    reader, target = reader_of(context, plan), target_of(plan)
-    applier = _Applier(context, plan, reader, target, with_volume, progress)
+    applier = applier_of(context, plan, progress)
     for part in parts:
         result = find_result(context, plan, part) or applier.apply(part)
         counts.update(result.counts)
@@ -107,14 +105,6 @@ def apply_wave(
 def find_result(context: Context, plan: RestorePlan, part: PlanPart) -> PartResult | None:
     """What became of a part; None while it is not through."""
     return context.vault.find_document(_result_key(plan, part), PartResult)
-
-
-def results_of(context: Context, plan: RestorePlan) -> Iterator[PartResult]:
-    """What became of the parts that are through, in order."""
-    for part in plan.parts:
-        result = find_result(context, plan, part)
-        if result is not None:
-            yield result
 
 
 def cleaned_body(reader: PackReader, item: PlanItem, target: Target) -> Cleaned:
@@ -137,8 +127,16 @@ def _result_key(plan: RestorePlan, part: PlanPart) -> str:
     return layout.restore_result(plan.request.instance, plan.restore, part.digest)
 
 
+def applier_of(context: Context, plan: RestorePlan, progress: Callable[[int], None]) -> Applier:
+    """What puts the plan's objects, many at once. `progress` as in `apply_wave`."""
+    with_volume = {(volume.namespace, volume.claim) for volume in plan.volumes}
+    return Applier(context, plan, reader_of(context, plan), target_of(plan), with_volume, progress)
+
+
 @dataclass
-class _Applier:
+class Applier:
+    """See `applier_of`."""
+
     context: Context
     plan: RestorePlan
     reader: PackReader
@@ -151,9 +149,9 @@ class _Applier:
     def apply(self, part: PlanPart) -> PartResult:
         """Apply one part and store what came of it."""
         started = monotonic()
-        items = [i for i in read_part(self.context.vault, self.plan, part) if self._is_ours(i)]
+        items = read_part(self.context.vault, self.plan, part)
         changes: list[str] = []
-        outcomes = self._outcomes(items, changes)
+        outcomes = self.outcomes(filter(self._is_ours, items), changes)
         counts = Counter(outcome.result for outcome in outcomes)
         result = PartResult(
             part.wave,
@@ -171,8 +169,10 @@ class _Applier:
             and (item.namespace, item.name) in self.with_volume
         )
 
-    def _outcomes(self, items: Collection[PlanItem], changes: list[str]) -> list[Outcome]:
-        """Raises the first error that may pass, after the others are through."""
+    def outcomes(self, some: Iterable[PlanItem], changes: list[str]) -> list[Outcome]:
+        """What came of each; what was changed on the way is added to `changes`. Raises the first
+        error that may pass, after the others are through."""
+        items = list(some)
         if not items:
             return []
         most = min(self.plan.request.in_flight, len(items))

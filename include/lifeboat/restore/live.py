@@ -40,6 +40,11 @@ def state_of(live: Json) -> str:
     return f"{metadata.get('uid', '')}/{counted or metadata.get('resourceVersion', '')}"
 
 
+def uid_of(state: str) -> str:
+    """The uid in what `state_of` returned; "" where there was no object."""
+    return state.partition("/")[0]
+
+
 def listed_state(raw: bytes) -> tuple[dict[str, Any], str]:
     """Metadata and state of an object of a list. Only what has a status and no generation has to
     be decoded whole."""

@@ -46,9 +46,9 @@ class RestoreRequest(msgspec.Struct, frozen=True, kw_only=True):
     dry run. Cluster-scoped objects are changed only where `mode_of` names their kind; with
     `outside`, only these kinds of them come at all. `asked_by`: who, where it is known; `approval`:
     whose word is wanted, beside what the policy asks for. `in_flight`: requests that may be open at
-    once. `transforms` are kept as they were written: what
-    is approved is what is applied, whatever becomes of the files. With `scratch`, `scale` is the
-    most replicas of a workload (None: as many as it had), `node_selector` pins its pods.
+    once, 0 until planning has looked up the policy's. `transforms` are kept as they were written:
+    what is approved is what is applied, whatever becomes of the files. With `scratch`, `scale` is
+    the most replicas of a workload (None: as many as it had), `node_selector` pins its pods.
     `status_of` are kinds whose status is restored, `operators` globs of source namespaces whose
     workloads are to be ready before custom resources come; planning adds the policy's to both.
     `defaults` are the target's default classes by kind, as planning found them.
@@ -74,7 +74,7 @@ class RestoreRequest(msgspec.Struct, frozen=True, kw_only=True):
     scale: int | None = None
     node_selector: dict[str, str] = {}
     dry_run: bool = False
-    in_flight: int = 32
+    in_flight: int = 0
     choice: Choice = Choice()
     mode_of: dict[str, Mode] = {}
     prefix: str = ""
@@ -180,11 +180,13 @@ Result = Literal["created", "merged", "replaced", "deleted", "unchanged", "skipp
 
 
 class Outcome(msgspec.Struct, frozen=True):
-    """What happened to one object."""
+    """What happened to one object. `again`: it failed for want of something that may still come
+    (restore/late.py)."""
 
     title: str
     result: Result
     detail: str = ""
+    again: bool = False
 
 
 class PartResult(msgspec.Struct, frozen=True):

@@ -33,11 +33,14 @@ FOREIGN = "exists, and the standby did not make it: it is left alone"
 
 
 class Trial(NamedTuple):
-    """What the API server answered to a dry run: what would differ, or why it refuses. `gone`: what
-    it would say to the same object being made anew, empty when it would take it."""
+    """What the API server answered to a dry run: what would differ, or why it refuses; `untried`:
+    why it could not answer, then `fields` is what would differ if it changed nothing on the way.
+    `remake_refused`: what it would say to the same object being made anew, empty when it would take
+    it."""
 
     fields: tuple[str, ...] = ()
     refused: str = ""
+    untried: str = ""
     remake_refused: str = ""
 
 
@@ -83,6 +86,8 @@ def decide(mode: Mode, trial: Trial, keep: str) -> tuple[Action, str]:
     if mode == "fail":
         if trial.refused:
             return "conflict", f"exists and differs: {trial.refused}"
+        if trial.untried:
+            return "conflict", f"exists and seems to differ; {trial.untried}"
         return ("conflict", "exists and differs") if trial.fields else ("skip", EQUAL)
     if mode == "recreate":
         return _remade("exists", trial, keep)
@@ -92,7 +97,8 @@ def decide(mode: Mode, trial: Trial, keep: str) -> tuple[Action, str]:
         return "conflict", trial.refused
     if not trial.fields:
         return "skip", EQUAL
-    return ("replace", "exists") if mode == "replace" else ("merge", "exists")
+    reason = f"exists; not tried: {trial.untried}" if trial.untried else "exists"
+    return ("replace", reason) if mode == "replace" else ("merge", reason)
 
 
 def _remade(reason: str, trial: Trial, keep: str) -> tuple[Action, str]:

@@ -19,7 +19,7 @@ from typing import Any
 import msgspec
 
 from lifeboat.clock import monotonic
-from lifeboat.errors import Conflict, LifeboatError, NotFound
+from lifeboat.errors import Conflict, LifeboatError, NotFound, WebhookUnreachable
 from lifeboat.point import layout
 from lifeboat.ports.cluster import Json, Kind
 from lifeboat.ports.marks import RESTORE
@@ -126,7 +126,7 @@ class _Linker:
         except NotFound:
             pass  # it could not be created, which is told where that was tried
         except LifeboatError as error:
-            if error.retryable:
+            if error.retryable and not isinstance(error, WebhookUnreachable):
                 raise
             self.refused[item.kind.group_kind, error.message.splitlines()[0]] += 1
 

@@ -169,6 +169,7 @@ class _Planner:
             mapping=mapped(wanted, asked.mapping, asked.prefix, asked.suffix),
             status_of=tuple(dict.fromkeys((*asked.status_of, *policy.status_kinds))),
             operators=tuple(dict.fromkeys((*asked.operators, *policy.operators))),
+            in_flight=asked.in_flight or policy.requests_in_flight,
         )
 
     def _targets(self) -> dict[str, str]:

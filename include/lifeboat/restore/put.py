@@ -7,7 +7,14 @@ moved since the plan was made is not guessed at: nothing is done to it, and it i
 from __future__ import annotations
 
 from lifeboat.clock import poll_until
-from lifeboat.errors import AlreadyExists, Conflict, Forbidden, LifeboatError, NotFound
+from lifeboat.errors import (
+    AlreadyExists,
+    Conflict,
+    Forbidden,
+    LifeboatError,
+    NotFound,
+    WebhookUnreachable,
+)
 from lifeboat.ports.cluster import Cluster, Json, Propagation
 from lifeboat.ports.marks import RESTORE
 from lifeboat.restore.carry import carried, merge_body
@@ -30,7 +37,7 @@ _DONE: dict[str, Result] = {"merge": "merged", "replace": "replaced", "recreate"
 
 def put(target: Cluster, item: PlanItem, body: Json, mode: Mode) -> Outcome:
     """Do what the plan says for an object with a body. Retryable errors are raised; what the API
-    server refuses for good is the outcome."""
+    server refuses, for good or for want of a webhook, is the outcome."""
     namespace = item.namespace if item.kind.namespaced else None
     try:
         if item.action != "create":
@@ -40,7 +47,7 @@ def put(target: Cluster, item: PlanItem, body: Json, mode: Mode) -> Outcome:
         return _exists_after_all(target, item, namespace, body, mode)
     except NotFound:
         if not item.live_version:
-            return Outcome(item.title, "failed", "its namespace is not there, or its kind")
+            return Outcome(item.title, "failed", "its namespace is not there, or its kind", True)
         return Outcome(item.title, "failed", _MOVED)
     except LifeboatError as error:
         return _refused(item, error)
@@ -51,11 +58,15 @@ def remove(target: Cluster, item: PlanItem) -> Outcome:
     """Delete an object that the point does not hold."""
     namespace = item.namespace if item.kind.namespaced else None
     try:
-        if _moved(item, target.get(item.kind, namespace, item.name)):
+        live = target.get(item.kind, namespace, item.name)
+        if _moved(item, live):
             return Outcome(item.title, "failed", _MOVED)
-        target.delete(item.kind, namespace, item.name)
+        uid, version = _as_seen(live)
+        target.delete(item.kind, namespace, item.name, uid=uid, version=version)
     except NotFound:
         pass  # by an earlier attempt, or by whom it belonged to
+    except Conflict:
+        return Outcome(item.title, "failed", _MOVED)
     except LifeboatError as error:
         return _refused(item, error)
     return Outcome(item.title, "deleted")
@@ -77,7 +88,7 @@ def _change(target: Cluster, item: PlanItem, namespace: str | None, body: Json) 
         return _merge(target, item, namespace, body, live)
     if item.action == "replace":
         return _replace(target, item, namespace, body, live)
-    return _recreate(target, item, namespace, body)
+    return _recreate(target, item, namespace, body, live)
 
 
 def _exists_after_all(
@@ -123,18 +134,26 @@ def _replace(
     return Outcome(item.title, "replaced")
 
 
-def _recreate(target: Cluster, item: PlanItem, namespace: str | None, body: Json) -> Outcome:
-    """Delete, wait until it is gone with all that it owns, create."""
+def _recreate(
+    target: Cluster, item: PlanItem, namespace: str | None, body: Json, live: Json
+) -> Outcome:
+    """Delete, wait until it is gone with all that it owns, create. Deleted is what was looked at:
+    another try of this restore, slower or faster, may be at it, too."""
     background = item.kind.group_kind in _IN_BACKGROUND
     propagation: Propagation = "Background" if background else "Foreground"
-    target.delete(item.kind, namespace, item.name, propagation=propagation)
+    uid, version = _as_seen(live)
+    where = (item.kind, namespace, item.name)
+    try:
+        target.delete(*where, propagation=propagation, uid=uid, version=version)
+    except Conflict:
+        return _overtaken(target, item, namespace, body)
 
     def is_there() -> list[str]:
         try:
-            target.get(item.kind, namespace, item.name)
+            found = target.get(*where)
         except NotFound:
             return []
-        return [item.title]
+        return [item.title] if found["metadata"]["uid"] == uid else []
 
     if poll_until(is_there, seconds=_GONE_SECONDS):
         return Outcome(
@@ -142,6 +161,21 @@ def _recreate(target: Cluster, item: PlanItem, namespace: str | None, body: Json
         )
     target.make(item.kind, namespace, body)
     return Outcome(item.title, "created")
+
+
+def _overtaken(target: Cluster, item: PlanItem, namespace: str | None, body: Json) -> Outcome:
+    """Somebody was quicker than the deletion: another try of this restore, or a stranger."""
+    if _is_own(target.get(item.kind, namespace, item.name), body):
+        return Outcome(item.title, _DONE[item.action])
+    return Outcome(item.title, "failed", _MOVED)
+
+
+def _as_seen(live: Json) -> tuple[str, str]:
+    """The uid and the version that a deletion demands. The version counts only where it is what
+    `state_of` goes by: of others a controller may write the status meanwhile."""
+    metadata = live["metadata"]
+    counted = metadata.get("generation") or live.get("status")
+    return metadata["uid"], "" if counted else metadata["resourceVersion"]
 
 
 def _is_own(live: Json, body: Json) -> bool:
@@ -154,6 +188,9 @@ def _moved(item: PlanItem, live: Json) -> bool:
 
 
 def _refused(item: PlanItem, error: LifeboatError) -> Outcome:
+    reason = error.message.splitlines()[0]
+    if isinstance(error, WebhookUnreachable):
+        return Outcome(item.title, "failed", f"{reason}; {error.hint}", again=True)
     if error.retryable:
         raise error
-    return Outcome(item.title, "failed", error.message.splitlines()[0])
+    return Outcome(item.title, "failed", reason)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from lifeboat.errors import LifeboatError
+from lifeboat.errors import LifeboatError, WebhookUnreachable
 from lifeboat.point.manifest import open_contents, read_manifest
 from lifeboat.point.wanted import Wanted
 from lifeboat.ports.cluster import Kind
@@ -58,7 +58,7 @@ def keep_reclaim_policies(
                 sentence = f"reclaim policy {wanted} kept, the class says {live}"
                 told.changes.append(f"PersistentVolume {state.pv}: {sentence}")
         except LifeboatError as error:
-            if error.retryable:
+            if error.retryable and not isinstance(error, WebhookUnreachable):
                 raise
             why = f"its reclaim policy {wanted} could not be kept: {error.message}"
             told.warnings.append(f"PersistentVolume {state.pv}: {why}")

@@ -10,6 +10,7 @@ from typing import get_args
 from lifeboat.clock import parse_rfc3339
 from lifeboat.errors import UsageError
 from lifeboat.policy.recovery import APPROVALS, Approval
+from lifeboat.ports.cluster import MOST_IN_FLIGHT
 from lifeboat.restore.choice import Choice, Chooser, parse_part
 from lifeboat.restore.model import Mode, RestoreRequest
 from lifeboat.restore.renaming import check_template
@@ -48,6 +49,7 @@ class Written:
     status_of: Sequence[str] = ()
     approval: str = "none"
     asked_by: str = field(default="")
+    in_flight: int = 0
 
     def request(self, instance: str, point: str) -> RestoreRequest:
         """What it means for one point. Raises UsageError naming what is wrong."""
@@ -80,6 +82,7 @@ class Written:
             status_of=tuple(self.status_of),
             approval=parse_approval(self.approval),
             asked_by=self.asked_by,
+            in_flight=_parse_in_flight(self.in_flight),
         )
 
     def _choice(self) -> Choice:
@@ -125,6 +128,14 @@ def parse_approval(text: str) -> Approval:
         if text == approval:
             return approval
     raise UsageError(f"unknown approval {text!r}", hint=f"known are {', '.join(APPROVALS)}")
+
+
+def _parse_in_flight(number: int) -> int:
+    if 0 <= number <= MOST_IN_FLIGHT:
+        return number
+    raise UsageError(
+        f"{number} requests in flight", hint=f"1 to {MOST_IN_FLIGHT}, or 0: as the policy says"
+    )
 
 
 def parse_moment(text: str) -> datetime | None:

@@ -16,8 +16,9 @@ from lifeboat.point import layout
 from lifeboat.point.facts import Phase
 from lifeboat.restore import hooks, order
 from lifeboat.restore.account import Account
-from lifeboat.restore.apply import apply_wave, results_of
+from lifeboat.restore.apply import apply_wave
 from lifeboat.restore.gate import ensure_has_turn, ensure_may_run
+from lifeboat.restore.late import results_of, try_again
 from lifeboat.restore.model import (
     HooksResult,
     RestorePlan,
@@ -130,6 +131,7 @@ def resources(context: Context, plan: RestorePlan, say: Say) -> None:
         if wave == order.OTHERS:
             await_operators(context, plan, say)
         _wave(context, plan, wave, say)
+    try_again(context, plan, lambda: not not_ready(context, plan), say)
     linked = link_owners(context, plan)
     if linked:
         say(f"owners: {linked.objects} objects have theirs again")

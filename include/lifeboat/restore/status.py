@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from lifeboat.errors import LifeboatError, NotFound
+from lifeboat.errors import LifeboatError, NotFound, WebhookUnreachable
 from lifeboat.policy.selection import kind_named
 from lifeboat.ports.cluster import Cluster, Json, Kind
 from lifeboat.restore.model import RESTORED, Outcome, PlanItem
@@ -33,8 +33,9 @@ def put_status(target: Cluster, item: PlanItem, body: Json, outcome: Outcome) ->
     except NotFound:
         pass  # no such subresource: it came with the object
     except LifeboatError as error:
-        if error.retryable:
+        unanswered = isinstance(error, WebhookUnreachable)
+        if error.retryable and not unanswered:
             raise
         why = f"it is there without its status: {error.message.splitlines()[0]}"
-        return Outcome(item.title, "failed", why)
+        return Outcome(item.title, "failed", why, again=unanswered)
     return outcome

@@ -7,28 +7,31 @@ What is to be brought back is recorded before anything is stopped, so that a ret
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import suppress
 
 import msgspec
 
 from lifeboat.clock import poll_until
-from lifeboat.errors import HookFailed, NotFound, NotReady
+from lifeboat.errors import Conflict, HookFailed, NotFound, NotReady
 from lifeboat.point import layout
 from lifeboat.policy.hooks import Scale
 from lifeboat.ports.cluster import Cluster, Json, Kind
 from lifeboat.ports.marks import RESTORE
-from lifeboat.restore.model import PlanItem, RestorePlan
+from lifeboat.restore.live import uid_of
+from lifeboat.restore.model import PlanItem, PlanVolume, RestorePlan
 from lifeboat.restore.warnings.tally import pod_spec
 from lifeboat.steps.context import Context
 from lifeboat.steps.hook_record import ScaleAction
 from lifeboat.steps.hook_scale import REPLICAS_ANNOTATION, plan_scale, start, stop
 
 GONE_SECONDS = 120.0
-_PART = "stilled"
+_PART, _RESUMED = "stilled", "resumed"
 _APPS = "apps"
 _SCALABLE = (
     Kind(_APPS, "v1", "deployments", "Deployment", namespaced=True),
     Kind(_APPS, "v1", "statefulsets", "StatefulSet", namespaced=True),
 )
+_REPLICA_SET = Kind(_APPS, "v1", "replicasets", "ReplicaSet", namespaced=True)
 _POD = Kind("", "v1", "pods", "Pod", namespaced=True)
 _CLAIM = Kind("", "v1", "persistentvolumeclaims", "PersistentVolumeClaim", namespaced=True)
 
@@ -39,6 +42,12 @@ class Stilled(msgspec.Struct, frozen=True):
     """The workloads that this restore stopped, with the replicas to bring them back to."""
 
     actions: tuple[ScaleAction, ...]
+
+
+class Resumed(msgspec.Struct, frozen=True):
+    """That they run again: a slower try of this restore must not stop them once more."""
+
+    workloads: int
 
 
 def holder_of(plan: RestorePlan) -> str:
@@ -54,7 +63,8 @@ def held_by(live: Json, restore: str) -> bool:
 
 def still(context: Context, plan: RestorePlan, items: Iterable[PlanItem], say: Say) -> None:
     """Stop the workloads, then remove the claims that are to be made anew. A second attempt stops
-    those of the first. Raises NotReady for what does not stop, HookFailed for what is gone."""
+    those of the first; one that is slower than another stops nothing, or brings it back. Raises
+    NotReady for what does not stop, HookFailed for what is gone."""
     swapped = [(v.namespace, v.claim) for v in plan.volumes if v.item.action == "recreate"]
     if not (swapped or plan.request.scale_down):
         return
@@ -63,14 +73,17 @@ def still(context: Context, plan: RestorePlan, items: Iterable[PlanItem], say: S
     if record is None:
         wanted = _wanted(context.cluster, plan, items, swapped)
         record = context.vault.settle_document(key, Stilled(wanted), Stilled)
+    if _is_resumed(context, plan):
+        return
     for action in record.actions:
-        wrong = stop(context.cluster, action, holder_of(plan), action.seconds)
-        if wrong:
-            raise NotReady(wrong)
-        say(f"{action.title} stands still")
+        _stop(context.cluster, plan, action, say)
+    if _is_resumed(context, plan):
+        for action in record.actions:
+            start(context.cluster, action, holder_of(plan))
+        return
     for volume in plan.volumes:
         if volume.item.action == "recreate":
-            _remove(context.cluster, plan, volume.namespace, volume.claim)
+            _remove(context.cluster, volume)
 
 
 def resume(context: Context, plan: RestorePlan, say: Say) -> None:
@@ -78,7 +91,11 @@ def resume(context: Context, plan: RestorePlan, say: Say) -> None:
     in the point."""
     key = layout.restore_part(plan.request.instance, plan.restore, _PART)
     record = context.vault.find_document(key, Stilled)
-    for action in record.actions if record else ():
+    if record is None:
+        return
+    done = layout.restore_part(plan.request.instance, plan.restore, _RESUMED)
+    context.vault.settle_document(done, Resumed(len(record.actions)), Resumed)
+    for action in record.actions:
         if _was_restored(context.cluster, plan, action):
             say(f"{action.title} has the replicas of the point")
             continue
@@ -86,17 +103,47 @@ def resume(context: Context, plan: RestorePlan, say: Say) -> None:
         say(told or f"{action.title} runs again")
 
 
-def _was_restored(cluster: Cluster, plan: RestorePlan, action: ScaleAction) -> bool:
-    """Whether the plan's own change of the workload went through; its mark is taken off then."""
+def _stop(cluster: Cluster, plan: RestorePlan, action: ScaleAction, say: Say) -> None:
+    """Stop one workload; not one that an earlier or a quicker try has put already."""
+    if _is_put(plan, _find(cluster, action)):
+        return
+    wrong = stop(cluster, action, holder_of(plan), action.seconds)
+    live = _find(cluster, action)
+    if _is_put(plan, live):
+        start(cluster, action, holder_of(plan))
+    elif live is None:
+        say(f"{action.title} is not there: it was deleted, to be made anew")
+    elif wrong:
+        raise NotReady(wrong)
+    else:
+        say(f"{action.title} stands still")
+
+
+def _find(cluster: Cluster, action: ScaleAction) -> Json | None:
     kind = next(one for one in _SCALABLE if one.kind.lower() == action.kind)
     try:
-        live = cluster.get(kind, action.namespace, action.name)
+        return cluster.get(kind, action.namespace, action.name)
     except NotFound:
-        return False
-    annotations = live["metadata"].get("annotations") or {}
-    if annotations.get(RESTORE) != plan.restore:
+        return None
+
+
+def _is_put(plan: RestorePlan, live: Json | None) -> bool:
+    annotations = (live["metadata"].get("annotations") or {}) if live else {}
+    return bool(annotations.get(RESTORE) == plan.restore)
+
+
+def _is_resumed(context: Context, plan: RestorePlan) -> bool:
+    key = layout.restore_part(plan.request.instance, plan.restore, _RESUMED)
+    return context.vault.find_document(key, Resumed) is not None
+
+
+def _was_restored(cluster: Cluster, plan: RestorePlan, action: ScaleAction) -> bool:
+    """Whether the plan's own change of the workload went through; its mark is taken off then."""
+    live = _find(cluster, action)
+    if live is None or not _is_put(plan, live):
         return False
     if held_by(live, plan.restore):
+        kind = next(one for one in _SCALABLE if one.kind.lower() == action.kind)
         unmarked = {"metadata": {"annotations": {REPLICAS_ANNOTATION: None}}}
         cluster.patch(kind, action.namespace, action.name, unmarked)
     return True
@@ -111,15 +158,43 @@ def users(cluster: Cluster, namespace: str, claims: Collection[str]) -> Iterator
 
 
 def stuck(cluster: Cluster, namespace: str, claim: str) -> str:
-    """Why a claim cannot be swapped: a pod uses it that no scaling stops. Empty when none does."""
+    """Why a claim cannot be swapped: a pod uses it that none of those that are scaled brought
+    forth. Empty when there is no such pod."""
+    scaled: set[str] | None = None
     for pod in _all(cluster, _POD, namespace):
         if not _uses(_POD, pod, (claim,)) or pod["spec"].get("schedulingGates"):
             continue  # one behind a gate has no volume yet, and keeps none from going
-        owners = pod["metadata"].get("ownerReferences") or []
-        if not any(owner["kind"] in ("ReplicaSet", "StatefulSet") for owner in owners):
-            by = f" of {owners[0]['kind']} {owners[0]['name']}" if owners else ""
+        if scaled is None:
+            scaled = set(users(cluster, namespace, (claim,)))
+        makers = list(_makers(cluster, namespace, pod))
+        if not any(f"{maker['kind'].lower()}/{maker['name']}" in scaled for maker in makers):
+            by = "".join(f" of {maker['kind']} {maker['name']}" for maker in makers)
             return f"pod {pod['metadata']['name']}{by} uses it, which scaling does not stop"
     return ""
+
+
+def _makers(cluster: Cluster, namespace: str, pod: Json) -> Iterator[Json]:
+    """References to who made a pod: its controller, and that of its ReplicaSet."""
+    maker = _controller(pod)
+    if maker is None:
+        return
+    yield maker
+    if maker["kind"] == _REPLICA_SET.kind:
+        for live in _all(cluster, _REPLICA_SET, namespace):
+            above = _controller(live)
+            if live["metadata"]["name"] == maker["name"] and above:
+                yield above
+
+
+def _controller(live: Json) -> Json | None:
+    """The reference to an object's controller. Of what is no Deployment or StatefulSet of
+    Kubernetes itself, kind and group are told: nobody scales it."""
+    for owner in live["metadata"].get("ownerReferences") or []:
+        if owner.get("controller"):
+            group = owner["apiVersion"].rpartition("/")[0]
+            known = group in ("", _APPS)
+            return {**owner, "kind": owner["kind"] if known else f"{owner['kind']}.{group}"}
+    return None
 
 
 def _wanted(
@@ -152,20 +227,24 @@ def _add(
         return  # it went away since the plan was made, and stands still for good
 
 
-def _remove(cluster: Cluster, plan: RestorePlan, namespace: str, claim: str) -> None:
-    """Delete the old claim, and wait until it is gone; the one that this restore made stays."""
+def _remove(cluster: Cluster, volume: PlanVolume) -> None:
+    """Delete the claim that the plan was made with, and wait until it is gone. Any other stays: one
+    that this restore made, be it by another try just now, and a stranger's."""
+    namespace, claim = volume.namespace, volume.claim
+    uid = uid_of(volume.item.live_version)
 
     def is_there() -> list[str]:
         try:
             live = cluster.get(_CLAIM, namespace, claim)
         except NotFound:
             return []
-        mine = (live["metadata"].get("annotations") or {}).get(RESTORE) == plan.restore
-        return [] if mine else [f"claim {namespace}/{claim} to be gone: a pod may still use it"]
+        there = live["metadata"]["uid"] == uid
+        return [f"claim {namespace}/{claim} to be gone: a pod may still use it"] if there else []
 
     if not is_there():
         return
-    cluster.delete(_CLAIM, namespace, claim)
+    with suppress(Conflict):  # another one is there by now
+        cluster.delete(_CLAIM, namespace, claim, uid=uid)
     left = poll_until(is_there, seconds=GONE_SECONDS)
     if left:
         raise NotReady("still waiting for " + left[0])

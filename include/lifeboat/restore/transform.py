@@ -14,7 +14,7 @@ import msgspec
 from lifeboat.policy.restore_hooks import RestoreHooks
 from lifeboat.ports import marks
 from lifeboat.ports.cluster import Json
-from lifeboat.report.kept import TOKEN_VOLUME
+from lifeboat.report.kept import TOKEN_VOLUME, is_kept_finalizer
 from lifeboat.restore.contained import Fence, contain
 from lifeboat.restore.harmless import make_harmless
 from lifeboat.restore.hold import Hold
@@ -167,9 +167,17 @@ def _claim(cleaned: Cleaned, target: Target) -> None:
     spec.pop("volumeName", None)
     spec.pop("dataSource", None)
     spec.pop("dataSourceRef", None)
-    metadata.pop("finalizers", None)
+    _drop_own_finalizers(metadata)
     for name in _BINDING_ANNOTATIONS:
         metadata["annotations"].pop(name, None)
+
+
+def _drop_own_finalizers(metadata: Json) -> None:
+    """Those of Kubernetes and its storage sidecars: who protects the new object sets them anew."""
+    kept = [name for name in metadata.get("finalizers") or () if not is_kept_finalizer(name)]
+    metadata.pop("finalizers", None)
+    if kept:
+        metadata["finalizers"] = kept
 
 
 def _pod(cleaned: Cleaned, _: Target) -> None:
@@ -222,7 +230,7 @@ def _binding(cleaned: Cleaned, target: Target) -> None:
 
 def _volume(cleaned: Cleaned, target: Target) -> None:
     """It waits for the claim that it was bound to, by name: the claim's uid is a new one."""
-    cleaned.body["metadata"].pop("finalizers", None)
+    _drop_own_finalizers(cleaned.body["metadata"])
     for name in _BINDING_ANNOTATIONS:
         cleaned.body["metadata"]["annotations"].pop(name, None)
     bound = cleaned.body["spec"].get("claimRef")

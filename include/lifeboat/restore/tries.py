@@ -2,7 +2,8 @@
 
 The API server itself defaults, converts, admits and refuses, and then stores nothing, so a plan
 says what a restore would do and not what we think it would. An object that differs costs one dry
-run, one that would be made anew a second; one that is equal costs none.
+run, one that would be made anew a second; one that is equal costs none. Where a webhook does not
+answer, an object keeps the action that its mode gives it, untried; nothing untried is deleted.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from itertools import islice
 
 import msgspec
 
-from lifeboat.errors import AlreadyExists, LifeboatError, NotFound
+from lifeboat.errors import AlreadyExists, LifeboatError, NotFound, WebhookUnreachable
 from lifeboat.ports.cluster import Cluster, Json, Kind
 from lifeboat.report.diff import Field, diff, spell
 from lifeboat.report.secrets import hide, reason_without
@@ -33,7 +34,6 @@ from lifeboat.restore.modes import (
 from lifeboat.restore.transforms.merge import merge_patch
 from lifeboat.restore.watched import dropped
 
-IN_FLIGHT = 32
 MOST_FIELDS = 40
 """Differences that a plan holds of one object; the others are counted."""
 
@@ -62,7 +62,7 @@ class Tries:
         Raises what is retryable.
         """
         todo = iter(items)
-        with ThreadPoolExecutor(IN_FLIGHT) as pool:
+        with ThreadPoolExecutor(self._request.in_flight) as pool:
             while some := list(islice(todo, _AT_ONCE)):
                 jobs = [pool.submit(self._try, *one, *self._needs(*one)) for one in some]
                 yield from (future.result() for future in jobs)
@@ -114,13 +114,16 @@ class Tries:
         """What the API server says to the change. It is not asked for one that says nothing new."""
         namespace = item.namespace if item.kind.namespaced else None
         sent = merge_body(body, live) if merging else carried(body, live)
-        if not _differing(live, merge_patch(live, sent) if merging else sent):
+        wanted = merge_patch(live, sent) if merging else sent
+        if not _differing(live, wanted):
             return Trial()
         try:
             if merging:
                 after = self._cluster.patch(item.kind, namespace, item.name, sent, dry_run=True)
             else:
                 after = self._cluster.replace(item.kind, namespace, item.name, sent, dry_run=True)
+        except WebhookUnreachable as error:
+            return Trial(spelled(live, wanted), untried=_why(error, body))
         except LifeboatError as error:
             return Trial(refused=_why(error, body))
         return Trial(spelled(live, after))
@@ -144,6 +147,9 @@ class Tries:
             made = self._cluster.create(item.kind, namespace, body, dry_run=True)
         except (AlreadyExists, NotFound):  # appeared just now; or its namespace comes with it
             return item
+        except WebhookUnreachable as error:
+            reason = f"not tried: {_why(error, body)}"
+            return msgspec.structs.replace(item, reason=reason)
         except LifeboatError as error:
             return _conflict(item, _why(error, body))
         lost = tuple(f"{path}: dropped by the target" for path in dropped(body, made))
@@ -173,7 +179,7 @@ def _left(item: PlanItem, reason: str) -> PlanItem:
 
 
 def _why(error: LifeboatError, body: Json) -> str:
-    """The server's reason on one line."""
-    if error.retryable:
+    """The server's reason on one line. It may quote a value, which of a Secret is not told."""
+    if error.retryable and not isinstance(error, WebhookUnreachable):
         raise error
     return reason_without(body, error.message.splitlines()[0])

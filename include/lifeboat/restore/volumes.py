@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from lifeboat.errors import AlreadyExists, LifeboatError
+from lifeboat.errors import AlreadyExists, LifeboatError, WebhookUnreachable
 from lifeboat.point import layout
 from lifeboat.policy.vault_tier import VaultTier
 from lifeboat.ports.disks import RestoreTicket
@@ -32,7 +32,7 @@ def start_volumes(
                 )
             )
         except LifeboatError as error:
-            if error.retryable:
+            if error.retryable and not isinstance(error, WebhookUnreachable):
                 raise
             failed.append(VolumeOutcome(_title(volume), error=_why(error)))
     return tickets, failed
@@ -135,4 +135,5 @@ def _title(volume: PlanVolume) -> str:
 def _why(error: LifeboatError) -> str:
     if isinstance(error, AlreadyExists):
         return "a claim of this name exists, its data was left alone"
-    return error.message
+    hint = f"; {error.hint}" if isinstance(error, WebhookUnreachable) else ""
+    return f"{error.message}{hint}"

@@ -1,6 +1,7 @@
 """What a restore waits for: definitions established, namespaces active, workloads ready.
 
-Each function is one look and names what is not there yet, with the reason; none of them waits.
+Each function is one look and names what is not there yet, with the reason; none of them waits, and
+nobody waits for what could not be put.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import msgspec
 from lifeboat.errors import NotFound
 from lifeboat.policy.globs import any_matches
 from lifeboat.ports.cluster import Cluster, Json, Kind
+from lifeboat.restore.late import failed_titles
 from lifeboat.restore.model import RESTORED, PlanItem, RestorePlan
 from lifeboat.restore.parts import items_of
 from lifeboat.steps.context import Context
@@ -29,11 +31,13 @@ def not_established(context: Context, plan: RestorePlan) -> list[str]:
     waiting = _look(context, plan, {_CRD: _definition})
     if waiting:
         return waiting
-    names = [i.name for i in items_of(context.vault, plan, RESTORED) if i.kind.kind == _CRD]
-    if not names:
+    made = [i for i in items_of(context.vault, plan, RESTORED) if i.kind.kind == _CRD]
+    if not made:
         return []
     served = {kind.resource for kind in context.cluster.discover().kinds}
-    return [f"{_CRD} {name} is not served" for name in names if name not in served]
+    missing = [item for item in made if item.name not in served]
+    failed = failed_titles(context, plan) if missing else set()
+    return [f"{_CRD} {i.name} is not served" for i in missing if i.title not in failed]
 
 
 def not_active(context: Context, plan: RestorePlan) -> list[str]:
@@ -69,14 +73,15 @@ def _look(
     for item in items_of(context.vault, plan, RESTORED):
         if item.kind.kind in rules and any_matches(spaces, item.source_namespace):
             by_kind.setdefault(item.kind, []).append(item)
-    waiting = []
+    waiting = {}
     for kind, items in by_kind.items():
         rule = rules[kind.kind]
         for item, live in _live(context.cluster, kind, items):
             reason = "is not there" if live is None else rule(live)
             if reason:
-                waiting.append(f"{item.title} {reason}")
-    return waiting
+                waiting[item.title] = reason
+    failed = failed_titles(context, plan) if waiting else set()
+    return [f"{title} {why}" for title, why in waiting.items() if title not in failed]
 
 
 def _live(
@@ -112,20 +117,59 @@ def _namespace(live: Json) -> str:
     return "" if phase == "Active" else f"is {phase}"
 
 
-def _replicas(live: Json) -> str:
+# What `kubectl rollout status` waits for (kubectl/pkg/polymorphichelpers/rollout_status.go): pods
+# of what was before a change may be ready, too, and count for nothing.
+
+
+def _deployment(live: Json) -> str:
     status, wanted = live.get("status", {}), live["spec"].get("replicas", 1)
-    if status.get("observedGeneration", 0) < live["metadata"].get("generation", 0):
-        return "was not seen by its controller yet"
-    ready = status.get("readyReplicas", 0)
-    return "" if ready >= wanted else f"has {ready} of {wanted} pods ready"
+    if live["spec"].get("paused"):  # it is not rolled out before somebody says so
+        return _replicas(live)
+    updated, there = status.get("updatedReplicas", 0), status.get("replicas", 0)
+    return _unseen(live) or (
+        _lacking(updated, wanted, "updated")
+        or _lacking(updated, there, "updated, the others end")
+        or _lacking(status.get("availableReplicas", 0), updated, "available")
+    )
+
+
+def _stateful_set(live: Json) -> str:
+    spec, status = live["spec"], live.get("status", {})
+    strategy, wanted = spec.get("updateStrategy") or {}, spec.get("replicas", 1)
+    behind = _replicas(live)
+    if behind or strategy.get("type", "RollingUpdate") != "RollingUpdate":
+        return behind
+    kept = (strategy.get("rollingUpdate") or {}).get("partition") or 0
+    updated = status.get("updatedReplicas", 0)
+    if status.get("updateRevision") == status.get("currentRevision"):
+        return ""
+    return _lacking(updated, max(wanted - kept, 0), "updated")
+
+
+def _replicas(live: Json) -> str:
+    ready = live.get("status", {}).get("readyReplicas", 0)
+    return _unseen(live) or _lacking(ready, live["spec"].get("replicas", 1), "ready")
 
 
 def _daemon_set(live: Json) -> str:
-    status = live.get("status", {})
-    if status.get("observedGeneration", 0) < live["metadata"].get("generation", 0):
-        return "was not seen by its controller yet"
-    wanted, ready = status.get("desiredNumberScheduled", 0), status.get("numberReady", 0)
-    return "" if ready >= wanted else f"has {ready} of {wanted} pods ready"
+    spec, status = live["spec"], live.get("status", {})
+    wanted = status.get("desiredNumberScheduled", 0)
+    rolling = (spec.get("updateStrategy") or {}).get("type", "RollingUpdate") == "RollingUpdate"
+    updated = status.get("updatedNumberScheduled", 0) if rolling else wanted
+    return _unseen(live) or (
+        _lacking(updated, wanted, "updated")
+        or _lacking(status.get("numberReady", 0), wanted, "ready")
+    )
+
+
+def _unseen(live: Json) -> str:
+    seen = live.get("status", {}).get("observedGeneration", 0)
+    late = seen < live["metadata"].get("generation", 0)
+    return "was not seen by its controller yet" if late else ""
+
+
+def _lacking(number: int, wanted: int, what: str) -> str:
+    return "" if number >= wanted else f"has {number} of {wanted} pods {what}"
 
 
 def _pod(live: Json) -> str:
@@ -145,9 +189,10 @@ def _condition(live: Json, name: str) -> bool:
 
 
 _READY: dict[str, _Rule] = {
-    "Deployment": _replicas,
-    "StatefulSet": _replicas,
+    "Deployment": _deployment,
+    "StatefulSet": _stateful_set,
     "ReplicaSet": _replicas,
+    "ReplicationController": _replicas,
     "DaemonSet": _daemon_set,
     "Pod": _pod,
     "PersistentVolumeClaim": _claim,

@@ -26,6 +26,7 @@ from lifeboat.errors import (
     NotFound,
     Throttled,
     Unauthorized,
+    WebhookUnreachable,
 )
 from tests.support.kinds import CONFIG_MAP
 from tests.support.scripted_server import Answer, Script, ok, refused, scripted_server
@@ -182,6 +183,22 @@ def test_a_broken_conversion_webhook_is_no_passing_error(script: Script) -> None
     with pytest.raises(Invalid, match="conversion webhook"):
         list(client(script).list_pages(CONFIG_MAP))
     assert len(script.requests) == 1
+
+
+def test_a_webhook_that_does_not_answer_is_asked_once_more_and_named(script: Script) -> None:
+    """Also for a create: nothing was stored."""
+    message = 'Internal error occurred: failed calling webhook "gate.example.com": no endpoints'
+    script.answers = [refused(500, "InternalError", message)]
+    with pytest.raises(WebhookUnreachable, match=r"webhook gate\.example\.com .*no endpoints"):
+        client(script).make(CONFIG_MAP, "ns", {"metadata": {"name": "x"}})
+    assert len(script.requests) == 2
+
+
+def test_a_webhook_that_denies_with_a_server_error_has_said_no(script: Script) -> None:
+    message = 'admission webhook "gate.example.com" denied the request: not today'
+    script.answers = [refused(500, "InternalError", message)]
+    with pytest.raises(Invalid, match="not today"):
+        client(script).make(CONFIG_MAP, "ns", {"metadata": {"name": "x"}})
 
 
 def test_half_a_page_is_asked_for_again(script: Script) -> None:

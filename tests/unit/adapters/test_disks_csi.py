@@ -9,7 +9,8 @@ import pytest
 
 from lifeboat.adapters import snapshot_api
 from lifeboat.adapters.disks_csi import DisksCsi
-from lifeboat.errors import ClusterUnreachable, Forbidden, SnapshotFailed, Unsupported
+from lifeboat.adapters.snapshot_delete import delete_snapshot
+from lifeboat.errors import ClusterUnreachable, Conflict, Forbidden, SnapshotFailed, Unsupported
 from lifeboat.ports.disks import SnapshotTicket, StoredSnapshot, Volume
 from tests.support.fake_cluster import FakeCluster
 from tests.support.kinds import CLAIM, CONTENT, NAMESPACE, SNAPSHOT, SNAPSHOT_CLASS
@@ -314,3 +315,17 @@ def test_a_forgotten_snapshot_is_deleted_only_once_the_sidecar_has_found_it(
     disks.delete_snapshot(snapshot)
     assert seen == [(False, False), (False, False), (False, False), (True, True)]
     assert cluster.objects(CONTENT) == {}
+
+
+def test_a_snapshot_that_took_the_name_of_a_deleted_one_stays(
+    cluster: FakeCluster, volume: Volume
+) -> None:
+    """Two prunes of one point, the slower of which finds another run's snapshot in its place."""
+    body = manifest(SNAPSHOT, "s", spec={})
+    looked_at = cluster.create(SNAPSHOT, "shop", body)
+    cluster.delete(SNAPSHOT, "shop", "s")
+    there = cluster.create(SNAPSHOT, "shop", body)["metadata"]["uid"]
+    stored = StoredSnapshot("csi", volume, "s", "", DRIVER, 2**30, "", POINT, INSTANCE)
+    with pytest.raises(Conflict):
+        delete_snapshot(cluster, stored, looked_at, [])
+    assert cluster.objects(SNAPSHOT, "shop")["s"]["metadata"]["uid"] == there

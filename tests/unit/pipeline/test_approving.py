@@ -27,7 +27,7 @@ LISTS = (
     "namespaces", "mapping", "kinds", "objects", "names", "claims", "mode_of", "status_of",
     "transforms",
 )  # fmt: skip
-SWITCHES = ("from_vault", "prune", "scale_down", "dry_run")
+SWITCHES = ("from_vault", "prune", "scale_down", "try_creates", "dry_run")
 FORM: dict[str, Any] = {
     **dict.fromkeys(LINES, ""),
     **dict.fromkeys(LISTS, ()),
@@ -37,6 +37,7 @@ FORM: dict[str, Any] = {
     "part": "all",
     "mode": "skip",
     "volumes": True,
+    "requests_in_flight": 0,
     "approval": "second-person",
 }
 

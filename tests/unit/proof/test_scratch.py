@@ -189,7 +189,8 @@ def test_workloads_are_scaled_and_still_complete() -> None:
     )
     spec: dict[str, Any] = {"replicas": 4, "template": {"spec": {"containers": []}}}
     world.cluster.create(DEPLOYMENT, "shop", manifest(DEPLOYMENT, "web", spec=spec))
-    status = {"readyReplicas": 1, "observedGeneration": 9}
+    counts = dict.fromkeys(("updatedReplicas", "availableReplicas", "readyReplicas"), 1)
+    status = {**counts, "observedGeneration": 9}
     world.cluster.reactions["Deployment.apps"] = lambda body: body.update(status=status)
     made: list[Json] = []
     create = world.cluster.create

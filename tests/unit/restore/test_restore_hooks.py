@@ -57,7 +57,8 @@ class RestoredWorld(FrozenWorld):
 
     def _roll_out(self, body: Json) -> None:
         wanted = body["spec"].get("replicas", 1)
-        body["status"] = {"readyReplicas": wanted, "observedGeneration": 99}
+        counts = dict.fromkeys(("updatedReplicas", "availableReplicas", "readyReplicas"), wanted)
+        body["status"] = {**counts, "observedGeneration": 99}
 
     def request(self, **more: Any) -> RestoreRequest:
         """Of the namespace shop, its claim left out, into copy unless it says otherwise."""

@@ -23,6 +23,7 @@ from tests.support.kinds import (
     DEPLOYMENT,
     NAMESPACE,
     POD,
+    REPLICA_SET,
     SECRET,
     SERVICE_ACCOUNT,
     STORAGE_CLASS,
@@ -49,7 +50,8 @@ def bind(world: World) -> None:
         world.cluster.put(VOLUME, manifest(VOLUME, name, spec=spec))
 
     def seen(body: Json) -> None:
-        body["status"] = {"observedGeneration": 99, "readyReplicas": 9}
+        counts = {"updatedReplicas": 9, "availableReplicas": 9, "readyReplicas": 9}
+        body["status"] = {"observedGeneration": 99, **counts}
 
     world.cluster.reactions["PersistentVolumeClaim"] = bound
     world.cluster.reactions["Deployment.apps"] = seen
@@ -266,6 +268,35 @@ def test_data_is_not_swapped_under_a_pod_that_nothing_stops(world: World, point:
     ]
     assert item.action == "conflict"
     assert item.reason == "pod bare uses it, which scaling does not stop"
+
+
+@pytest.mark.parametrize(
+    ("above", "makers"),
+    [
+        (None, "ReplicaSet web-1"),
+        (("argoproj.io/v1alpha1", "Rollout"), "ReplicaSet web-1 of Rollout.argoproj.io web"),
+        (("example.com/v1", "Deployment"), "ReplicaSet web-1 of Deployment.example.com web"),
+        (("apps/v1", "Deployment"), ""),
+    ],
+)
+def test_data_is_swapped_only_under_what_can_be_scaled(
+    world: World, point: str, above: tuple[str, str] | None, makers: str
+) -> None:
+    def owned(body: Json, version: str, kind: str, name: str) -> Json:
+        reference = {"apiVersion": version, "kind": kind, "name": name, "uid": "u"}
+        body["metadata"]["ownerReferences"] = [{**reference, "controller": True}]
+        return body
+
+    replicas = manifest(REPLICA_SET, "web-1", spec={"replicas": 1})
+    world.cluster.create(REPLICA_SET, "shop", owned(replicas, *above, "web") if above else replicas)
+    volumes = [{"name": "d", "persistentVolumeClaim": {"claimName": "data"}}]
+    pod = manifest(POD, "web-1-x", spec={"containers": [], "volumes": volumes})
+    world.cluster.create(POD, "shop", owned(pod, "apps/v1", "ReplicaSet", "web-1"))
+    item = items(world, planned(world, point, part="data", claims=["data"]))[
+        "PersistentVolumeClaim shop/data"
+    ]
+    told = f"pod web-1-x of {makers} uses it, which scaling does not stop"
+    assert (item.action, item.reason) == (("conflict", told) if makers else ("recreate", "exists"))
 
 
 def test_a_claim_without_data_in_the_point_is_not_deleted(world: World, point: str) -> None:

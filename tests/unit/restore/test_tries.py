@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
+import msgspec
 import pytest
 
 from lifeboat.errors import Forbidden, Throttled
@@ -45,7 +46,8 @@ def item(kind: Kind, name: str) -> PlanItem:
 
 def settled(cluster: FakeCluster, body: Json, kind: Kind, mode: Mode, **wishes: object) -> PlanItem:
     name = body["metadata"]["name"]
-    request = RestoreRequest(instance="i", point="p", mode=mode, **wishes)  # type: ignore[arg-type]
+    wanted = RestoreRequest(instance="i", point="p", mode=mode, in_flight=4)
+    request = msgspec.structs.replace(wanted, **wishes)
     exists = name in cluster.objects(kind, "shop")
     before = cluster.objects(kind)
     (found,) = Tries(cluster, request, lambda _: body, LiveBodies(cluster)).settle(
@@ -235,7 +237,7 @@ def test_items_keep_their_order(cluster: FakeCluster) -> None:
     def body(one: PlanItem) -> Json:
         return manifest(CONFIG_MAP, one.name, data={"a": "2"})
 
-    request = RestoreRequest(instance="i", point="p", mode="merge")
+    request = RestoreRequest(instance="i", point="p", mode="merge", in_flight=4)
     found = list(Tries(cluster, request, body, LiveBodies(cluster)).settle(items()))
     assert [one.name for one in found] == names
     assert [one.action for one in found] == ["merge", "create"] * 300
