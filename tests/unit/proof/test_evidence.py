@@ -9,7 +9,7 @@ import pytest
 from lifeboat.errors import ClusterUnreachable, Invalid, NotProven
 from lifeboat.point.facts import Verdict
 from lifeboat.proof.evidence import masking
-from lifeboat.restore.apply import results_of
+from lifeboat.restore.late import results_of
 from lifeboat.restore.plan import stored_plan
 from tests.support.proof_world import ProofWorld
 
