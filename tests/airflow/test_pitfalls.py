@@ -75,6 +75,12 @@ def test_no_default_cuts_a_waiting_task_short(everything: Parsed) -> None:
     assert limited == []
 
 
+def test_every_task_refuses_a_run_that_is_asked_for_something_unknown(everything: Parsed) -> None:
+    """A key of conf that is no param is passed over, so that a misspelt dry run would be none."""
+    for name, dag in everything.dags.items():
+        assert {told["asks_first"] for told in dag["tasks"].values()} == {"ensure_known"}, name
+
+
 def test_no_dag_relies_on_a_deadline_for_its_objective(everything: Parsed) -> None:
     """One that never runs, being paused or stale, fires none: objectives are read from vaults."""
     assert not any(dag["deadline"] for dag in everything.dags.values())

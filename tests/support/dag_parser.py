@@ -134,9 +134,17 @@ def _describe_task(task: Any) -> dict[str, Any]:
         "retries": task.retries,
         "teardown": task.is_teardown,
         "time_limit": bool(getattr(task, "execution_timeout", None)),
+        "asks_first": _pre_execute(task),
         "waits": callable(getattr(task, "resume", None)),
         "outlets": [asset.uri for asset in task.outlets],
     }
+
+
+def _pre_execute(task: Any) -> str:
+    """The name of what runs before it."""
+    mapped = getattr(task, "partial_kwargs", {})
+    hook = mapped.get("pre_execute") or getattr(task, "_pre_execute_hook", None)
+    return getattr(hook, "__name__", "")
 
 
 if __name__ == "__main__":

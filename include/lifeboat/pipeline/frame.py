@@ -20,6 +20,7 @@ from airflow.sdk import (
 from typing_extensions import override
 
 from lifeboat.errors import LifeboatError, Retryable
+from lifeboat.pipeline.asked import ensure_known
 from lifeboat.pipeline.turns import WATCH_TURN
 from lifeboat.policy.after import BackupSchedule
 from lifeboat.policy.fires import offset_of
@@ -66,8 +67,9 @@ class EngineRetries(RetryPolicy):
 
 
 def task_defaults(turn: int, queue: str = "") -> dict[str, Any]:
-    """`default_args` of every DAG: two retries, 5 s and 10 s later; `turn` says who goes first
-    where slots are short (lifeboat.pipeline.turns), `queue` whose workers run it, if not all."""
+    """`default_args` of every DAG: two retries, 5 s and 10 s later, and no task of a run that was
+    asked for something unknown; `turn` says who goes first where slots are short
+    (lifeboat.pipeline.turns), `queue` whose workers run it, if not all."""
     return {
         **({"queue": queue} if queue else {}),
         "owner": "lifeboat",
@@ -78,6 +80,7 @@ def task_defaults(turn: int, queue: str = "") -> dict[str, Any]:
         "retry_exponential_backoff": 2.0,
         "max_retry_delay": timedelta(minutes=5),
         "retry_policy": EngineRetries(),
+        "pre_execute": ensure_known,
     }
 
 

@@ -1,9 +1,10 @@
 """Decides whether a run captures at all. A run never fakes the past (P7).
 
-A backfilled interval cannot be captured any more: it is recorded as the gap it is. The first
-backfilled run that finds the newest point older than the objective captures one catch-up point,
-now; the others are covered by it. It does not matter whether Airflow had a run of that interval:
-one that failed then is as much a gap as one that never was.
+An interval that is over cannot be captured any more, by a backfill nor by a scheduled run that
+starts after its next tick: it is recorded as the gap it is. The first such run that finds the
+newest point older than the objective captures one catch-up point, now; the others are covered by
+it. It does not matter whether Airflow had a run of that interval: one that failed then is as much
+a gap as one that never was.
 """
 
 from __future__ import annotations
@@ -44,12 +45,10 @@ def admit(context: Context, run: Run) -> Admission:
         return _continue(context, claim)
     _ensure_home(context)
     if run.trigger == "backfill":
-        return _backfilled(context, run, began=claim is not None)
-    told = f"capturing {instance} now"
-    missed = gaps.record_missed(context, run) if run.trigger == "scheduled" else 0
-    if missed:
-        told += f"; {missed} missed intervals before it are recorded as gaps"
-    return Admission(True, told, "capture", run.run_id)
+        return _caught_up(context, run, began=claim is not None)
+    if run.trigger == "scheduled":
+        return _scheduled(context, run)
+    return Admission(True, f"capturing {instance} now", "capture", run.run_id)
 
 
 def _ensure_home(context: Context) -> None:
@@ -68,14 +67,26 @@ def _ensure_home(context: Context) -> None:
         )
 
 
-def _backfilled(context: Context, run: Run, *, began: bool) -> Admission:
+def _scheduled(context: Context, run: Run) -> Admission:
+    """Airflow makes the run of the tick that it had noted before an outage, and then that of the
+    newest one. Gaps are recorded first: a point of this run would end the search for them."""
+    missed = gaps.record_missed(context)
+    more = f"; {missed} missed intervals are recorded as gaps" if missed else ""
+    tick = parse_rfc3339(run.scheduled_for)
+    if gaps.is_over(context, tick) or gaps.is_caught_up(context, tick):
+        found = _caught_up(context, run, began=False)
+        return msgspec.structs.replace(found, message=found.message + more)
+    return Admission(True, f"capturing {context.instance.id} now{more}", "capture", run.run_id)
+
+
+def _caught_up(context: Context, run: Run, *, began: bool) -> Admission:
     tick = parse_rfc3339(run.scheduled_for)
     captured = gaps.captured_in(context, tick)
     if captured:
         told = f"interval {run.scheduled_for} was captured then: {captured}; nothing is to do"
         return Admission(False, told, "captured then")
     newest = catalog.newest(context.vault, context.instance.id)
-    over = not gaps.is_open(context, tick)
+    over = gaps.is_over(context, tick)
     state = "is a gap: it cannot be captured any more" if over else "is not over"
     told = f"interval {run.scheduled_for} {state}"
     covered, capture = "", False

@@ -14,6 +14,7 @@ from lifeboat.point.capture import Capture, cuts, joined
 from lifeboat.point.contents import TreeRef
 from lifeboat.point.manifest import LeftOut, Manifest, commit, open_contents, read_manifest
 from lifeboat.point.successor import next_tree
+from lifeboat.steps.as_decided import as_decided, keep_policy
 from lifeboat.steps.context import Context
 from lifeboat.steps.figures import note_figures, untaken
 from lifeboat.steps.gather import gather
@@ -29,11 +30,13 @@ from lifeboat.vault.vault import Vault
 
 
 def commit_point(context: Context, scope: Scope) -> Manifest:
-    """Write the manifest from the stored parts; a second attempt returns the first manifest.
+    """Write the manifest from the stored parts, under the policy of the scope; a second attempt
+    returns the first manifest.
 
     Raises NotReady when a part is missing: then there is no point, and a retry of the step that
     should have left it goes on from there.
     """
+    context = as_decided(context, scope)
     existing = context.vault.find_document(layout.manifest(scope.instance, scope.point), Manifest)
     if existing is not None:
         lock_manifest(context, existing)
@@ -51,7 +54,7 @@ def commit_point(context: Context, scope: Scope) -> Manifest:
     stilled = freeze_facts(context, scope, volumes.snapshots)
     quiet, disturbed = quiet_facts(context, scope.point)
     left_out = (*_merge_left_out(scope, parts, volumes, moved), *stilled.left_out)
-    _keep_policy(context)
+    keep_policy(context.vault, context.instance)
     captured_to = max(volumes.captured_to, *(part.captured_to for part in parts), "")
     locked = context.instance.policy.retention.locked_until(parse_rfc3339(captured_to))
     manifest = Manifest(
@@ -140,13 +143,6 @@ def _tree(vault: Vault, manifest: Manifest | None, parts: Sequence[Part]) -> Tre
         trained = train(sample for part in parts for sample in part.samples)
         dictionaries = (trained,) if trained else ()
     return next_tree(vault.trees, previous, gather(vault, parts, previous), dictionaries)
-
-
-def _keep_policy(context: Context) -> None:
-    """Policies change seldom: a manifest names the text it was made under, which is stored once."""
-    instance = context.instance
-    key = layout.policy(instance.id, instance.policy_digest)
-    context.vault.settle_document(key, instance.policy_text, str)
 
 
 def _capture(parts: Iterable[Part], volumes: VolumesPart) -> Capture | msgspec.UnsetType:

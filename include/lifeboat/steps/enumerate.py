@@ -19,6 +19,7 @@ from lifeboat.policy.select import Select
 from lifeboat.policy.selection import KindSelection, NamespaceSelection, kind_excluded
 from lifeboat.ports.cluster import Cluster, Discovery
 from lifeboat.ports.parallel import each
+from lifeboat.steps.as_decided import keep_policy
 from lifeboat.steps.claims import (
     FEW_NAMESPACES,
     Claims,
@@ -53,6 +54,7 @@ def enumerate_scope(context: Context, run: Run, claimed_as: str = "") -> Scope:
     known = context.vault.find_document(key, Scope)
     if known is not None:
         return known
+    keep_policy(context.vault, context.instance)
     return context.vault.settle_document(key, decide_scope(context, claim), Scope)
 
 
@@ -95,6 +97,7 @@ def decide_scope(context: Context, claim: Claim) -> Scope:
         snapshot_classes=found.snapshot_classes,
         moves=found.moves,
         groups=groups.labels,
+        policy_digest=context.instance.policy_digest,
     )
 
 

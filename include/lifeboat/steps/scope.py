@@ -76,6 +76,7 @@ class Scope(msgspec.Struct, frozen=True, kw_only=True):
     snapshot_classes: dict[str, str] = {}
     moves: tuple[str, ...] = ()
     groups: dict[str, str] = {}
+    policy_digest: str = ""
 
 
 class StoredRows(msgspec.Struct, frozen=True):

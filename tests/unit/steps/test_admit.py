@@ -80,6 +80,55 @@ def test_the_first_run_after_an_outage_records_what_was_missed(world: World) -> 
     assert gaps(world) == [(16, NO_RUN, 17.0), (20, NO_RUN, 17.0), (0, NO_RUN, 17.0)]
 
 
+def test_runs_of_an_old_tick_and_of_the_newest_make_one_point_and_every_gap(world: World) -> None:
+    """Airflow makes the run of the tick that it had noted before, and then that of the newest."""
+    made(world, run_at(world, 12))
+    noted, newest, after = (run_at(world, hour) for hour in (16, 28, 32))
+    world.tick(hours=17)
+    admission = admit(world.context(), noted)
+    assert (admission.kind, "3 missed intervals" in admission.message) == ("catch-up", True)
+    assert made(world, noted)
+    world.tick(minutes=1)
+    assert admit(world.context(), newest).kind == "captured then"
+    assert made(world, newest) is None
+    assert gaps(world) == [(16, NO_RUN, 17.0), (20, NO_RUN, 17.0), (0, NO_RUN, 17.0)]
+    assert len(points(world)) == 2
+    world.tick(hours=3)
+    assert admit(world.context(), after).kind == "capture"
+    assert len(gaps(world)) == 3
+
+
+def test_a_point_made_by_hand_is_no_catch_up_of_the_interval_that_is_not_over(
+    world: World,
+) -> None:
+    made(world, run_at(world, 12))
+    newest = run_at(world, 16)
+    world.tick(hours=4, minutes=30)
+    made(world, Run("manual__1", "manual"))
+    world.tick(minutes=1)
+    assert admit(world.context(), newest).kind == "capture"
+
+
+def test_points_made_by_hand_within_an_outage_hide_no_gap(world: World) -> None:
+    made(world, run_at(world, 12))
+    newest = run_at(world, 28)
+    world.tick(hours=10)
+    made(world, Run("manual__1", "manual"))
+    world.tick(hours=7)
+    made(world, newest)
+    assert [hour for hour, _, _ in gaps(world)] == [16, 0]
+
+
+def test_a_late_run_within_the_objective_is_a_gap_and_captures_nothing() -> None:
+    world = World(policy=POLICY.replace("rpo: 5h", "rpo: 24h"))
+    made(world, run_at(world, 12))
+    late, newest = run_at(world, 16), run_at(world, 20)
+    world.tick(hours=9)
+    assert admit(world.context(), late).kind == "gap"
+    assert admit(world.context(), newest).kind == "capture"
+    assert [hour for hour, _, _ in gaps(world)] == [16]
+
+
 def test_a_run_that_began_and_made_nothing_is_another_cause(world: World) -> None:
     made(world, run_at(world, 12))
     runs = run_at(world, 16), run_at(world, 20)
