@@ -163,12 +163,22 @@ def bring_home(instance: str, point: str) -> list[str]:
         )
 
 
-def hand_over(instance: str, point: str, missing: list[str]) -> None:
+def capture_home(instance: str) -> list[str]:
+    """A point of what came home; what it lacks."""
+    from lifeboat.standby import failback
+
+    with leaving_errors():
+        sides = open_sides(instance)
+        back = _mode(instance) == "failing-back"
+        return failback.capture_home(sides, _wish(), say) if back else []
+
+
+def hand_over(instance: str, point: str, missing: list[str], lacking: list[str]) -> None:
     """Writes down that the primary is what counts from here on."""
     from lifeboat.standby import failback
 
     with leaving_errors():
-        failback.hand_over(open_sides(instance), _wish(), point, missing)
+        failback.hand_over(open_sides(instance), _wish(), point, [*missing, *lacking])
 
 
 def start_primary(instance: str) -> None:

@@ -60,8 +60,11 @@ class Sides:
         return self.open(self.instance, None)
 
     def still_primary(self) -> Context:
-        """To capture the primary while nothing runs there."""
-        return self.open(still(self.instance, self.instance.cluster, {}), None)
+        """To capture the primary while nothing runs there. Its points carry the policy as it was
+        written: with the vault alone, the newest one says that there is a standby."""
+        made = still(self.instance, self.instance.cluster, {})
+        text, digest = self.instance.policy_text, self.instance.policy_digest
+        return self.open(replace(made, policy_text=text, policy_digest=digest), None)
 
     def still_standby(self, namespaces: Mapping[str, str]) -> Context:
         """To capture the standby: as instance `<policy>.<standby>`, whose points lie beside."""
