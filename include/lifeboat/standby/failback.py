@@ -41,7 +41,7 @@ from lifeboat.standby.runbook import (
     take_in,
     turn,
 )
-from lifeboat.standby.sides import Sides, why_unreachable
+from lifeboat.standby.sides import Sides, texts_of, why_unreachable
 from lifeboat.standby.sync import bounded
 from lifeboat.standby.workloads import everything, fence, release
 from lifeboat.steps.sight import look
@@ -138,7 +138,7 @@ def bring_home(sides: Sides, wish: Wish, point: str, say: Say) -> list[str]:
     context = sides.way_home(brought.namespaces)
     manifest = read_manifest(context.vault, context.instance.id, point)
     started = rfc3339(utc_now())
-    request = _request(sides, manifest, brought.namespaces)
+    request = _request(sides, manifest, brought)
     plan = plan_restore(context, request, restore_id(manifest.instance, f"failback {now.number}"))
     say(summary(plan))
     prepare(context, plan, say)
@@ -216,10 +216,11 @@ def _run_of(sides: Sides) -> str:
     return f"failback {turned.number}"
 
 
-def _request(sides: Sides, manifest: Manifest, there: dict[str, str]) -> RestoreRequest:
+def _request(sides: Sides, manifest: Manifest, brought: StandbyEvent) -> RestoreRequest:
     """No prune: what the standby does not have may never have reached it."""
     wanted = sides.wanted
-    home = {target: source for source, target in there.items()}
+    home = {target: source for source, target in brought.namespaces.items()}
+    texts = texts_of(wanted.transforms_back, sides.read_transform, brought.transforms)
     held = open_contents(sides.vault, manifest).namespaces()
     volumes = wanted.volumes != "none"
     return RestoreRequest(
@@ -231,7 +232,7 @@ def _request(sides: Sides, manifest: Manifest, there: dict[str, str]) -> Restore
         volumes=volumes,
         from_vault=wanted.volumes == "vault",
         cluster_scoped=wanted.cluster_scoped,
-        transforms=tuple(sides.read_transform(one) for one in wanted.transforms_back),
+        transforms=tuple(texts.values()),
         standby=sides.entry.name,
         hold="all",
         swap=volumes,
