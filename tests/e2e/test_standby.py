@@ -157,7 +157,7 @@ def test_who_lost_the_turn_changes_nothing_any_more(pair: Pair) -> None:
     pair.backup()
     sides = pair.sides()
     context = sides.standby()
-    plan = start(context, begin(context, "latest", Asked("slow")), quiet, sides.read_transform)
+    plan = start(context, begin(context, "latest", Asked("slow"), sides.read_transform), quiet)
     over.begin(sides, Wish("hasty"))
     with pytest.raises(NotStandingBy, match="stopped before its next change"):
         resources(context, plan, quiet)

@@ -56,6 +56,16 @@ def two_clusters() -> Iterator[dict[str, LocalCluster]]:
         rmtree(folder)
 
 
+def rebuilt(cluster: LocalCluster) -> LocalCluster:
+    """A lost cluster made anew, to be started: no objects, another address, the same storage."""
+    shared = cluster.csi_root.resolve()
+    cluster.stop()
+    root = cluster.root.with_name(f"{cluster.root.name}-anew")
+    root.mkdir()
+    (root / "csi").symlink_to(shared)
+    return LocalCluster(root, root.with_suffix(".kubeconfig"), audit=True)
+
+
 def workloads(name: str) -> list[Json]:
     """Beside the application's Deployment: what holds otherwise."""
     labels = {"app": "other"}

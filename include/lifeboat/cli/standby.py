@@ -34,8 +34,9 @@ from lifeboat.standby import failover as over
 from lifeboat.standby.runbook import Wish, capture, standing
 from lifeboat.standby.sides import Sides, wanted_of
 from lifeboat.standby.situation import look
-from lifeboat.standby.sync import Asked
+from lifeboat.standby.sync import Asked, bounded
 from lifeboat.standby.sync import sync as run_sync
+from lifeboat.standby.undone import not_undone
 from lifeboat.wiring import NoConnections, open_sides, unlock
 
 standby_app = typer.Typer(
@@ -181,6 +182,7 @@ def failback(
 ) -> None:
     """Bring the application home, with what it wrote meanwhile. Goes on where one stopped."""
     sides = _sides(Source(include, vault, key, kubeconfig, kube_context), instance)
+    show_lines(bounded(list(not_undone(sides))))
     if not _Question(sides, yes, dry_run).agreed("Bring it home?", back.STEPS):
         return
     leave_at(sides.standby(), "failback", sides.entry.name)

@@ -36,7 +36,8 @@ def choose(instance: str, point: str, otherwise_skip: list[str]) -> None:
             told = f"{waiting} points are newer than the one that lies there, of {every}"
         else:
             by = run.triggering_user_name or "" if by_a_person() else ""
-            began = begin(opened, point or "latest", Asked(run.run_id, by))
+            asked = Asked(run.run_id, by)
+            began = begin(opened, point or "latest", asked, sides.read_transform)
             if began.event == "synced":
                 told = f"point {began.point} is there since {began.at}"
     if told:
@@ -54,9 +55,8 @@ def prepare(instance: str, restore: str) -> None:
     from lifeboat.standby.sync import start
 
     with leaving_errors():
-        sides = open_sides(instance)
-        opened = sides.standby()
-        start(opened, _turn(opened, restore), say, sides.read_transform)
+        opened = open_sides(instance).standby()
+        start(opened, _turn(opened, restore), say)
 
 
 def report(instance: str) -> dict[str, Any]:

@@ -77,17 +77,19 @@ def failback_dag(instances: Sequence[str]) -> DAG:
     }
     with _dag(FAILBACK_DAG, "Bring the application home from its standby", params, _BACK) as dag:
         approved = _approval(FAILBACK_DAG, "Bring {{ params.instance }} home?", [
-            "hold_both", "keep_primary", "capture_standby", "bring_home", "hand_over",
-            "start_primary",
+            "hold_both", "keep_primary", "capture_standby", "bring_home", "capture_home",
+            "hand_over", "start_primary",
         ])  # fmt: skip
         held = task(task_id="hold_both")(tasks.hold_both)(_INSTANCE)
         kept = task(task_id="keep_primary")(tasks.keep_primary)(_INSTANCE)
         captured: Any = task(task_id="capture_standby")(tasks.capture_standby)(_INSTANCE)
         home: Any = task(task_id="bring_home")(tasks.bring_home)(_INSTANCE, captured)
-        handed = task(task_id="hand_over")(tasks.hand_over)(_INSTANCE, captured, home)
+        newest: Any = task(task_id="capture_home")(tasks.capture_home)(_INSTANCE)
+        handed = task(task_id="hand_over")(tasks.hand_over)(_INSTANCE, captured, home, newest)
         started = task(task_id="start_primary")(tasks.start_primary)(_INSTANCE)
         told = _report()
         approved >> held >> kept >> captured
+        home >> newest
         handed >> started >> told
     return dag
 

@@ -11,6 +11,7 @@ from airflow.sdk.exceptions import DownstreamTasksSkipped
 from lifeboat.clock import rfc3339, utc_now
 from lifeboat.errors import NotApproved
 from lifeboat.pipeline.approving import APPROVE_TASK, ASKED_KEY, REJECTED_KEY, answer_of
+from lifeboat.pipeline.frame import FAILBACK_DAG
 from lifeboat.pipeline.opening import (
     errors_of,
     leaving_errors,
@@ -33,6 +34,8 @@ def check(otherwise_skip: list[str]) -> None:
     for what nobody could ever approve."""
     from lifeboat.standby.approval import ensure_answerable
     from lifeboat.standby.situation import look
+    from lifeboat.standby.sync import bounded
+    from lifeboat.standby.undone import not_undone
 
     context = get_current_context()
     params, run = context["params"], context["dag_run"]
@@ -40,6 +43,8 @@ def check(otherwise_skip: list[str]) -> None:
     with leaving_errors():
         sides = open_sides(str(params["instance"]))
         lines = list(look(sides, now).lines())
+        if run.dag_id == FAILBACK_DAG:
+            lines += bounded(list(not_undone(sides)))
         if not params["dry_run"]:
             ensure_answerable(sides, asked_by)
     for line in lines:
@@ -163,12 +168,22 @@ def bring_home(instance: str, point: str) -> list[str]:
         )
 
 
-def hand_over(instance: str, point: str, missing: list[str]) -> None:
+def capture_home(instance: str) -> list[str]:
+    """A point of what came home; what it lacks."""
+    from lifeboat.standby import failback
+
+    with leaving_errors():
+        sides = open_sides(instance)
+        back = _mode(instance) == "failing-back"
+        return failback.capture_home(sides, _wish(), say) if back else []
+
+
+def hand_over(instance: str, point: str, missing: list[str], lacking: list[str]) -> None:
     """Writes down that the primary is what counts from here on."""
     from lifeboat.standby import failback
 
     with leaving_errors():
-        failback.hand_over(open_sides(instance), _wish(), point, missing)
+        failback.hand_over(open_sides(instance), _wish(), point, [*missing, *lacking])
 
 
 def start_primary(instance: str) -> None:

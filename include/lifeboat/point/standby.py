@@ -40,8 +40,10 @@ class StandbyEvent(msgspec.Struct, frozen=True, kw_only=True):
     begun since and did not end, so that it is between two points.
 
     `at` RFC 3339; `run` and `by`: whose doing. Of `syncing` and `synced`: `point`, `captured` (to
-    when), `restore` (the plan's id), `shape` (digest of how the policy wanted it), `namespaces`
-    (source to target), `whole`, and `missing`: what was not brought, a line each. Of the others:
+    when), `restore` (the plan's id), `shape` (digest of how the policy wanted it), `transforms`
+    (those of both ways as they were written, by name: their files may be gone when they are
+    needed), `namespaces` (source to target), `whole`, and `missing`: what was not brought, a line
+    each. Of the others:
     `point`, `planned`, `since` (when the standby began to run the application), `notes` (what a
     person has to know, first what is lost), `phases`, `failed` (what did not come up).
     """
@@ -61,6 +63,7 @@ class StandbyEvent(msgspec.Struct, frozen=True, kw_only=True):
     captured: str = ""
     restore: str = ""
     shape: str = ""
+    transforms: dict[str, str] = {}
     namespaces: dict[str, str] = {}
     whole: bool = False
     missing: tuple[str, ...] = ()

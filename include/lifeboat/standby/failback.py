@@ -1,14 +1,21 @@
 """The primary comes home: what the standby has written meanwhile is captured and restored there.
 
 Nothing is deleted that is not in a point first: what the primary holds is captured before it is
-replaced, and an object that the standby does not have stays in the primary. `warm` is written
-before the first replica of the primary runs.
+replaced, and an object that the standby does not have stays in the primary. What came home is
+captured too: without it the newest point would be of what was replaced, and the next failover would
+bring that. `warm` is written before the first replica of the primary runs.
 """
 
 from __future__ import annotations
 
 from lifeboat.clock import monotonic, rfc3339, utc_now
-from lifeboat.errors import ClusterUnreachable, NotReady, RestoreIncomplete, UsageError
+from lifeboat.errors import (
+    ClusterUnreachable,
+    NotReady,
+    PointIncomplete,
+    RestoreIncomplete,
+    UsageError,
+)
 from lifeboat.point import catalog
 from lifeboat.point.facts import Phase
 from lifeboat.point.manifest import Manifest, open_contents, read_manifest
@@ -34,9 +41,10 @@ from lifeboat.standby.runbook import (
     take_in,
     turn,
 )
-from lifeboat.standby.sides import Sides, why_unreachable
+from lifeboat.standby.sides import Sides, texts_of, why_unreachable
 from lifeboat.standby.sync import bounded
 from lifeboat.standby.workloads import everything, fence, release
+from lifeboat.steps.sight import look
 
 _CLAIMS = "persistentvolumeclaims"
 STEPS = (
@@ -44,6 +52,7 @@ STEPS = (
     "capture the primary as it is, so that nothing it holds is lost",
     "capture the standby",
     "restore that point onto the primary, volumes too; nothing is pruned there",
+    "capture what came home: the newest point again",
     "write down that the primary runs the application",
     "let the primary run: StatefulSets, then the others, CronJobs and Jobs last",
 )
@@ -58,8 +67,9 @@ def failback(sides: Sides, wish: Wish, say: Say) -> StandbyEvent:
         hold_both(sides, say)
         keep_primary(sides, say)
         point = capture_standby(sides, say)
-        missing = bring_home(sides, wish, point, say)
-        hand_over(sides, wish, point, missing)
+        notes = bring_home(sides, wish, point, say)
+        notes += capture_home(sides, wish, say)
+        hand_over(sides, wish, point, notes)
     return start_primary(sides, wish, say)
 
 
@@ -99,8 +109,13 @@ def hold_both(sides: Sides, say: Say) -> None:
 
 def keep_primary(sides: Sides, say: Say) -> str:
     """A point of what the primary holds, before it is replaced: it may have written something after
-    its last point that never reached the standby."""
-    made = capture(sides.still_primary(), f"{_run_of(sides)} primary", say)
+    its last point that never reached the standby. None (empty) of one that was made anew: a point
+    of nothing would be the newest."""
+    context = sides.still_primary()
+    if not look(context.instance.policy, context.cluster).namespaces.names:
+        say("the primary holds nothing that the policy protects: it was made anew")
+        return ""
+    made = capture(context, f"{_run_of(sides)} primary", say)
     say(f"what the primary held is point {made.point} of {made.instance}")
     return made.point
 
@@ -115,22 +130,21 @@ def capture_standby(sides: Sides, say: Say) -> str:
 
 
 def bring_home(sides: Sides, wish: Wish, point: str, say: Say) -> list[str]:
-    """Restore that point onto the primary, held; what is missing there. Raises RestoreIncomplete
-    unless that is accepted."""
+    """Restore that point onto the primary, held; what is missing there, a line each. Raises
+    RestoreIncomplete unless that is accepted."""
     now = standing(sides)
     brought = now.brought
     assert brought is not None
     context = sides.way_home(brought.namespaces)
     manifest = read_manifest(context.vault, context.instance.id, point)
     started = rfc3339(utc_now())
-    request = _request(sides, manifest, brought.namespaces)
+    request = _request(sides, manifest, brought)
     plan = plan_restore(context, request, restore_id(manifest.instance, f"failback {now.number}"))
     say(summary(plan))
     prepare(context, plan, say)
     bring_volumes(context, plan, say)
     resources(context, plan, say)
     account: RestoreReport = report(context, plan, started)
-    missing = [*account.failed, *account.warnings]
     if account.failed and not wish.accept:
         lines = "\n".join(f"  {line}" for line in account.failed)
         # The next attempt plans anew: what is in the way may have been mended.
@@ -140,18 +154,30 @@ def bring_home(sides: Sides, wish: Wish, point: str, say: Say) -> list[str]:
             hint="mend the cause and fail back again; --accept goes on without them; lifeboat"
             f" failover {sides.instance.id} lets the standby run on",
         )
-    return missing
+    return [f"not at home: {line}" for line in (*account.failed, *account.warnings)]
 
 
-def hand_over(sides: Sides, wish: Wish, point: str, missing: list[str]) -> Standing:
-    """From here on the primary is what counts."""
+def capture_home(sides: Sides, wish: Wish, say: Say) -> list[str]:
+    """A point of what the primary holds now, while nothing runs: from here on that is what a
+    failover brings. Raises PointIncomplete unless that is accepted; then what it lacks is told."""
+    try:
+        made = capture(sides.still_primary(), f"{_run_of(sides)} home", say)
+    except PointIncomplete as error:
+        if not wish.accept:
+            raise
+        return [f"until the next backup a failover brings what was there before: {error.message}"]
+    say(f"what came home is point {made.point} of {made.instance}")
+    return []
+
+
+def hand_over(sides: Sides, wish: Wish, point: str, notes: list[str]) -> Standing:
+    """From here on the primary is what counts; `notes` are what a person has to know of it."""
     now = standing(sides)
     if now.mode != "failing-back":
         return now
     assert now.turned is not None
     until = (Phase("until it may run", seconds_since(now.turned.at)),)
-    notes = bounded([f"not at home: {line}" for line in missing])
-    return turn(sides, now, "warm", wish, point=point, notes=notes, phases=until)
+    return turn(sides, now, "warm", wish, point=point, notes=bounded(notes), phases=until)
 
 
 def start_primary(sides: Sides, wish: Wish, say: Say) -> StandbyEvent:
@@ -190,10 +216,11 @@ def _run_of(sides: Sides) -> str:
     return f"failback {turned.number}"
 
 
-def _request(sides: Sides, manifest: Manifest, there: dict[str, str]) -> RestoreRequest:
+def _request(sides: Sides, manifest: Manifest, brought: StandbyEvent) -> RestoreRequest:
     """No prune: what the standby does not have may never have reached it."""
     wanted = sides.wanted
-    home = {target: source for source, target in there.items()}
+    home = {target: source for source, target in brought.namespaces.items()}
+    texts = texts_of(wanted.transforms_back, sides.read_transform, brought.transforms)
     held = open_contents(sides.vault, manifest).namespaces()
     volumes = wanted.volumes != "none"
     return RestoreRequest(
@@ -205,7 +232,7 @@ def _request(sides: Sides, manifest: Manifest, there: dict[str, str]) -> Restore
         volumes=volumes,
         from_vault=wanted.volumes == "vault",
         cluster_scoped=wanted.cluster_scoped,
-        transforms=tuple(sides.read_transform(one) for one in wanted.transforms_back),
+        transforms=tuple(texts.values()),
         standby=sides.entry.name,
         hold="all",
         swap=volumes,

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from lifeboat.clock import parse_rfc3339, rfc3339, utc_now
-from lifeboat.point import catalog
+from lifeboat.point import catalog, layout
 from lifeboat.point.manifest import Manifest, Run, open_contents
 from lifeboat.point.standby import StandbyEvent, Standing, Word, append, read_standing
 from lifeboat.policy.picking import Picker
@@ -21,6 +21,7 @@ from lifeboat.standby.workloads import Mine, fence
 from lifeboat.steps.backup import backup
 from lifeboat.steps.commit import ensure_complete
 from lifeboat.steps.context import Context
+from lifeboat.steps.scope import Claim
 
 Say = Callable[[str], None]
 
@@ -108,12 +109,26 @@ def take_in(context: Context, brought: StandbyEvent, since: str, say: Say) -> in
 
 
 def capture(context: Context, run: str, say: Say) -> Manifest:
-    """A point of what stands still; the same one for each attempt at a run. Raises
-    PointIncomplete: what is missing would be lost."""
-    made = backup(context, Run(run, "manual"), say)
+    """A point of what stands still; the same one for each attempt at a run, unless it came out
+    incomplete: the cause may have been mended. Raises PointIncomplete: what is missing would be
+    lost."""
+    name, attempt = run, 1
+    while _came_out_incomplete(context, name):
+        attempt += 1
+        name = f"{run}, attempt {attempt}"
+    made = backup(context, Run(name, "manual"), say)
     assert made is not None  # only backfills capture nothing
     ensure_complete(made)
     return made
+
+
+def _came_out_incomplete(context: Context, run: str) -> bool:
+    vault, instance = context.vault, context.instance.id
+    claim = vault.find_document(layout.claim(instance, run), Claim)
+    if claim is None:
+        return False
+    made = vault.find_document(layout.manifest(instance, claim.point), Manifest)
+    return made is not None and not made.complete
 
 
 def seconds_since(moment: str) -> float:

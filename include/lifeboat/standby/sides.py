@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from hashlib import sha256
 
@@ -15,14 +15,15 @@ from lifeboat.policy.load import parse_policy
 from lifeboat.policy.model import ClusterEntry
 from lifeboat.policy.standby import Standby
 from lifeboat.ports.cluster import Kind
-from lifeboat.restore.transforms.transforms import TransformText
+from lifeboat.restore.transforms.transforms import FOLDER, TransformText
 from lifeboat.steps.context import Context
 from lifeboat.vault.vault import Vault
 
 Open = Callable[[Instance, ClusterEntry | None], Context]
 """Opens an instance; with a cluster, at that one instead of its own."""
 
-ReadTransform = Callable[[str], TransformText]
+ReadTransform = Callable[[str], TransformText | None]
+"""Reads a transform by its name; None where there is no such file."""
 
 _NAMESPACES = Kind("", "v1", "namespaces", "Namespace", namespaced=False)
 _NOT_OF_A_STILL_CAPTURE = (
@@ -32,8 +33,8 @@ _NOT_OF_A_STILL_CAPTURE = (
 
 @dataclass(frozen=True)
 class Sides:
-    """An instance, the cluster that stands by for it, and how to open them. `read_transform` finds
-    a transform by its name."""
+    """An instance, the cluster that stands by for it, and how to open them. `read_transform` reads
+    files, which the vault alone does not have."""
 
     instance: Instance
     entry: ClusterEntry
@@ -60,8 +61,11 @@ class Sides:
         return self.open(self.instance, None)
 
     def still_primary(self) -> Context:
-        """To capture the primary while nothing runs there."""
-        return self.open(still(self.instance, self.instance.cluster, {}), None)
+        """To capture the primary while nothing runs there. Its points carry the policy as it was
+        written: with the vault alone, the newest one says that there is a standby."""
+        made = still(self.instance, self.instance.cluster, {})
+        text, digest = self.instance.policy_text, self.instance.policy_digest
+        return self.open(replace(made, policy_text=text, policy_digest=digest), None)
 
     def still_standby(self, namespaces: Mapping[str, str]) -> Context:
         """To capture the standby: as instance `<policy>.<standby>`, whose points lie beside."""
@@ -80,6 +84,23 @@ def wanted_of(instance: Instance) -> Standby:
             hint="write a section `standby` into it (docs/standby.md)",
         )
     return instance.policy.standby
+
+
+def texts_of(
+    names: Iterable[str], read: ReadTransform, kept: Mapping[str, str]
+) -> dict[str, TransformText]:
+    """Transforms by name: as the files say now or, with the vault alone, as it kept them. Raises
+    UsageError for one that is in neither, PolicyError for a file that is none."""
+    found = {}
+    for name in names:
+        text = read(name)
+        if text is None and name not in kept:
+            raise UsageError(
+                f"there is no transform {name!r}, and the vault keeps none of that name",
+                hint=f"write it to {FOLDER}/{name}.yaml of the include folder",
+            )
+        found[name] = text or TransformText(name, kept[name])
+    return found
 
 
 def why_unreachable(opened: Callable[[], Context]) -> str:

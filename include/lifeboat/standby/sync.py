@@ -9,7 +9,7 @@ one, and this one stops before its next change (restore/gate.py).
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -19,6 +19,7 @@ from lifeboat.errors import LifeboatError, NotStandingBy, RestoreIncomplete
 from lifeboat.point import catalog, layout
 from lifeboat.point.manifest import Manifest, open_contents, read_manifest
 from lifeboat.point.standby import Mode, StandbyEvent, Standing, append, read_standing
+from lifeboat.policy.standby import Standby
 from lifeboat.restore.apply import find_result
 from lifeboat.restore.model import RestorePlan, RestoreRequest, VolumesResult
 from lifeboat.restore.plan import plan_restore, stored_plan
@@ -33,7 +34,7 @@ from lifeboat.restore.run import (
     summary,
 )
 from lifeboat.restore.transforms.transforms import TransformText
-from lifeboat.standby.sides import ReadTransform, wanted_of
+from lifeboat.standby.sides import ReadTransform, texts_of, wanted_of
 from lifeboat.steps.context import Context
 
 _CLAIMS = "persistentvolumeclaims"
@@ -60,13 +61,13 @@ def sync(
     Raises NotStandingBy while the standby runs the application, RestoreIncomplete naming what was
     not brought.
     """
-    began = begin(context, point, asked)
+    began = begin(context, point, asked, transforms)
     if began.event == "synced":
         say(f"point {began.point} is there since {began.at}")
         return began
     started = rfc3339(context.clock())
     try:
-        plan = start(context, began, say, transforms)
+        plan = start(context, began, say)
         bring_volumes(context, plan, say)
         resources(context, plan, say)
         if wanted_of(context.instance).workloads == "running":
@@ -93,19 +94,23 @@ def points_waiting(context: Context) -> int:
     return sum(1 for point in points if brought is None or point > brought.point)
 
 
-def begin(context: Context, point: str, asked: Asked) -> StandbyEvent:
+def begin(context: Context, point: str, asked: Asked, transforms: ReadTransform) -> StandbyEvent:
     """Take the turn to bring a point there: the event `syncing`, that of an attempt before if it
     did not end; or `synced` where there is nothing to do.
 
-    Raises NotStandingBy in any other state of the standby than the asker expects.
+    Raises NotStandingBy in any other state of the standby than the asker expects, UsageError and
+    PolicyError for transforms.
     """
     wanted, instance = wanted_of(context.instance), context.instance.id
     standing = standing_of(context)
     if standing.mode not in asked.when:
         raise NotStandingBy(_refusal(standing, instance, wanted.cluster))
     manifest = catalog.find(context.vault, instance, point)
-    shape = _shape(context)
     head, brought = standing.head, standing.brought
+    kept = {**(brought.transforms if brought else {}), **(head.transforms if head else {})}
+    named = (*wanted.transforms, *wanted.transforms_back)
+    texts = {name: text.text for name, text in texts_of(named, transforms, kept).items()}
+    shape = _shape(wanted, texts)
     there = head if standing.touched else brought
     same = there is not None and (there.point, there.shape) == (manifest.point, shape)
     if there is not None and same and (there.event == "syncing" or there.whole):
@@ -123,29 +128,24 @@ def begin(context: Context, point: str, asked: Asked) -> StandbyEvent:
         captured=manifest.captured_to,
         restore=restore_id(instance, f"standby {wanted.cluster} {standing.number + 1}"),
         shape=shape,
+        transforms=texts,
     )
     assert began.head is not None
     return began.head
 
 
-def start(
-    context: Context, began: StandbyEvent, say: Say, transforms: ReadTransform
-) -> RestorePlan:
+def start(context: Context, began: StandbyEvent, say: Say) -> RestorePlan:
     """Plan it, and make definitions, namespaces and cluster-wide settings."""
     manifest = read_manifest(context.vault, began.instance, began.point)
-    wanted = wanted_of(context.instance)
-    request = request_for(context, manifest, began, [transforms(one) for one in wanted.transforms])
-    plan = plan_restore(context, request, began.restore)
+    plan = plan_restore(context, request_for(context, manifest, began), began.restore)
     say(summary(plan))
     _drop_helpers(context)
     prepare(context, plan, say)
     return plan
 
 
-def request_for(
-    context: Context, manifest: Manifest, began: StandbyEvent, transforms: Sequence[TransformText]
-) -> RestoreRequest:
-    """What a standby is restored like."""
+def request_for(context: Context, manifest: Manifest, began: StandbyEvent) -> RestoreRequest:
+    """What a standby is restored like; transforms as they were when the turn began."""
     wanted = wanted_of(context.instance)
     held = set(open_contents(context.vault, manifest).namespaces())
     volumes = wanted.volumes != "none"
@@ -159,7 +159,7 @@ def request_for(
         from_vault=wanted.volumes == "vault",
         cluster_scoped=wanted.cluster_scoped,
         prune=wanted.prune and manifest.complete,
-        transforms=tuple(transforms),
+        transforms=tuple(TransformText(one, began.transforms[one]) for one in wanted.transforms),
         standby=began.cluster,
         turn=began.number,
         mark=began.instance,
@@ -189,6 +189,7 @@ def finish(context: Context, began: StandbyEvent, started: str) -> StandbyEvent:
         captured=began.captured,
         restore=began.restore,
         shape=began.shape,
+        transforms=began.transforms,
         namespaces=plan.request.mapping,
         whole=account.ok,
         missing=bounded(account.failed),
@@ -245,9 +246,10 @@ def bounded(lines: Sequence[str]) -> tuple[str, ...]:
     return (*lines[:_MOST_LINES], f"and {len(lines) - _MOST_LINES} more")
 
 
-def _shape(context: Context) -> str:
-    shape = msgspec.json.encode(wanted_of(context.instance).shape, order="sorted")
-    return hashlib.sha256(shape).hexdigest()[:16]
+def _shape(wanted: Standby, texts: Mapping[str, str]) -> str:
+    """What the transforms say is part of it: an edited one brings the point anew."""
+    shape = wanted.shape | {"transforms": [[name, texts[name]] for name in wanted.transforms]}
+    return hashlib.sha256(msgspec.json.encode(shape, order="sorted")).hexdigest()[:16]
 
 
 def _own_turn(standing: Standing, began: StandbyEvent) -> Standing:

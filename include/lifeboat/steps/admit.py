@@ -37,7 +37,7 @@ class Admission(msgspec.Struct, frozen=True):
 
 def admit(context: Context, run: Run) -> Admission:
     """Raises UsageError when this very run's point was removed on purpose since, NotStandingBy
-    while the standby runs the application."""
+    while the standby runs the application, or hands it back."""
     instance = context.instance.id
     claim = context.vault.find_document(layout.claim(instance, run.run_id), Claim)
     # A backfill may run an old run anew, under its old id: it does not go on with what that began.
@@ -53,11 +53,21 @@ def admit(context: Context, run: Run) -> Admission:
 
 def _ensure_home(context: Context) -> None:
     """Raises NotStandingBy while the standby runs the application: what lies in its own cluster
-    then is what was left behind, and points of it would push out the good ones."""
+    then is what was left behind, and points of it would push out the good ones. On the way home it
+    is half of the one and half of the other; the failback itself captures it with another policy,
+    that of a cluster that stands still."""
     standby, instance = context.instance.policy.standby, context.instance
     if standby is None:
         return
     standing = read_standing(context.vault, instance.id, standby.cluster)
+    if standing.mode == "failing-back" and standing.turned is not None:
+        raise NotStandingBy(
+            f"{instance.id} is being brought home from cluster {standby.cluster} since"
+            f" {standing.turned.at}: a point of {instance.cluster.name} would be of something half"
+            " replaced",
+            hint=f"the failback captures it when it is whole; how it stands: lifeboat standby show"
+            f" {instance.id}",
+        )
     if standing.mode == "active" and standing.turned is not None:
         raise NotStandingBy(
             f"{instance.id} runs in cluster {standby.cluster} since {standing.turned.at}: there is"

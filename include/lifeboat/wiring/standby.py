@@ -6,7 +6,11 @@ from pathlib import Path
 
 from lifeboat.policy.instance import Instance
 from lifeboat.policy.model import ClusterEntry
-from lifeboat.restore.transforms.transforms import read_transform
+from lifeboat.restore.transforms.transforms import (
+    TransformText,
+    read_transform,
+    transform_names,
+)
 from lifeboat.standby.sides import Sides
 from lifeboat.steps.context import Context
 from lifeboat.wiring.clusters import open_context
@@ -22,10 +26,13 @@ def open_sides(
     def opened(wanted: Instance, target: ClusterEntry | None) -> Context:
         return open_context(wanted, connections, target=target)
 
+    def read(name: str) -> TransformText | None:
+        return read_transform(include, name) if name in transform_names(include) else None
+
     return Sides(
         instance=instance,
         entry=entry,
         vault=unlock(instance.vault, connections),
         open=opened,
-        read_transform=lambda name: read_transform(include, name),
+        read_transform=read,
     )

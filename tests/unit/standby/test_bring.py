@@ -83,9 +83,9 @@ def test_a_job_that_ended_since_is_not_there_to_run_again(world: Standing) -> No
 def test_what_a_killed_task_left_undone_is_not_called_brought(world: Standing) -> None:
     world.back_up()
     context = world.context()
-    began = begin(context, "latest", Asked("r"))
+    began = begin(context, "latest", Asked("r"), no_transform)
     assert not came_through(context, began)
-    plan = start(context, began, lambda _: None, no_transform)
+    plan = start(context, began, lambda _: None)
     resources(context, plan, lambda _: None)
     assert not came_through(context, began), "nobody accounted for the volumes"
 
@@ -112,7 +112,7 @@ def test_a_half_brought_standby_says_so_when_it_takes_over(world: Standing) -> N
     world.back_up()
     world.sync()
     world.back_up()
-    begin(world.context(), "latest", Asked("killed"))
+    begin(world.context(), "latest", Asked("killed"), no_transform)
     sides, wish = world.sides(), Wish("over", as_it_is=True)
     begin_failover(sides, wish)
     notes = bring(sides, wish, "", lambda _: None)

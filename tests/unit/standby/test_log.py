@@ -73,6 +73,16 @@ def test_no_point_of_a_primary_that_was_left(world: World) -> None:
         backup(world.context(), Run("run-2", "scheduled"), lambda _: None)
 
 
+def test_no_point_of_a_primary_that_is_being_replaced(world: World) -> None:
+    first = brought(world, Standing(), "p1")
+    active = write(world, write(world, first, "failing-over"), "active")
+    back = write(world, active, "failing-back")
+    with pytest.raises(NotStandingBy, match="something half replaced"):
+        backup(world.context(), Run("run-2", "scheduled"), lambda _: None)
+    write(world, back, "warm")
+    assert backup(world.context(), Run("run-3", "scheduled"), lambda _: None)
+
+
 def test_a_standby_that_is_behind_is_told(world: World) -> None:
     backup(world.context(), Run("run-1", "cli"), lambda _: None)
     context = world.context()
