@@ -36,6 +36,7 @@ from lifeboat.restore.parts import PART_ITEMS, PartWriter
 from lifeboat.restore.removals import Removals
 from lifeboat.restore.renaming import mapped, named
 from lifeboat.restore.sequence import turns
+from lifeboat.restore.services import announced, answering_of
 from lifeboat.restore.sources import Volumes
 from lifeboat.restore.transform import Target
 from lifeboat.restore.tries import Tries
@@ -143,9 +144,7 @@ class _Planner:
         targets = self._targets()
         self.live = LiveStates(self.context.cluster, self.kinds[NAMESPACE], targets.values())
         self.bodies = LiveBodies(self.context.cluster)
-        held = (self.kinds[name] for name, _ in self.survey.kinds if name in self.kinds)
-        defaults = defaults_of(self.context.cluster, held) if self.request.cluster_scoped else {}
-        self.request = msgspec.structs.replace(self.request, defaults=defaults)
+        self._look_outside()
         self.volumes = Volumes(self.context, self.manifest, self.request)
         writer = PartWriter(self.context.vault, self.request.instance, self.restore)
         for item, step in self._items():
@@ -172,6 +171,17 @@ class _Planner:
             mapping=mapped(wanted, asked.mapping, asked.prefix, asked.suffix),
             status_of=tuple(dict.fromkeys((*asked.status_of, *policy.status_kinds))),
             operators=tuple(dict.fromkeys((*asked.operators, *policy.operators))),
+        )
+
+    def _look_outside(self) -> None:
+        """What the target has outside namespaces that decides how objects of these kinds come."""
+        if not self.request.cluster_scoped:
+            return
+        held = [self.kinds[name] for name, _ in self.survey.kinds if name in self.kinds]
+        self.request = msgspec.structs.replace(
+            self.request,
+            defaults=defaults_of(self.context.cluster, held),
+            answering=answering_of(self.context.cluster, held, self.request.mapping),
         )
 
     def _targets(self) -> dict[str, str]:
@@ -252,6 +262,7 @@ class _Planner:
             if item.kind.version != entry.version and item.action in TO_APPLY:
                 self.tally.add_version(item.kind, entry.version)
             self.tally.add(item, specs.popleft())
+            self.warnings += announced(item, self.reader, self.request)
             yield item
 
     def _transformed(self, item: PlanItem, aimed: Target) -> PlanItem:
