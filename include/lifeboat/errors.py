@@ -237,7 +237,7 @@ class NotProven(Permanent):
 
 
 class NotApproved(Permanent):
-    """A restore's plan that was not approved, or not by somebody who may."""
+    """A restore's plan that was not approved, not by somebody who may, or too long ago."""
 
     exit_code = 42
 

@@ -66,6 +66,7 @@ def aim(restore: str, request: RestoreRequest, hooks: Json) -> Target:
         transforms=Transforms(request.transforms),
         status_of=request.status_of,
         defaults=request.defaults,
+        answering=request.answering,
         mark=request.mark,
         hold=request.hold,
     )

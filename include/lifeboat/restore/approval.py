@@ -15,7 +15,7 @@ from lifeboat.point import layout
 from lifeboat.policy.recovery import Approval, stricter
 from lifeboat.restore.model import RestorePlan, RestoreRequest
 from lifeboat.steps.context import Context
-from lifeboat.steps.in_use import GIVEN_UP
+from lifeboat.steps.in_use import GIVEN_UP, is_kept
 
 _PART = "approval"
 
@@ -68,18 +68,21 @@ def ensure_may_approve(context: Context, plan: RestorePlan, by: str) -> None:
 
 
 def time_left(context: Context, plan: RestorePlan) -> timedelta:
-    """How long an answer still counts: as long as the plan keeps its point from being pruned."""
+    """How long an answer still counts; the point is kept from being pruned for longer."""
     return parse_rfc3339(plan.created) + GIVEN_UP - context.clock()
 
 
 def approve(
     context: Context, plan: RestorePlan, *, by: str, how: str, digest: str = ""
 ) -> Approved:
-    """Record that `by` approved the plan. A second one is not recorded: the first word stands.
+    """Record that `by` approved the plan, which keeps its point for another day. A second one is
+    not recorded: the first word stands.
 
-    Raises UsageError for another digest, NotApproved when a second person must and `by` is not.
+    Raises UsageError for another digest, NotApproved when a second person must and `by` is not, or
+    when the time is over.
     """
     check_digest(plan, digest)
+    ensure_in_time(context, plan)
     ensure_may_approve(context, plan, by)
     said = Approved(
         restore=plan.restore,
@@ -104,6 +107,16 @@ def ensure_approved(context: Context, plan: RestorePlan) -> None:
             f"plan {plan.restore} was not approved",
             hint=f"look at it and approve it: lifeboat approve {plan.request.instance}"
             f" {plan.restore} --digest {plan.digest}",
+        )
+
+
+def ensure_in_time(context: Context, plan: RestorePlan) -> None:
+    """Raises NotApproved when the last word about the plan is too old: its point may be pruned."""
+    if not is_kept(context.vault, plan.request.instance, plan.restore, context.clock()):
+        raise NotApproved(
+            f"plan {plan.restore} lapsed: nobody approved or applied it within a day, and nothing"
+            f" keeps point {plan.request.point} for it any more",
+            hint="plan again: the cluster may have changed since, too",
         )
 
 

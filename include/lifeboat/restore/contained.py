@@ -61,12 +61,11 @@ def _fenced(hook: Json, fence: Fence) -> str:
     service = hook.get("clientConfig", {}).get("service")
     if service is None:
         return "who answers it is outside"
-    if service["namespace"] not in fence.mapping:
+    if service["namespace"] not in fence.mapping.values():  # it follows the mapping (services.py)
         return f"its service is in {service['namespace']}, which is not restored"
     rules = [rule for rule in hook.get("rules") or [] if rule.get("scope") != "Cluster"]
     if not rules:
         return "it is about objects outside namespaces"
-    service["namespace"] = fence.mapping[service["namespace"]]
     hook["rules"] = [{**rule, "scope": _NAMESPACED} for rule in rules]
     _select(hook, fence)
     return ""
@@ -91,14 +90,6 @@ def _select(holder: Json, fence: Fence) -> None:
     selector = holder.get("namespaceSelector") or {}
     labels = {**(selector.get("matchLabels") or {}), **fence.selector}
     holder["namespaceSelector"] = {**selector, "matchLabels": labels}
-
-
-def _definition(body: Json, fence: Fence) -> Iterator[str]:
-    client = ((body["spec"].get("conversion") or {}).get("webhook") or {}).get("clientConfig") or {}
-    service = client.get("service")
-    if service and service["namespace"] in fence.mapping:
-        service["namespace"] = fence.mapping[service["namespace"]]
-        yield f"converted by the service in {service['namespace']}"
 
 
 def _role(body: Json, _: Fence) -> Iterator[str]:
@@ -137,7 +128,6 @@ _RULES: dict[str, _Rule] = {
     "ValidatingWebhookConfiguration": _webhooks,
     "MutatingAdmissionPolicyBinding": _policy_binding,
     "ValidatingAdmissionPolicyBinding": _policy_binding,
-    "CustomResourceDefinition": _definition,
     "ClusterRole": _role,
     "ClusterRoleBinding": _binding,
 }

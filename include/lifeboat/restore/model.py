@@ -51,7 +51,8 @@ class RestoreRequest(msgspec.Struct, frozen=True, kw_only=True):
     the most replicas of a workload (None: as many as it had), `node_selector` pins its pods.
     `status_of` are kinds whose status is restored, `operators` globs of source namespaces whose
     workloads are to be ready before custom resources come; planning adds the policy's to both.
-    `defaults` are the target's default classes by kind, as planning found them.
+    `defaults` are the target's default classes by kind, as planning found them; `answering` the
+    Services that no mapping takes from live objects outside namespaces (restore/services.py).
 
     For a standby (docs/standby.md): `standby` is its cluster and `turn` the number of the event in
     its log that this restore belongs to (0: none is asked for); `mark` is what its objects carry,
@@ -89,6 +90,7 @@ class RestoreRequest(msgspec.Struct, frozen=True, kw_only=True):
     status_of: tuple[str, ...] = ()
     operators: tuple[str, ...] = ()
     defaults: dict[str, str] = {}
+    answering: dict[str, tuple[str, ...]] = {}
     standby: str = ""
     turn: int = 0
     mark: str = ""

@@ -44,6 +44,7 @@ from lifeboat.restore.parts import PART_ITEMS, PartWriter
 from lifeboat.restore.removals import Removals
 from lifeboat.restore.renaming import mapped, named
 from lifeboat.restore.sequence import turns
+from lifeboat.restore.services import announced, answering_of
 from lifeboat.restore.sources import Volumes
 from lifeboat.restore.transform import Target
 from lifeboat.restore.tries import Tries
@@ -139,9 +140,7 @@ class _Planner:
         targets, served = self._targets(), self.kinds.served
         self.live = LiveStates(self.context.cluster, served[NAMESPACE], targets.values())
         self.bodies = LiveBodies(self.context.cluster)
-        held = (served[name] for name in self.survey.kinds & served.keys())
-        defaults = defaults_of(self.context.cluster, held) if self.request.cluster_scoped else {}
-        self.request = msgspec.structs.replace(self.request, defaults=defaults)
+        self._look_outside()
         self.volumes = Volumes(self.context, self.manifest, self.request)
         writer = PartWriter(self.context.vault, self.request.instance, self.restore)
         for item, step in self._items():
@@ -170,6 +169,18 @@ class _Planner:
             status_of=tuple(dict.fromkeys((*asked.status_of, *policy.status_kinds))),
             operators=tuple(dict.fromkeys((*asked.operators, *policy.operators))),
             in_flight=asked.in_flight or policy.requests_in_flight,
+        )
+
+    def _look_outside(self) -> None:
+        """What the target has outside namespaces that decides how objects of these kinds come."""
+        if not self.request.cluster_scoped:
+            return
+        served = self.kinds.served
+        held = [served[name] for name in self.survey.kinds & served.keys()]
+        self.request = msgspec.structs.replace(
+            self.request,
+            defaults=defaults_of(self.context.cluster, held),
+            answering=answering_of(self.context.cluster, held, self.request.mapping),
         )
 
     def _targets(self) -> dict[str, str]:
@@ -237,6 +248,7 @@ class _Planner:
             if item.kind.version != entry.version and item.action in TO_APPLY:
                 self.tally.add_version(item.kind, entry.version)
             self.tally.add(item, bodies.popleft())
+            self.warnings += announced(item, self.reader, self.request)
             yield item
 
     def _shaped(self, item: PlanItem, aimed: Target) -> tuple[PlanItem, Json | None]:

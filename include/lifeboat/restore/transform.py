@@ -19,6 +19,7 @@ from lifeboat.restore.contained import Fence, contain
 from lifeboat.restore.harmless import make_harmless
 from lifeboat.restore.hold import Hold
 from lifeboat.restore.renaming import named
+from lifeboat.restore.services import Answering, follow
 from lifeboat.restore.transforms.transforms import Transforms
 
 # Set by the API server, meaningless or refused on create (API conventions, "Metadata").
@@ -50,8 +51,8 @@ class Target:
     """Where and how an object is put: `mapping` renames namespaces, `scratch` makes it harmless,
     `claims_as` is a template for new names of claims, `hooks` add containers, and `transforms` are
     what the user wants changed. `status_of` names kinds that keep their status;
-    `defaults` are classes that the target has as the default of their kind. `mark` and `hold` as in
-    RestoreRequest."""
+    `defaults` are classes that the target has as the default of their kind. `answering`, `mark` and
+    `hold` as in RestoreRequest."""
 
     restore: str
     point: str
@@ -64,6 +65,7 @@ class Target:
     claims_as: str = ""
     status_of: tuple[str, ...] = ()
     defaults: Mapping[str, str] = field(default_factory=dict)
+    answering: Answering = field(default_factory=dict)
     mark: str = ""
     hold: Hold = ""
 
@@ -228,6 +230,10 @@ def _binding(cleaned: Cleaned, target: Target) -> None:
                 subject["name"] = f"{prefix}{target.namespace(space)}{colon}{rest}"
 
 
+def _asks(cleaned: Cleaned, target: Target) -> None:
+    cleaned.changes += follow(cleaned.body, target.mapping, target.answering)
+
+
 def _volume(cleaned: Cleaned, target: Target) -> None:
     """It waits for the claim that it was bound to, by name: the claim's uid is a new one."""
     _drop_own_finalizers(cleaned.body["metadata"])
@@ -263,4 +269,8 @@ _RULES: dict[str, _Rule] = {
     "ClusterRole": _cluster_role,
     "RoleBinding": _binding,
     "ClusterRoleBinding": _binding,
+    "ValidatingWebhookConfiguration": _asks,
+    "MutatingWebhookConfiguration": _asks,
+    "CustomResourceDefinition": _asks,
+    "APIService": _asks,
 }
