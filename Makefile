@@ -70,7 +70,7 @@ bench-capture: $(DEV) ## measure listing, packing and snapshots beside Velero (h
 bench-proof: $(DEV) ## measure test restores through Airflow, 20 in a row (a quarter of an hour)
 	@$(PY) -m bench.proofs $(ARGS)
 
-bench-airflow: $(DEV) ## measure Airflow's side, one line per bar (ARGS=--quick: parsing alone)
+bench-airflow: $(DEV) ## measure Airflow's side, one line per bar (ARGS=--quick: parsing, --fleet: the fleet day)
 	@$(PY) -m bench.airflow $(ARGS)
 
 bench-restore: $(DEV) ## measure restores beside the leanest client and Velero (half an hour)

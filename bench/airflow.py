@@ -1,8 +1,9 @@
 """`make bench-airflow`: what Airflow's side costs, a line a bar: name, figure, limit, ok or short.
 
 `--quick` measures only the reading of DAG files, which needs no running Airflow. Everything else is
-real: a control plane, Airflow with Postgres and LocalExecutor, an encrypted vault. `--fleet 200` is
-the fleet day at its full size, of some hours; by default 30 instances in three rounds of 5 minutes.
+real: a control plane, Airflow with Postgres and LocalExecutor, an encrypted vault. `--fleet` is the
+fleet day alone: 200 instances in three rounds of 20 minutes. `--instances 50` makes it smaller,
+three rounds of 5 minutes, which is as dense and the least that shows something.
 """
 
 from __future__ import annotations
@@ -11,12 +12,13 @@ import argparse
 import shutil
 import sys
 import tempfile
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from bench import sharded
 from bench.bars import Bar, told
-from bench.fleet_day import fleet_bars, write_fleet
+from bench.fleet_day import SETTINGS, Fleet, fleet_bars
 from bench.main import EMPTY_POLICY, through_airflow, to_stderr
 from bench.parsing import parsing_bars
 from local import sample_app
@@ -33,14 +35,16 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.airflow", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="only the reading of DAG files")
     parser.add_argument("--runs", type=int, default=5, help="counted runs of each bar (default 5)")
-    parser.add_argument("--fleet", type=int, default=30, help="instances, 0 for none (default 30)")
-    parser.add_argument("--no-parse", action="store_true", help="without the reading of DAG files")
+    parser.add_argument("--fleet", action="store_true", help="only the fleet day")
+    parser.add_argument("--instances", type=int, default=200, help="of the fleet (default 200)")
     options = parser.parse_args(arguments)
     root = Path(tempfile.mkdtemp(prefix="lifeboat-bench-"))
     try:
-        bars: list[Bar] = [] if options.no_parse else parsing_bars(root / "parse")
+        bars: list[Bar] = [] if options.fleet else parsing_bars(root / "parse")
+        if not options.quick and not options.fleet:
+            bars += _single(root / "single", options.runs)
         if not options.quick:
-            bars += _real(root, options.runs, options.fleet)
+            bars += _fleet_day(root / "fleet", Fleet(options.instances))
     except LocalClusterError as error:
         print(f"bench: {error}", file=sys.stderr)
         return 1
@@ -49,21 +53,43 @@ def main(arguments: list[str] | None = None) -> int:
     return 0 if all(bar.ok for bar in bars) else 1
 
 
-def _real(root: Path, runs: int, instances: int) -> list[Bar]:
-    with ExitStack() as stack:
-        cluster = stack.enter_context(LocalCluster(root / "cluster", root / "kubeconfig"))
+def _single(root: Path, runs: int) -> list[Bar]:
+    """The bars of runs one by one, of which `runs` are counted."""
+    with LocalCluster(root / "cluster", root / "kubeconfig") as cluster:
         sample_app.deploy(cluster.api, cluster.csi_root)
-        fleet = _include(root / "include", cluster, instances)
-        env = {
-            **environment(root, cluster),
-            "LIFEBOAT_INCLUDE": str(root / "include"),
-            "AIRFLOW__CORE__DAGS_FOLDER": str(sharded.dags_folder(root / "dags")),
-        }
-        airflow = stack.enter_context(AirflowStack(root / "airflow", env=env, report=to_stderr))
+        _write_single(_policies(root), cluster)
+        env = {"AIRFLOW__CORE__DAGS_FOLDER": str(sharded.dags_folder(root / "dags"))}
+        with _airflow(root, cluster, env) as (_, client):
+            return _run_bars(client, runs)
+
+
+def _fleet_day(root: Path, fleet: Fleet) -> list[Bar]:
+    """With all DAGs that there are, not those of backups alone."""
+    with LocalCluster(root / "cluster", root / "kubeconfig") as cluster:
+        fleet.write(_policies(root), cluster.api)
+        with _airflow(root, cluster, SETTINGS) as (airflow, client):
+            return fleet_bars(airflow, client, fleet, to_stderr)
+
+
+def _policies(root: Path) -> Path:
+    """The folder for policies, in an include folder with the repository's clusters."""
+    folder = root / "include" / "policies"
+    folder.mkdir(parents=True)
+    shutil.copy(REPOSITORY / "include" / "clusters.yaml", folder.parent)
+    return folder
+
+
+@contextmanager
+def _airflow(
+    root: Path, cluster: LocalCluster, settings: Mapping[str, str]
+) -> Iterator[tuple[AirflowStack, AirflowClient]]:
+    env = {**environment(root, cluster), **settings, "LIFEBOAT_INCLUDE": str(root / "include")}
+    with AirflowStack(root / "airflow", env=env, report=to_stderr) as airflow:
         client = airflow.client()
-        stack.callback(client.close)
-        bars = _run_bars(client, runs)
-        return bars + (fleet_bars(airflow, client, fleet) if fleet else [])
+        try:
+            yield airflow, client
+        finally:
+            client.close()
 
 
 def _run_bars(client: AirflowClient, runs: int) -> list[Bar]:
@@ -87,11 +113,8 @@ def _ran(client: AirflowClient, dag: str, run: str) -> int:
     return sum(1 for task in client.task_instances(dag, run) if task.started and task.try_number)
 
 
-def _include(folder: Path, cluster: LocalCluster, instances: int) -> list[str]:
-    """Policies without schedules, and those of the fleet, whose instances are returned."""
-    policies = folder / "policies"
-    policies.mkdir(parents=True)
-    shutil.copy(REPOSITORY / "include" / "clusters.yaml", folder)
+def _write_single(policies: Path, cluster: LocalCluster) -> None:
+    """Policies without schedules, and what they protect."""
     many = ", ".join(f"many-{number}" for number in range(sharded.NAMESPACES))
     sample = "shop, shop-data"
     spaces = {"empty": "empty", "no-hooks": sample, "pod-hooks": sample, "many": many}
@@ -106,7 +129,6 @@ def _include(folder: Path, cluster: LocalCluster, instances: int) -> list[str]:
     for name in many.split(", "):
         for body in sharded.objects(name):
             cluster.api.apply(body)
-    return write_fleet(policies, instances, cluster.api)
 
 
 if __name__ == "__main__":
