@@ -20,6 +20,7 @@ from lifeboat.steps.context import Context
 
 NO_RUN = "no run captured it: Airflow was down, or the DAG paused or not there"
 FAILED_RUN = "its run made no point"
+LATE_RUN = "its run began when the interval was over"
 _SECOND = timedelta(seconds=1)
 _MOST = 1000  # of an outage at once; a backfill records the older ones
 
@@ -56,23 +57,31 @@ def record(context: Context, tick: datetime, cause: str, covered: str = "") -> N
 
 
 def record_missed(context: Context, run: Run) -> int:
-    """The ticks between the newest point and a scheduled run; how many there are. None before the
-    first point: nothing was promised then."""
+    """The ticks between the newest point and now, where a scheduled run captures; how many there
+    are. None before the first point: nothing was promised then.
+
+    Not those before the run's own tick alone: after an outage Airflow's first run may be that of
+    the first tick it missed, and is followed by that of the newest.
+    """
     fires, instance = fires_of(context), context.instance.id
     points = catalog.point_ids(context.vault, instance)
     if fires is None or not points:
         return 0
-    missed = list(_between(fires, moment_of(points[-1]), parse_rfc3339(run.scheduled_for)))
+    own = parse_rfc3339(run.scheduled_for)
+    # The clock of a worker may be behind that of the scheduler.
+    newest = max(fires.before(context.clock() + _SECOND), own)
+    missed = list(_between(fires, moment_of(points[-1]), newest))
     for tick in missed[:_MOST]:
         # Airflow's own name of the run; a run that never asked the vault left nothing in it.
         claim = layout.claim(instance, f"scheduled__{tick.isoformat()}")
         began = context.vault.store.stat(claim) is not None
-        _record(context, points, tick, FAILED_RUN if began else NO_RUN)
+        cause = FAILED_RUN if began else LATE_RUN if tick == own else NO_RUN
+        _record(context, points, tick, cause)
     return len(missed)
 
 
 def _between(fires: Fires, point: datetime, tick: datetime) -> Iterator[datetime]:
-    """Ticks of intervals that hold neither the point nor the run, newest first."""
+    """Ticks of intervals that hold neither the point nor the newest tick, newest first."""
     first = fires.before(point + _SECOND)
     return takewhile(lambda fire: fire > first, fires.backwards(tick - _SECOND))
 

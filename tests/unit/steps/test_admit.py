@@ -16,7 +16,7 @@ from lifeboat.point.manifest import Manifest, Run
 from lifeboat.steps.admit import Admission, admit
 from lifeboat.steps.backup import backup
 from lifeboat.steps.enumerate import enumerate_scope
-from lifeboat.steps.gaps import FAILED_RUN, NO_RUN
+from lifeboat.steps.gaps import FAILED_RUN, LATE_RUN, NO_RUN
 from lifeboat.steps.prune import execute_prune, plan_prune
 from tests.support.world import World
 
@@ -81,6 +81,18 @@ def test_the_first_run_after_an_outage_records_what_was_missed(world: World) -> 
 
 
 def test_a_run_that_began_and_made_nothing_is_another_cause(world: World) -> None:
+def test_the_first_run_after_an_outage_may_be_that_of_the_first_missed_tick(world: World) -> None:
+    """Where Airflow starts before it has read the DAG anew; that of the newest tick follows."""
+    made(world, run_at(world, 12))
+    runs = run_at(world, 16), run_at(world, 28)
+    world.tick(hours=17)
+    for run in runs:
+        assert made(world, run)
+        world.tick(minutes=1)
+    assert gaps(world) == [(16, LATE_RUN, 17.0), (20, NO_RUN, 17.0), (0, NO_RUN, 17.0)]
+    assert len(points(world)) == 3
+
+
     made(world, run_at(world, 12))
     runs = run_at(world, 16), run_at(world, 20)
     world.tick(hours=4)
