@@ -122,6 +122,10 @@ def test_a_rehearsal_names_lost_apis_restores_the_rest_and_leaves_nothing(
     ]
     assert told["cluster"] == str(next_version.kubeconfig)
     assert checks_of(told)["workloadsReady"] == "passed", told
+    assert told["outcome"] == "failed", "a lost object is no pass, whatever else is well"
+    assert "Widgets.rehearsal.example.com" in told["error"]
+    (complete,) = [one["detail"] for one in told["checks"] if one["name"] == "objectsComplete"]
+    assert "/one is missing: the target serves no such kind" in complete
     (verdict,) = read_verdicts(app.context().vault, f"{app.name}.local", point)
     assert list(verdict.api) == told["api"]
     spaces = [s["metadata"]["name"] for s in next_version.api.list("v1", "Namespace")]
