@@ -22,6 +22,7 @@ from lifeboat.point import layout
 from lifeboat.point.manifest import open_contents, read_manifest
 from lifeboat.policy.restore_hooks import RestoreHooks
 from lifeboat.ports.cluster import Cluster, Json
+from lifeboat.restore.approval import was_looked_at
 from lifeboat.restore.defaults import give_way
 from lifeboat.restore.model import (
     RESTORED,
@@ -130,7 +131,8 @@ def applying(
     with ThreadPoolExecutor(plan.request.in_flight, thread_name_prefix="apply") as pool:
         with_volume = {(volume.namespace, volume.claim) for volume in plan.volumes}
         reader, target = reader_of(context, plan), target_of(plan)
-        yield Applier(context, plan, pool, reader, target, with_volume, progress)
+        exact = was_looked_at(context, plan)
+        yield Applier(context, plan, pool, reader, target, with_volume, progress, exact)
 
 
 @dataclass
@@ -144,6 +146,7 @@ class Applier:
     target: Target
     with_volume: Collection[tuple[str, str]]
     progress: Callable[[int], None]
+    exact: bool
     through: int = 0
     said: float = field(default_factory=monotonic)
 
@@ -188,7 +191,13 @@ class Applier:
                 future.add_done_callback(lambda _: ahead.release())
                 waiting.append(future)
             self._count()
-        return _settled(waiting)
+        return [self._final(outcome) for outcome in _settled(waiting)]
+
+    def _final(self, outcome: Outcome) -> Outcome:
+        """A plan that somebody looked at is not made anew behind their back."""
+        if outcome.again != "moved" or not self.exact:
+            return outcome
+        return msgspec.structs.replace(outcome, again="")
 
     def _submit(self, item: PlanItem, changes: list[str]) -> Future[Outcome]:
         cluster = self.context.cluster
