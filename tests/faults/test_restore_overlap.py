@@ -163,3 +163,30 @@ def test_a_stranger_of_the_same_name_is_not_pruned() -> None:
     with pytest.raises(RestoreIncomplete, match="Secret shop/stray: changed since"):
         attempt(replace(world.context(), cluster=first), plan)  # type: ignore[arg-type]
     assert world.cluster.objects(SECRET, "shop")["stray"]["data"] == {"a": "Yg=="}
+
+
+def test_two_restores_into_the_same_namespaces_leave_what_is_in_the_point() -> None:
+    """Another restore runs from end to end just before one write of the first: nothing is lost, and
+    what the first one could not do is named."""
+    number, overtook = 0, True
+    while overtook:
+        world, point = lived_in()
+        wanted = [
+            (f"r-{n}", Written(mode=mode, prune=True).request(INSTANCE, point))
+            for n, mode in enumerate(("recreate", "replace"))
+        ]
+        plans = [plan_restore(world.context(), request, run) for run, request in wanted]
+
+        def second(world: World = world, plan: RestorePlan = plans[1]) -> None:
+            attempt(world.context(), plan)
+
+        first = Overtaken(world.cluster, number, second)
+        try:
+            attempt(replace(world.context(), cluster=first), plans[0])  # type: ignore[arg-type]
+        except RestoreIncomplete as error:
+            named = error.message.splitlines()[1:]
+            assert all("plan again" in line for line in named), named
+        overtook = first.overtook
+        assert told(world) == AS_IN_THE_POINT, f"the first one went on at write {number}"
+        number += 1
+    assert number > 3

@@ -21,7 +21,7 @@ def run_context(
         start_date=datetime(2026, 11, 22, 11, 59, tzinfo=UTC),
         triggering_user_name=user,
     )
-    return {"ti": Mock(), "dag_run": run}
+    return {"ti": Mock(try_number=1), "dag_run": run}
 
 
 def answer(who: str, chosen: str = "Approve") -> dict[str, Any]:

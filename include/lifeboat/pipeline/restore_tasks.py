@@ -34,8 +34,9 @@ _PLAN_OBJECTS = 100
 
 
 def plan(otherwise_skip: list[str]) -> None:
-    """Plans what the form asks for. A dry run ends here: `otherwise_skip` is skipped. Where nobody
-    has to approve, nobody is asked.
+    """Plans what the form asks for; each try and each clearing anew, since what comes after it is
+    told which plan is meant. A dry run ends here: `otherwise_skip` is skipped. Where nobody has to
+    approve, nobody is asked.
 
     Raises UsageError for what cannot be restored as asked, NotApproved for what nobody could ever
     approve.
@@ -54,7 +55,8 @@ def plan(otherwise_skip: list[str]) -> None:
         request = _request(opened, params, asked_by=run.triggering_user_name or "")
         if not request.dry_run:
             ensure_answerable(opened, request)
-        planned = plan_restore(opened, request, restore_id(instance, run.run_id))
+        tried = f"{run.run_id} {context['ti'].try_number}"
+        planned = plan_restore(opened, request, restore_id(instance, tried))
 
     def items() -> Iterator[PlanItem]:
         return items_of(opened.vault, planned)

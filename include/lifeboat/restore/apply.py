@@ -23,6 +23,7 @@ from lifeboat.policy.restore_hooks import RestoreHooks
 from lifeboat.ports.cluster import Cluster, Json
 from lifeboat.ports.parallel import drawn
 from lifeboat.report.secrets import reason_without
+from lifeboat.restore.approval import was_looked_at
 from lifeboat.restore.defaults import give_way
 from lifeboat.restore.model import (
     NOT_RESTORED,
@@ -131,7 +132,9 @@ def _result_key(plan: RestorePlan, part: PlanPart) -> str:
 def applier_of(context: Context, plan: RestorePlan, progress: Callable[[int], None]) -> Applier:
     """What puts the plan's objects, many at once. `progress` as in `apply_wave`."""
     with_volume = {(volume.namespace, volume.claim) for volume in plan.volumes}
-    return Applier(context, plan, reader_of(context, plan), target_of(plan), with_volume, progress)
+    reader, target = reader_of(context, plan), target_of(plan)
+    exact = was_looked_at(context, plan)
+    return Applier(context, plan, reader, target, with_volume, progress, exact)
 
 
 @dataclass
@@ -144,6 +147,7 @@ class Applier:
     target: Target
     with_volume: Collection[tuple[str, str]]
     progress: Callable[[int], None]
+    exact: bool
     through: int = 0
     said: float = field(default_factory=monotonic)
 
@@ -178,11 +182,17 @@ class Applier:
             return []
         most = min(self.plan.request.in_flight, len(items))
         tried = drawn(most, _tried, (self._job(item, changes) for item in items))
-        outcomes = [one for one in tried if isinstance(one, Outcome)]
+        outcomes = [self._final(one) for one in tried if isinstance(one, Outcome)]
         for one in tried:
             if isinstance(one, LifeboatError):
                 raise one
         return outcomes
+
+    def _final(self, outcome: Outcome) -> Outcome:
+        """A plan that somebody looked at is not made anew behind their back."""
+        if outcome.again != "moved" or not self.exact:
+            return outcome
+        return msgspec.structs.replace(outcome, again="")
 
     def _job(self, item: PlanItem, changes: list[str]) -> _Job:
         """What is to be done for an item. Its body is read and cleaned now: it may be large."""

@@ -100,6 +100,12 @@ def approval_of(context: Context, plan: RestorePlan) -> Approved | None:
     return said if said and said.digest == plan.digest else None
 
 
+def was_looked_at(context: Context, plan: RestorePlan) -> bool:
+    """Whether somebody approved the plan, or it was made to be looked at before it is applied."""
+    wanted = needed(context, plan.request) != "none" or plan.request.compare_all
+    return wanted or approval_of(context, plan) is not None
+
+
 def ensure_approved(context: Context, plan: RestorePlan) -> None:
     """Raises NotApproved when the plan needs somebody's word and does not have it."""
     if needed(context, plan.request) != "none" and approval_of(context, plan) is None:

@@ -3,6 +3,10 @@
 A webhook that fails closed may be answered for by a workload of this very restore. Whatever it
 refused before, and what was to lie in a namespace that it refused, is tried until it is there; but
 not after every workload is ready, nor longer than two minutes.
+
+What moved since the plan was made is planned anew and put, where nobody looked at the plan: nobody
+is asked, and nothing more is taken away than the plan said. A plan that somebody looked at is
+applied exactly or not at all (docs/decisions/0010-moved.md).
 """
 
 from __future__ import annotations
@@ -10,14 +14,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 
-import msgspec
+from msgspec.structs import replace
 
 from lifeboat.clock import monotonic, poll_until
 from lifeboat.point import layout
-from lifeboat.restore.apply import applier_of, find_result
-from lifeboat.restore.model import Outcome, PartResult, RestorePlan
+from lifeboat.restore.apply import Applier, applier_of, cleaned_body, find_result
+from lifeboat.restore.live_bodies import LiveBodies
+from lifeboat.restore.model import Outcome, PartResult, PlanItem, RestorePlan
 from lifeboat.restore.order import REMOVALS
 from lifeboat.restore.parts import read_part
+from lifeboat.restore.present import HARMFUL, WORDS
+from lifeboat.restore.tries import Tries
 from lifeboat.steps.context import Context
 
 LATE_SECONDS = 120.0
@@ -39,7 +46,7 @@ def try_again(
 
     def look() -> list[str]:
         was_awake = awake()
-        last.update((one.title, one) for one in _once(context, plan, wanted, last))
+        last.update((one.title, one) for one in list(_once(context, plan, wanted, last)))
         left = [title for title, one in last.items() if one.again]
         return [] if was_awake else left
 
@@ -92,14 +99,33 @@ def _once(
         if part.digest in wanted:
             items = read_part(context.vault, plan, part)
             mine = [i for i in items if i.title in wanted[part.digest] and last[i.title].again]
-            yield from applier.outcomes(mine, [])
+            moved = [item for item in mine if last[item.title].again == "moved"]
+            yield from applier.outcomes([item for item in mine if item not in moved], [])
+            yield from applier.outcomes(_planned_anew(context, applier, moved), [])
+
+
+def _planned_anew(context: Context, applier: Applier, moved: list[PlanItem]) -> list[PlanItem]:
+    """The items as they would be planned now; a conflict where more would be taken away."""
+    tries = Tries(
+        context.cluster,
+        applier.plan.request,
+        lambda item: cleaned_body(applier.reader, item, applier.target).body,
+        LiveBodies(context.cluster),
+    )
+    blank = [replace(i, action="create", reason="", fields=(), live_version="") for i in moved]
+    return [
+        replace(new, action="conflict", reason=f"it would be {WORDS[new.action]} now: plan again")
+        if new.action in HARMFUL and new.action != old.action
+        else new
+        for old, new in zip(moved, tries.settle((one, True) for one in blank), strict=True)
+    ]
 
 
 def _without_late(result: PartResult) -> PartResult:
-    late = sum(one.again for one in result.outcomes)
+    late = sum(bool(one.again) for one in result.outcomes)
     if not late:
         return result
-    return msgspec.structs.replace(
+    return replace(
         result,
         counts={name: n - late if name == "failed" else n for name, n in result.counts.items()},
         outcomes=tuple(one for one in result.outcomes if not one.again),

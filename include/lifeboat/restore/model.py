@@ -181,14 +181,18 @@ class RestorePlan(msgspec.Struct, frozen=True, kw_only=True):
 Result = Literal["created", "merged", "replaced", "deleted", "unchanged", "skipped", "failed"]
 
 
+Again = Literal["", "late", "moved"]
+"""Why another try may help (restore/late.py): what was missing may still come; or the target moved
+since it was looked at, and it has to be looked at anew."""
+
+
 class Outcome(msgspec.Struct, frozen=True):
-    """What happened to one object. `again`: it failed for want of something that may still come
-    (restore/late.py)."""
+    """What happened to one object."""
 
     title: str
     result: Result
     detail: str = ""
-    again: bool = False
+    again: Again = ""
 
 
 class PartResult(msgspec.Struct, frozen=True):

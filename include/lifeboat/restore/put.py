@@ -1,7 +1,8 @@
 """What each action of a plan does to one object of the target, and what came of it.
 
 Idempotent: an object that this very restore put there before counts as restored. A target that
-moved since the plan was made is not guessed at: nothing is done to it, and it is told.
+moved since the plan was made is not guessed at: nothing is done to it, and it is told;
+restore/late.py looks at it anew.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from lifeboat.errors import (
 from lifeboat.ports.cluster import Cluster, Json, Propagation
 from lifeboat.ports.marks import RESTORE
 from lifeboat.restore.carry import carried, merge_body
+from lifeboat.restore.choice import CLAIM
 from lifeboat.restore.live import state_of
 from lifeboat.restore.model import Mode, Outcome, PlanItem, Result
 from lifeboat.restore.swap import held_by
@@ -47,8 +49,8 @@ def put(target: Cluster, item: PlanItem, body: Json, mode: Mode) -> Outcome:
         return _exists_after_all(target, item, namespace, body, mode)
     except NotFound:
         if not item.live_version:
-            return Outcome(item.title, "failed", "its namespace is not there, or its kind", True)
-        return Outcome(item.title, "failed", _MOVED)
+            return Outcome(item.title, "failed", "its namespace is not there, or its kind", "late")
+        return _has_moved(item)
     except LifeboatError as error:
         return _refused(item, error)
     return Outcome(item.title, "created")
@@ -83,7 +85,7 @@ def _change(target: Cluster, item: PlanItem, namespace: str | None, body: Json) 
     if _is_own(live, body):
         return Outcome(item.title, _DONE[item.action])
     if _moved(item, live) and not held_by(live, body["metadata"]["annotations"][RESTORE]):
-        return Outcome(item.title, "failed", _MOVED)
+        return _has_moved(item)
     if item.action == "merge":
         return _merge(target, item, namespace, body, live)
     if item.action == "replace":
@@ -109,7 +111,7 @@ def _exists_after_all(
         return _refused(item, error)
     if mode == "skip":
         return Outcome(item.title, "skipped", "exists; it appeared after the plan was made")
-    return Outcome(item.title, "failed", "it appeared after the plan was made: plan again")
+    return _has_moved(item, "it appeared after the plan was made: plan again")
 
 
 def _merge(
@@ -130,7 +132,7 @@ def _replace(
     try:
         target.replace(item.kind, namespace, item.name, carried(body, live))
     except Conflict:
-        return Outcome(item.title, "failed", _MOVED)
+        return _has_moved(item)
     return Outcome(item.title, "replaced")
 
 
@@ -167,7 +169,7 @@ def _overtaken(target: Cluster, item: PlanItem, namespace: str | None, body: Jso
     """Somebody was quicker than the deletion: another try of this restore, or a stranger."""
     if _is_own(target.get(item.kind, namespace, item.name), body):
         return Outcome(item.title, _DONE[item.action])
-    return Outcome(item.title, "failed", _MOVED)
+    return _has_moved(item)
 
 
 def _as_seen(live: Json) -> tuple[str, str]:
@@ -187,10 +189,15 @@ def _moved(item: PlanItem, live: Json) -> bool:
     return bool(item.live_version) and state_of(live) != item.live_version
 
 
+def _has_moved(item: PlanItem, why: str = _MOVED) -> Outcome:
+    """A claim is never looked at anew: its data is at stake."""
+    return Outcome(item.title, "failed", why, "" if item.kind.group_kind == CLAIM else "moved")
+
+
 def _refused(item: PlanItem, error: LifeboatError) -> Outcome:
     reason = error.message.splitlines()[0]
     if isinstance(error, WebhookUnreachable):
-        return Outcome(item.title, "failed", f"{reason}; {error.hint}", again=True)
+        return Outcome(item.title, "failed", f"{reason}; {error.hint}", "late")
     if error.retryable:
         raise error
     return Outcome(item.title, "failed", reason)

@@ -37,5 +37,5 @@ def put_status(target: Cluster, item: PlanItem, body: Json, outcome: Outcome) ->
         if error.retryable and not unanswered:
             raise
         why = f"it is there without its status: {error.message.splitlines()[0]}"
-        return Outcome(item.title, "failed", why, again=unanswered)
+        return Outcome(item.title, "failed", why, "late" if unanswered else "")
     return outcome

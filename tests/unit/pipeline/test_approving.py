@@ -15,8 +15,10 @@ from lifeboat.pipeline.approving import ApproveOperator
 from lifeboat.point.audit import Event, read
 from lifeboat.policy.recovery import Approval
 from lifeboat.restore.model import RestorePlan, RestoreRequest
-from lifeboat.restore.plan import plan_restore
+from lifeboat.restore.parts import items_of
+from lifeboat.restore.plan import plan_restore, stored_plan
 from lifeboat.restore.present import markdown
+from tests.support.kinds import CONFIG_MAP
 from tests.support.proof_world import ProofWorld
 from tests.support.task_run import answer, run_context
 
@@ -154,6 +156,24 @@ def test_without_a_first_person_nobody_is_asked_to_be_the_second(
             restore_tasks.plan([])
     pushed = [call.kwargs["key"] for call in question.context["ti"].xcom_push.call_args_list]
     assert pushed.count("restore") == plans
+
+
+def test_a_cleared_plan_is_made_anew(question: Question) -> None:
+    """What moved, and was refused for it, is in the new one; so is the question for a word."""
+    cluster, digests = question.world.cluster, []
+    for number, colour in enumerate(("red", "green"), start=1):
+        question.context = run_context("manual")
+        question.context["ti"].try_number = number
+        question.context["params"] = {**FORM, "mode": "merge"}
+        cluster.patch(CONFIG_MAP, "shop", "settings", {"data": {"colour": colour}})
+        restore_tasks.plan([])
+        pushed = question.context["ti"].xcom_push.call_args_list
+        restore = next(call.kwargs["value"] for call in pushed if call.kwargs["key"] == "restore")
+        plan = stored_plan(question.world.context(), SHOP, restore)
+        found = {one.name: one for one in items_of(question.world.context().vault, plan)}
+        assert found["settings"].fields == (f'data.colour: "{colour}" → "blue"',)
+        digests.append(plan.digest)
+    assert len(set(digests)) == 2
 
 
 @pytest.mark.parametrize(

@@ -156,11 +156,37 @@ def test_a_kind_has_a_mode_of_its_own(world: World, point: str) -> None:
     assert found["Secret shop/login"] == "skip"
 
 
-def test_a_target_that_moved_is_not_guessed_at(world: World, point: str) -> None:
+def test_what_moved_is_planned_anew(world: World, point: str) -> None:
+    """Changed, gone, or there where nothing was: the same run looks again."""
+    cluster = world.cluster
     edit(world)
+    cluster.patch(SECRET, "shop", "login", {"data": {"password": "eA=="}})
+    cluster.delete(DEPLOYMENT, "shop", "web")
     plan = planned(world, point, mode="replace")
     world.change("green")
-    with pytest.raises(RestoreIncomplete, match="plan again"):
+    cluster.delete(SECRET, "shop", "login")
+    spec = {"replicas": 3, "selector": {}, "template": {}}
+    cluster.create(DEPLOYMENT, "shop", manifest(DEPLOYMENT, "web", spec=spec))
+    with pytest.raises(RestoreIncomplete) as caught:
+        applied(world, plan)
+    assert settings(world)["colour"] == "blue"
+    assert "login" in cluster.objects(SECRET, "shop")
+    # Nobody was told that something of this name would be taken away.
+    assert caught.value.message.splitlines()[1:] == [
+        "  Deployment.apps shop/web: it would be deleted and made anew now: plan again"
+    ]
+    assert cluster.objects(DEPLOYMENT, "shop")["web"]["spec"]["replicas"] == 3
+
+
+@pytest.mark.parametrize("looked_at", [{"approval": "required"}, {"compare_all": True}])
+def test_a_plan_that_somebody_looked_at_is_not_made_anew(
+    world: World, point: str, looked_at: Json
+) -> None:
+    edit(world)
+    plan = planned(world, point, mode="replace", **looked_at)
+    approve(world.context(), plan, by="ada", how="terminal")
+    world.change("green")
+    with pytest.raises(RestoreIncomplete, match="ConfigMap shop/settings: changed since"):
         applied(world, plan)
     assert settings(world)["colour"] == "green"
 
