@@ -269,5 +269,6 @@ def _told(ended: StandbyEvent) -> Iterator[str]:
     for phase in ended.phases:
         yield f"  {phase.seconds:7.1f} s  {phase.name}"
     yield from (f"  {line}" for line in ended.notes)
+    yield from (f"  {one.outcome} {one.name}: {one.detail}" for one in ended.checks)
     yield from (f"  MISSING {line}" for line in ended.missing)
     yield from (f"  FAILED  {line}" for line in ended.failed)

@@ -209,6 +209,8 @@ def report(instance: str) -> dict[str, Any]:
     assert ended is not None  # the tasks before wrote it
     for line in (*ended.notes, *errors_of(["activate", "start_primary"])):
         say(line)
+    for check in ended.checks:
+        say(f"{check.outcome} {check.name}: {check.detail}")
     for phase in ended.phases:
         say(f"{phase.name}: {phase.seconds:.1f} s")
     ensure_up(ended)

@@ -14,7 +14,7 @@ import msgspec
 
 from lifeboat.errors import BlobExists, NotStandingBy
 from lifeboat.point import layout
-from lifeboat.point.facts import Phase
+from lifeboat.point.facts import CheckResult, Phase
 from lifeboat.vault.vault import Vault
 
 Mode = Literal["warm", "failing-over", "active", "failing-back"]
@@ -45,7 +45,8 @@ class StandbyEvent(msgspec.Struct, frozen=True, kw_only=True):
     needed), `namespaces` (source to target), `whole`, and `missing`: what was not brought, a line
     each. Of the others:
     `point`, `planned`, `since` (when the standby began to run the application), `notes` (what a
-    person has to know, first what is lost), `phases`, `failed` (what did not come up).
+    person has to know, first what is lost), `phases`, `failed` (what did not come up), `checks`
+    (what the policy's checks saw once it ran).
     """
 
     instance: str
@@ -72,6 +73,7 @@ class StandbyEvent(msgspec.Struct, frozen=True, kw_only=True):
     notes: tuple[str, ...] = ()
     failed: tuple[str, ...] = ()
     phases: tuple[Phase, ...] = ()
+    checks: tuple[CheckResult, ...] = ()
 
 
 class Standing(msgspec.Struct, frozen=True):

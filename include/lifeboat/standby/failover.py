@@ -11,9 +11,10 @@ import msgspec
 from lifeboat.clock import monotonic, rfc3339, utc_now
 from lifeboat.errors import ClusterUnreachable, NotReady, RestoreIncomplete, UsageError
 from lifeboat.point import layout
-from lifeboat.point.facts import CheckResult, Phase
+from lifeboat.point.facts import Phase
 from lifeboat.point.standby import StandbyEvent, Standing
-from lifeboat.proof.checks import run_checks
+from lifeboat.policy.checks import Check
+from lifeboat.proof.checks import Checked, run_checks
 from lifeboat.proof.finding import OpenFlows, Tested
 from lifeboat.restore.model import RestorePlan, VolumesResult
 from lifeboat.restore.plan import stored_plan
@@ -44,6 +45,7 @@ STEPS = (
 )
 """For people, in order."""
 
+_OF_THE_POINT = ("objectsComplete", "volumeBytesEqual")
 _GIVEN_UP = "the failback was given up: the standby runs on as it was"
 
 
@@ -170,10 +172,13 @@ def activate(sides: Sides, wish: Wish, say: Say, flows: OpenFlows | None = None)
     late = release(context.cluster, spaces, own(brought.instance), say, between)
     _release_volumes(context, brought)
     ready = monotonic() - began
-    checked = _checks(context, plan, late, flows)
-    for check in checked:
+    checked = _checks(context, plan, late, flows, active.number)
+    for check in checked.results:
         say(f"{check.outcome} {check.name}: {check.detail}")
-    failed = [f"check {one.name}: {one.detail}" for one in checked if one.outcome != "passed"]
+    for seen in checked.evidence:
+        say(f"{seen.what}:\n{seen.text}")
+    bad = [one for one in checked.results if one.outcome != "passed"]
+    failed = [f"check {one.name}: {one.detail}" for one in bad]
     ended = turn(
         sides,
         now,
@@ -183,12 +188,13 @@ def activate(sides: Sides, wish: Wish, say: Say, flows: OpenFlows | None = None)
         captured=brought.captured,
         planned=active.planned,
         since=active.since,
-        notes=active.notes,
+        notes=(*active.notes, *_unchecked(context)),
         failed=bounded([*late, *hooks, *failed]),
+        checks=checked.results,
         phases=(
             *active.phases,
             Phase("ready", ready),
-            Phase("checks", sum(one.seconds for one in checked)),
+            Phase("checks", sum(one.seconds for one in checked.results)),
         ),
     )
     assert ended.head is not None
@@ -215,14 +221,27 @@ def _release_volumes(context: Context, brought: StandbyEvent) -> None:
 
 
 def _checks(
-    context: Context, plan: RestorePlan, late: list[str], flows: OpenFlows | None
-) -> tuple[CheckResult, ...]:
-    """Those of the policy that look at what runs. Objects and bytes were held against the point
-    when they were brought, and change from now on."""
-    wanted = context.instance.policy.test_restore
-    if wanted is None:
-        return ()
-    checks = [one for one in wanted.checks if one.builtin in (None, "workloadsReady")]
+    context: Context, plan: RestorePlan, late: list[str], flows: OpenFlows | None, turn: int
+) -> Checked:
+    """Those of the policy that look at what runs, once a takeover: what they saw is stored beside
+    the plan, with the ends of logs."""
+    key = layout.restore_part(plan.request.instance, plan.restore, f"failover-{turn}")
+    done = context.vault.find_document(key, Checked)
+    if done is not None:
+        return done
     named = msgspec.structs.replace(plan, volumes=())
     tested = Tested(context, named, VolumesResult((), (), 0.0), tuple(late), flows)
-    return run_checks(checks, tested).results
+    checks = [one for one in _wanted_checks(context) if one.builtin not in _OF_THE_POINT]
+    return context.vault.settle_document(key, run_checks(checks, tested), Checked)
+
+
+def _unchecked(context: Context) -> list[str]:
+    """Objects and bytes were held against the point when they were brought, and change from now
+    on."""
+    names = [one.title for one in _wanted_checks(context) if one.builtin in _OF_THE_POINT]
+    return [f"not checked: {name}, which compares with the point" for name in names]
+
+
+def _wanted_checks(context: Context) -> tuple[Check, ...]:
+    wanted = context.instance.policy.test_restore
+    return wanted.checks if wanted else ()
