@@ -9,6 +9,8 @@ import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
+_LONG_SECONDS = 40.0
+
 Clock = Callable[[], datetime]
 """Returns the present moment as an aware UTC datetime."""
 
@@ -31,14 +33,15 @@ def pause(seconds: float) -> None:
 def poll_until(look: Callable[[], Sequence[str]], *, seconds: float) -> Sequence[str]:
     """Call `look` until it names nothing any more or the time is up; returns what it named last.
 
-    The first looks follow each other quickly, later ones every two seconds.
+    The first looks follow each other quickly, later ones every second, and every two when it takes
+    long: what comes after ten seconds is not to be seen after twelve.
     """
-    deadline = monotonic() + seconds
+    began = monotonic()
     delay = 0.1
     waiting = look()
-    while waiting and monotonic() < deadline:
+    while waiting and monotonic() < began + seconds:
         pause(delay)
-        delay = min(delay * 1.5, 2.0)
+        delay = min(delay * 1.5, 1.0 if monotonic() < began + _LONG_SECONDS else 2.0)
         waiting = look()
     return waiting
 
