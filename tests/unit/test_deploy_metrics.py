@@ -65,3 +65,13 @@ def test_the_dashboard_is_formed_as_grafana_reads_it() -> None:
     for variable in BOARD["templating"]["list"]:
         for metric in re.findall(r"label_values\((\w+)", variable["query"]):
             assert metric in METRICS
+
+
+def test_what_is_not_told_any_more_is_forgotten_before_it_counts_as_silence() -> None:
+    """After three rounds of the watch; statsd-exporter keeps a gauge for ever otherwise."""
+    told, dropped = yaml.safe_load((DEPLOY / "prometheus/statsd-mapping.yaml").read_text())[
+        "mappings"
+    ]
+    assert (told["ttl"], dropped["action"]) == ("15m", "drop")
+    (silent,) = [alert["expr"] for alert in ALERTS if alert["alert"] == "LifeboatSilent"]
+    assert silent.endswith(f"> {15 * 60}")
