@@ -26,7 +26,7 @@ def seconds(verdict: Verdict) -> dict[str, float]:
 def owned_world() -> ProofWorld:
     """With something that has an owner, operators to wait for, and a clock that goes."""
     world = ProofWorld("restore: {operators: [none]}\ntestRestore: {checks: [objectsComplete]}\n")
-    world.clock = utc_now  # type: ignore[method-assign]
+    world.clock = world.store.clock = utc_now  # type: ignore[method-assign]
     world.cluster.kinds.append(WIDGET)
     world.cluster.create(WIDGET, "shop", manifest(WIDGET, "one"))
     made = manifest(CONFIG_MAP, "made")

@@ -77,9 +77,11 @@ def test_what_came_home_is_the_newest_point_or_it_is_told(world: Home) -> None:
     world.cannot_list()
     with pytest.raises(PointIncomplete):
         capture_home(world.sides(), Wish("home"), world.said.append)
+    world.tick(minutes=1)
     world.cannot_list()
     (told,) = capture_home(world.sides(), Wish("home", accept=True), world.said.append)
     assert told.startswith("until the next backup a failover brings what was there before")
+    world.tick(minutes=1)
     assert capture_home(world.sides(), Wish("home"), world.said.append) == []
     newest = catalog.find(world.context().vault, "shop.local")
     assert newest.point == world.points()[-1]
