@@ -9,14 +9,16 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from lifeboat.clock import rfc3339, utc_now
 from lifeboat.point import catalog
 from lifeboat.point.context import EXPOSURE, noted
 from lifeboat.point.exposure import Exposure
-from lifeboat.point.facts import read_gaps, read_verdicts
+from lifeboat.point.facts import Verdict, read_gaps, read_verdicts, record_verdict
 from lifeboat.point.liveness import needed_by
 from lifeboat.point.manifest import Freeze, open_contents, read_manifest
 from lifeboat.proof.scratch import TEST_LABEL
@@ -33,7 +35,9 @@ from tests.support.planted import assert_no_secret
 pytestmark = [pytest.mark.airflow, pytest.mark.timeout(600)]
 
 SHOP = "shop.local"
+QUIET = "quiet.local"
 PASSWORD = "marmalade-on-the-quarterdeck"
+ADDRESS = "services/T0/B0/ginger-in-the-crows-nest"
 KILLED = ("enumerate", "dump", "snapshot", "settle", "commit", "prune")
 
 
@@ -300,15 +304,29 @@ def test_killed_in_every_step_the_run_converges_on_one_whole_point(lifeboat: Lif
 def test_secrets_reach_neither_logs_nor_the_database_nor_the_vault_in_clear(
     lifeboat: Lifeboat,
 ) -> None:
-    lifeboat.back_up(SHOP)
+    """After a backup, a restore, a test restore and a message that nobody took; the address of an
+    incoming webhook is a secret, too."""
+    point = lifeboat.back_up(SHOP)
     lifeboat.run("restore", instance=SHOP, mapping=["shop=shop-copy"], namespaces=["shop"])
     lifeboat.cluster.api.delete("v1", "Namespace", "", "shop-copy")
-    lifeboat.client.request(
-        "POST",
-        "/api/v2/connections",
-        {"connection_id": "planted", "conn_type": "http", "password": PASSWORD},
-    )
-    assert_no_secret(lifeboat, {"a connection's password": PASSWORD.encode()})
+    lifeboat.run(f"test_restore.{SHOP}", point=point)
+    quiet, now = lifeboat.back_up(QUIET), rfc3339(utc_now())
+    verdict = Verdict("planted", QUIET, quiet, now, now, False, 1.0, (), (), "on purpose")
+    record_verdict(lifeboat.context(QUIET).vault, verdict)
+    address = f"http://127.0.0.1:9/{ADDRESS}"
+    for ident, secret in (("planted", PASSWORD), ("planted_slack", address)):
+        body = {"connection_id": ident, "conn_type": "http", "password": secret}
+        lifeboat.client.request("POST", "/api/v2/connections", body)
+    alerts = Path(lifeboat.env["LIFEBOAT_INCLUDE"]) / "alerts.yaml"
+    alerts.write_text("receivers: [{name: ops, slack: 'connection:planted_slack'}]\n")
+    try:
+        watched = lifeboat.finish("watch", lifeboat.start("watch"))
+    finally:
+        alerts.unlink()
+    assert watched.state == "failed"
+    assert "ops was not told of" in lifeboat.log(watched, "watch")
+    more = {"a connection's password": PASSWORD, "an address": ADDRESS}
+    assert_no_secret(lifeboat, {name: value.encode() for name, value in more.items()})
 
 
 def scratch_namespaces(lifeboat: Lifeboat) -> list[str]:
