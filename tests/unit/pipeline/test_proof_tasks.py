@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
-from lifeboat.pipeline.proof_tasks import _chosen
+from lifeboat.pipeline import proof_tasks
+from lifeboat.pipeline.opening import SAME_CLUSTER
+from lifeboat.pipeline.proof_tasks import _chosen, _verdict
 from tests.support.proof_world import ProofWorld
 
 EVERY_TWO = "testRestore: {timeout: 5s, checks: [objectsComplete], everyPoints: 2}\n"
@@ -58,3 +60,21 @@ def test_a_backfilled_tick_tests_what_stood_then_and_only_once(world: ProofWorld
     assert chosen(world, run("backfill", then)) == (first, "")
     world.prove(first)
     assert chosen(world, run("backfill", then)) == (first, f"{first} is proven already")
+
+
+def test_a_verdict_of_another_cluster_tells_what_that_one_does_not_serve(
+    world: ProofWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    point = world.back_up("a").point
+    world.cluster.deprecated["v1 secrets"] = "v1 Secret is going away"
+    context = {"dag_run": SimpleNamespace(start_date=world.now)}
+    monkeypatch.setattr(proof_tasks, "open_instance", lambda *_: world.context())
+    monkeypatch.setattr(proof_tasks, "get_current_context", lambda: context)
+    monkeypatch.setattr(proof_tasks, "pull", lambda *_: None)
+    monkeypatch.setattr(proof_tasks, "errors_of", lambda _: ["login with hunter2 failed"])
+    there = _verdict("shop.local", "next", point, "test-1")
+    assert there.cluster == "next"
+    assert there.api == ("1 Secret in version v1: v1 Secret is going away",)
+    assert there.error == "login with (masked) failed"
+    here = _verdict("shop.local", SAME_CLUSTER, point, "test-2")
+    assert (here.cluster, here.api) == ("", ())
