@@ -27,7 +27,7 @@ from lifeboat.restore.model import (
     VolumesResult,
     Waited,
 )
-from lifeboat.restore.owners import link_owners, stored_links
+from lifeboat.restore.owners import Linked, link_owners, stored_links
 from lifeboat.restore.parts import items_of
 from lifeboat.restore.plan import plan_restore
 from lifeboat.restore.reclaim import keep_reclaim_policies
@@ -232,10 +232,7 @@ def report(context: Context, plan: RestorePlan, started: str) -> RestoreReport:
         ),
         hooks=hooked.hooks if hooked else (),
         phases=(
-            *recorded_phase(context, plan, "settle"),
-            *_phases(account.seconds, volumes, hooked, last),
-            *recorded_phase(context, plan, "operators"),
-            *((Phase("owners", linked.seconds),) if linked else ()),
+            *_phases(context, plan, account.seconds, (volumes, hooked, linked)),
             Phase("total", (ended - parse_rfc3339(started)).total_seconds()),
         ),
         dry_run=plan.request.dry_run,
@@ -308,16 +305,18 @@ def _late(operators: Waited | None) -> tuple[str, ...]:
 
 
 def _phases(
+    context: Context,
+    plan: RestorePlan,
     resources: float,
-    volumes: VolumesResult | None,
-    hooked: HooksResult | None,
-    last: Waited | None,
+    accounts: tuple[VolumesResult | None, HooksResult | None, Linked | None],
 ) -> tuple[Phase, ...]:
-    phases = [Phase("resources", resources)]
-    if volumes:
-        phases.append(Phase("volumes", volumes.seconds))
-    if hooked and hooked.hooks:
-        phases.append(Phase("hooks", hooked.seconds))
-    if last:
-        phases.append(Phase("ready", last.seconds))
-    return tuple(phases)
+    volumes, hooked, linked = accounts
+    return (
+        *recorded_phase(context, plan, "settle"),
+        Phase("resources", resources),
+        *((Phase("volumes", volumes.seconds),) if volumes else ()),
+        *recorded_phase(context, plan, "operators"),
+        *((Phase("owners", linked.seconds),) if linked else ()),
+        *((Phase("hooks", hooked.seconds),) if hooked and hooked.hooks else ()),
+        *recorded_phase(context, plan, "ready"),
+    )
