@@ -28,8 +28,9 @@ Brings back a recovery point, or part of one.
 Nothing that exists is deleted unless the mode or `prune` says so, and then the plan names it; a
 claim with its data only when it is named. With an approval asked for, by the form or by the policy,
 the run waits at `approve` (Required Actions) and applies exactly the plan that was approved. A
-failed task can be cleared: the run goes on where it stopped; from `plan` on, with a new plan. Without Airflow, `lifeboat restore`
-does the same from a terminal with nothing but the vault and its key.
+failed task can be cleared: the run goes on where it stopped; from `plan` on, with a new plan.
+Without Airflow, `lifeboat restore` does the same from a terminal with nothing but the vault and its
+key.
 """
 
 
