@@ -1,5 +1,5 @@
-"""A whole namespace as in its point, and break glass: the command with nothing but the vault, its
-key and a kubeconfig, on a real API server."""
+"""A whole namespace as in its point, many instances together, and break glass: the command with
+nothing but the vault, its key and a kubeconfig, on a real API server."""
 
 from __future__ import annotations
 
@@ -7,13 +7,20 @@ import json
 import os
 import subprocess
 import sys
+from datetime import timedelta
 from typing import Any
 
+from typer.testing import CliRunner
+
+from lifeboat.cli import app as cli
+from lifeboat.clock import parse_rfc3339, rfc3339, utc_now
+from lifeboat.ports.cluster import Json
 from tests.e2e.test_modes import applied, config, edit, planned, put
 from tests.support.app import SECRET as PASSWORD
 from tests.support.app import App, wait_ready
 from tests.support.kinds import CONFIG_MAP, SECRET
 from tests.support.manifests import manifest
+from tests.support.poll import until
 
 
 def uids(app: App) -> dict[str, str]:
@@ -81,3 +88,27 @@ def test_break_glass_is_one_command(app: App) -> None:
     assert (app.data / "ledger").read_bytes() == ledger
     assert config(app, "settings")["data"] == {"colour": "blue"}
     assert PASSWORD not in done.stdout + done.stderr
+
+
+def test_instances_come_back_together_as_they_were_before(app: App) -> None:
+    """`--also` and `--before`: each from its own newest point of before something happened."""
+    other = App(f"{app.name}-copy", app.cluster, app.folder, {**app.policy})
+    other.policy["select"] = {"namespaces": {"include": [other.name]}}
+    body: Json = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": other.name}}
+    app.cluster.api.apply(body)
+    put(other, manifest(CONFIG_MAP, "settings", data={"colour": "blue"}))
+    both = (app, other)
+    good = max(parse_rfc3339(one.backup().captured_to) for one in both)
+    moment = good + timedelta(seconds=2)
+    until("time has passed", lambda: utc_now() > moment)
+    for one in both:
+        edit(one, "settings", {"data": {"colour": "red"}})
+        one.backup()
+    vault = app.instance().vault
+    places = ["--vault", vault.url, "--key", str(vault.key)]
+    places += ["--kubeconfig", str(app.cluster.kubeconfig)]
+    asked = ["restore", app.instance().id, "--also", other.instance().id]
+    asked += ["--before", rfc3339(moment), "--mode", "merge", "--kind", "configmaps"]
+    done = CliRunner().invoke(cli, [*asked, *places])
+    assert done.exit_code == 0, done.output
+    assert [config(one, "settings")["data"] for one in both] == [{"colour": "blue"}] * 2

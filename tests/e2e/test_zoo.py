@@ -92,6 +92,7 @@ CHANGED = (
         ("spec.ports[*].nodePort",),
         "node ports dropped unless chosen by a person and not mapped",
     ),
+    Changed("Service", ("spec.healthCheckNodePort",), "health check node ports dropped"),
     Changed("ServiceAccount", ("secrets",), "token secrets dropped"),
     Changed("PersistentVolumeClaim", ("spec.volumeName",), "bound anew, from the snapshot"),
     Changed(
@@ -290,6 +291,7 @@ def test_the_rules_that_the_page_states_one_by_one(told: Told) -> None:
     assert shop["PersistentVolumeClaim", "archive"]["spec"]["volumeName"] == "zoo-archive"
     chosen = (shop["Service", name]["spec"]["ports"][0] for name in CHOSEN)
     assert [port["nodePort"] for port in chosen] == list(CHOSEN.values())
+    assert shop["Service", "door"]["spec"]["healthCheckNodePort"]
     assert shop["Service", "db"]["spec"]["clusterIP"] == "None"
     webhooks = after[
         "ValidatingWebhookConfiguration.admissionregistration.k8s.io", "", "zoo-keeper"

@@ -37,3 +37,17 @@ def test_of_claims_and_volumes_only_finalizers_of_kubernetes_are_dropped(kind: s
 
     assert kept("example.com/keep", *own) == ["example.com/keep"]
     assert kept(*own) is None
+
+
+def test_a_port_for_health_checks_is_assigned_anew() -> None:
+    """Also where a person chose it: who balances the load learns the new one from the Service."""
+    spec = {
+        "type": "LoadBalancer",
+        "externalTrafficPolicy": "Local",
+        "healthCheckNodePort": 31999,
+        "ports": [{"port": 80}],
+    }
+    body = {"kind": "Service", "metadata": {"name": "door"}, "spec": spec}
+    kept = clean(body, TARGET).body["spec"]
+    assert "healthCheckNodePort" not in kept
+    assert kept["externalTrafficPolicy"] == "Local"
