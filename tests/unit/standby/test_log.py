@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from lifeboat.clock import rfc3339
-from lifeboat.errors import NotStandingBy
+from lifeboat.errors import NotStandingBy, UsageError
 from lifeboat.point.manifest import Run
 from lifeboat.point.standby import Standing, append, newest_number, read_standing
 from lifeboat.policy.alerts import AlertsFile
@@ -80,6 +81,13 @@ def test_no_point_of_a_primary_that_is_being_replaced(world: World) -> None:
         backup(world.context(), Run("run-2", "scheduled"), lambda _: None)
     write(world, back, "warm")
     assert backup(world.context(), Run("run-3", "scheduled"), lambda _: None)
+
+
+def test_points_of_a_standby_are_not_captured_as_those_of_a_cluster(world: World) -> None:
+    context = world.context()
+    there = replace(context, instance=replace(context.instance, stands_by_for="shop.prod"))
+    with pytest.raises(UsageError, match=r"stands by for shop\.prod"):
+        backup(there, Run("run-1", "manual"), lambda _: None)
 
 
 def test_a_standby_that_is_behind_is_told(world: World) -> None:
