@@ -461,6 +461,15 @@ def test_a_standby_follows_points_and_takeovers_ask_before_they_touch_anything(
         "resources": ["report"],
         "report": [],
     }
+    assert found.graph("upkeep.plain.east") == {
+        "reconcile": ["prune", "scrub"],
+        "scrub": ["prune"],
+        "prune": [],
+        "standby": ["prune_standby", "reconcile_standby", "scrub_standby"],
+        "reconcile_standby": ["prune_standby", "scrub_standby"],
+        "scrub_standby": ["prune_standby"],
+        "prune_standby": [],
+    }
     for name, first in (("failover", "fence"), ("failback", "hold_both")):
         graph = found.graph(name)
         assert (graph["check"], graph["approve"]) == (["approve"], ["approved"])

@@ -52,6 +52,7 @@ def test_it_comes_home_to_a_cluster_made_anew_and_is_safe_there_at_once(tmp_path
             assert home.failed == ()
             _is_home(pair, point)
             _nothing_is_lost_when_it_fails_at_once(pair)
+            _points_of_the_standby_are_kept_in_order(pair)
             for where in (PRIMARY, DR):
                 asked = asked_by(pair.endpoints[where], pair.clusters[where].audit_log)
                 assert not asked.refused, sorted(asked.refused)
@@ -89,3 +90,24 @@ def _nothing_is_lost_when_it_fails_at_once(pair: Pair) -> None:
     assert pair.ledger(DR).read_text() == "written in dr"
     assert pair.colour(DR, "made-in-dr") == "red"
     assert standing(pair.sides()).mode == "active"
+
+
+def _points_of_the_standby_are_kept_in_order(pair: Pair) -> None:
+    """Those captured in the standby have an instance of their own, and the policy's retention."""
+    there, vault = f"{pair.name}.{DR}", pair.sides().vault
+    assert len(catalog.point_ids(vault, there)) == 1, "that of the failback"
+    pair.policy["retention"] = {"keep": {"last": 1}}
+    for words in (
+        ("standby", "capture", pair.id),
+        ("prune", there, "--at-once"),
+        ("reconcile", there),
+        ("scrub", there),
+    ):
+        done = CliRunner().invoke(cli, [*words, "--include", str(pair.include)])
+        assert done.exit_code == 0, (words, done.output, done.exception)
+    assert len(catalog.point_ids(vault, there)) == 1
+    assert "nothing is orphaned" in _said(pair, "reconcile", there), "its snapshots went, too"
+
+
+def _said(pair: Pair, *words: str) -> str:
+    return CliRunner().invoke(cli, [*words, "--include", str(pair.include)]).output

@@ -13,8 +13,9 @@ from lifeboat.point import catalog
 from lifeboat.point.manifest import Manifest, read_policy
 from lifeboat.policy.folder import include_folder
 from lifeboat.policy.instance import Instance
-from lifeboat.policy.load import load_instance, parse_policy, standing_clusters
+from lifeboat.policy.load import parse_policy, standing_clusters
 from lifeboat.policy.model import ClusterEntry, VaultEntry
+from lifeboat.policy.still import find_instance
 from lifeboat.ports.cluster import Cluster
 from lifeboat.ports.disks import Disks
 from lifeboat.steps.context import AtCopy, Context
@@ -57,7 +58,7 @@ class Source:
         url of a vault, as its newest point describes it."""
         if self._bare:
             return self._from_point(name)
-        found = load_instance(self.folder, name)
+        found = find_instance(self.folder, name)
         return replace(found, vault=self.vault_entry(self.vault_url)) if self.vault_url else found
 
     def copies(self, name: str) -> list[AtCopy | LifeboatError]:
@@ -65,7 +66,7 @@ class Source:
         where one vault was asked for."""
         if self.vault_url:
             return []
-        instance = load_instance(self.folder, name)
+        instance = find_instance(self.folder, name)
         found: list[AtCopy | LifeboatError] = []
         for place in instance.copies:
             try:

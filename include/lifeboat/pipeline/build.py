@@ -15,6 +15,7 @@ from lifeboat.errors import PolicyError
 from lifeboat.policy.folder import include_folder
 from lifeboat.policy.instance import Instance
 from lifeboat.policy.load import load_alerts, load_include, load_instance, standing_clusters
+from lifeboat.policy.model import ClusterEntry, ClustersFile
 
 Dags = dict[str, DAG]
 """By DAG id; a file of dags/ puts them into its globals, where Airflow finds them."""
@@ -45,17 +46,10 @@ def standby_dags() -> Dags:
     lint tells that."""
     from lifeboat.pipeline.standby_dag import standby_dag
 
-    include = include_folder()
     found = [one for one in _instances("standby.") if one.policy.standby]
-    clusters = standing_clusters(include) if found else None
-    made = []
-    for instance in found:
-        assert instance.policy.standby is not None
-        assert clusters is not None
-        entry = clusters.cluster(instance.policy.standby.cluster)
-        if entry is not None:
-            made.append(standby_dag(instance, entry))
-    return {dag.dag_id: dag for dag in made}
+    entries = _standby_entries(found)
+    there = [one for one in found if one.id in entries]
+    return _each(there, lambda one: standby_dag(one, entries[one.id]))
 
 
 def takeover_dags() -> Dags:
@@ -72,7 +66,9 @@ def upkeep_dags() -> Dags:
     """One for each instance."""
     from lifeboat.pipeline.upkeep_dag import upkeep_dag
 
-    return _each(_instances("upkeep."), upkeep_dag)
+    found = list(_instances("upkeep."))
+    entries = _standby_entries(found)
+    return _each(found, lambda one: upkeep_dag(one, entries.get(one.id)))
 
 
 def restore_dags() -> Dags:
@@ -139,6 +135,14 @@ def lint() -> None:
 
 def _each(instances: Iterable[Instance], build: Callable[[Instance], DAG]) -> Dags:
     return {dag.dag_id: dag for dag in map(build, instances)}
+
+
+def _standby_entries(instances: Iterable[Instance]) -> dict[str, ClusterEntry]:
+    """The cluster that stands by, for each instance that has one with a sound entry, by its id."""
+    wanted = {one.id: one.policy.standby.cluster for one in instances if one.policy.standby}
+    clusters = standing_clusters(include_folder()) if wanted else ClustersFile()
+    found = {instance: clusters.cluster(name) for instance, name in wanted.items()}
+    return {instance: entry for instance, entry in found.items() if entry is not None}
 
 
 def _instances(prefix: str) -> Iterable[Instance]:

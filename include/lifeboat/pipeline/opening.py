@@ -14,8 +14,9 @@ from airflow.sdk import get_current_context
 
 from lifeboat.errors import LifeboatError, UsageError
 from lifeboat.policy.folder import include_folder
-from lifeboat.policy.load import load_instance, standing_clusters
+from lifeboat.policy.load import standing_clusters
 from lifeboat.policy.model import ClusterEntry
+from lifeboat.policy.still import find_instance
 
 if TYPE_CHECKING:
     from lifeboat.point.manifest import Run
@@ -65,7 +66,7 @@ def open_instance(instance: str, target: str = SAME_CLUSTER) -> Context:
         if entry is None:
             known = ", ".join(cluster.name for cluster in clusters.clusters)
             raise UsageError(f"there is no cluster {target!r}", hint=f"clusters.yaml has {known}")
-    return open_context(load_instance(include, instance), AirflowConnections(), target=entry)
+    return open_context(find_instance(include, instance), AirflowConnections(), target=entry)
 
 
 def policies_on(cluster: str) -> list[Policy]:
@@ -89,7 +90,7 @@ def open_sides(instance: str) -> Sides:
     from lifeboat.wiring import open_sides as opened
 
     include = include_folder()
-    found = load_instance(include, instance)
+    found = find_instance(include, instance)
     wanted = wanted_of(found).cluster
     entry = standing_clusters(include).cluster(wanted)
     if entry is None:  # a cluster that is not named at all: the policy was refused
@@ -113,7 +114,7 @@ def open_vault(instance: str) -> tuple[Instance, Vault]:
     from lifeboat.pipeline.connections import AirflowConnections
     from lifeboat.wiring import unlock
 
-    found = load_instance(include_folder(), instance)
+    found = find_instance(include_folder(), instance)
     return found, unlock(found.vault, AirflowConnections())
 
 
@@ -123,7 +124,7 @@ def open_copies(instance: str, vault: str = "") -> tuple[Vault, list[AtCopy]]:
     from lifeboat.pipeline.connections import AirflowConnections
     from lifeboat.wiring import open_copy, unlock
 
-    found, connections = load_instance(include_folder(), instance), AirflowConnections()
+    found, connections = find_instance(include_folder(), instance), AirflowConnections()
     places = [place for place in found.copies if vault in ("", place.vault.name)]
     first = unlock(found.vault, connections, read_only=True)
     return first, [open_copy(found, place, connections) for place in places]

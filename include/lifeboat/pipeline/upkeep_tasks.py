@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow.sdk import get_current_context
-from airflow.sdk.exceptions import AirflowSkipException
+from airflow.sdk.exceptions import AirflowSkipException, DownstreamTasksSkipped
 from typing_extensions import override
 
 from lifeboat.errors import Damaged
@@ -19,10 +19,12 @@ from lifeboat.pipeline.opening import (
     leaving_errors,
     open_copies,
     open_instance,
+    open_vault,
     say,
 )
 from lifeboat.pipeline.past_tasks import look_back, past_moment, scrub_past
 from lifeboat.pipeline.waiting import WaitingOperator
+from lifeboat.point import layout
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -34,9 +36,18 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-__all__ = ["CatchUpOperator", "prune", "reconcile", "scrub"]
+__all__ = ["CatchUpOperator", "holds_points", "prune", "reconcile", "scrub"]
 
 _CATCH_UP = timedelta(hours=20)  # within the day that a run of upkeep may take
+
+
+def holds_points(instance: str, otherwise_skip: list[str]) -> None:
+    """Skips the upkeep of a standby's own points where there are none: nothing was ever captured
+    there, and its cluster need not be asked."""
+    _, vault = open_vault(instance)
+    if next(iter(vault.store.list(layout.instance_root(instance))), None) is None:
+        say(f"{instance} has no points")
+        raise DownstreamTasksSkipped(tasks=otherwise_skip)  # type: ignore[no-untyped-call]
 
 
 def reconcile(instance: str) -> dict[str, Any]:

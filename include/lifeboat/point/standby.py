@@ -7,7 +7,10 @@ which earlier event brought what lies there, so that the newest one tells everyt
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from datetime import datetime
 from functools import partial
+from itertools import takewhile
 from typing import Any, Literal
 
 import msgspec
@@ -15,6 +18,7 @@ import msgspec
 from lifeboat.errors import BlobExists, NotStandingBy
 from lifeboat.point import layout
 from lifeboat.point.facts import CheckResult, Phase
+from lifeboat.ports.store import BlobStat
 from lifeboat.vault.vault import Vault
 
 Mode = Literal["warm", "failing-over", "active", "failing-back"]
@@ -152,6 +156,30 @@ def append(
     turned = event if changes else before.turned
     brought = event if brings else None if forgets else before.brought
     return Standing(event, turned, brought)
+
+
+def past_syncs(vault: Vault, instance: str, before: datetime) -> Iterator[str]:
+    """Keys of what syncs left that ended before a moment: their events, with the plans and results
+    of their restores. Numbers go on after the newest event, which stays with the two that it names;
+    so do failovers and failbacks, the history of what people did."""
+    prefix = f"{layout.instance_root(instance)}standby/"
+    logs: dict[str, list[BlobStat]] = {}
+    for stat in vault.store.list(prefix):
+        logs.setdefault(stat.key.removeprefix(prefix).partition("/")[0], []).append(stat)
+    for cluster, stats in logs.items():
+        now = read_standing(vault, instance, cluster)
+        needed = [one for one in (now.head, now.turned, now.brought) if one]
+        for stat in takewhile(lambda one: one.created < before, stats):
+            number = int(layout.last_segment(stat.key))
+            if number in {one.number for one in needed}:
+                continue
+            event = _read(vault, instance, cluster, number)
+            if event.event not in ("syncing", "synced"):
+                continue
+            if event.restore and event.restore not in {one.restore for one in needed}:
+                left = vault.store.list(layout.restore_part(instance, event.restore, ""))
+                yield from (one.key for one in left)
+            yield stat.key
 
 
 def _read(vault: Vault, instance: str, cluster: str, number: int) -> StandbyEvent:

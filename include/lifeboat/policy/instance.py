@@ -22,6 +22,7 @@ class Instance:
 
     `policy_text` is the file as it was read, `policy_digest` its `sha256:<hex>`; both go into every
     point. `source` is the file below the include folder, such as `policies/shop.yaml`.
+    `stands_by_for`: the id of the instance whose standby this one's points are of.
     """
 
     policy: Policy
@@ -31,6 +32,7 @@ class Instance:
     policy_digest: str
     source: str
     copies: tuple[CopyPlace, ...] = ()
+    stands_by_for: str = ""
 
     def at(self, place: CopyPlace) -> Instance:
         """The instance as it is kept in a copy: that vault, and the retention there."""
@@ -41,6 +43,12 @@ class Instance:
     def id(self) -> str:
         """`<policy>.<cluster>`: both are without dots, so it can be taken apart again."""
         return f"{self.policy.name}.{self.cluster.name}"
+
+    @property
+    def standby_id(self) -> str:
+        """The id of the points that are captured in its standby; empty without one."""
+        standby = self.policy.standby
+        return f"{self.policy.name}.{standby.cluster}" if standby else ""
 
     @property
     def has_context(self) -> bool:

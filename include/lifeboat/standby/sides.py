@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from hashlib import sha256
-
-import yaml
 
 from lifeboat.errors import LifeboatError, UsageError
-from lifeboat.policy.document import parse_document
 from lifeboat.policy.instance import Instance
-from lifeboat.policy.load import parse_policy
 from lifeboat.policy.model import ClusterEntry
 from lifeboat.policy.standby import Standby
+from lifeboat.policy.still import still
 from lifeboat.ports.cluster import Kind
 from lifeboat.restore.transforms.transforms import FOLDER, TransformText
 from lifeboat.steps.context import Context
@@ -26,9 +22,6 @@ ReadTransform = Callable[[str], TransformText | None]
 """Reads a transform by its name; None where there is no such file."""
 
 _NAMESPACES = Kind("", "v1", "namespaces", "Namespace", namespaced=False)
-_NOT_OF_A_STILL_CAPTURE = (
-    "preset", "clusterLabels", "hooks", "quiesce", "testRestore", "copies", "standby",
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -110,26 +103,3 @@ def why_unreachable(opened: Callable[[], Context]) -> str:
     except LifeboatError as error:
         return error.message.splitlines()[0]
     return ""
-
-
-def still(instance: Instance, cluster: ClusterEntry, namespaces: Mapping[str, str]) -> Instance:
-    """The policy on a cluster where nothing of it runs: nothing has to be stilled, and no command
-    could run in a pod. `namespaces`, source to target, where they are called otherwise there."""
-    data = dict(parse_document(instance.source, instance.policy_text.encode()).data)
-    for name in _NOT_OF_A_STILL_CAPTURE:
-        data.pop(name, None)
-    data |= {"name": instance.policy.name, "clusters": [cluster.name]}
-    data["podHooks"] = {"enabled": False}
-    if any(source != target for source, target in namespaces.items()):
-        select = dict(data.get("select") or {})
-        select["namespaces"] = {"include": sorted(namespaces.values())}
-        data["select"] = select
-    text = yaml.safe_dump(data, sort_keys=False)
-    return replace(
-        instance,
-        policy=parse_policy(text, instance.source, instance.policy.name),
-        cluster=cluster,
-        policy_text=text,
-        policy_digest=f"sha256:{sha256(text.encode()).hexdigest()}",
-        copies=(),
-    )

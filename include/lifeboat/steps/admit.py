@@ -57,6 +57,12 @@ def _ensure_home(context: Context) -> None:
     is half of the one and half of the other; the failback itself captures it with another policy,
     that of a cluster that stands still."""
     standby, instance = context.instance.policy.standby, context.instance
+    if instance.stands_by_for:
+        raise UsageError(
+            f"{instance.id} stands by for {instance.stands_by_for}: it holds points of that",
+            hint="while it runs the application: lifeboat standby capture"
+            f" {instance.stands_by_for}",
+        )
     if standby is None:
         return
     standing = read_standing(context.vault, instance.id, standby.cluster)

@@ -20,6 +20,7 @@ from lifeboat.point.context import unneeded_notes
 from lifeboat.point.facts import Tombstone, record_tombstone, removed_points
 from lifeboat.point.liveness import mentioned_by, needed_by
 from lifeboat.point.manifest import FileCopy, Manifest, read_manifest
+from lifeboat.point.standby import past_syncs
 from lifeboat.policy.retention import decide
 from lifeboat.ports.disks import StoredSnapshot
 from lifeboat.steps.context import Custody
@@ -31,6 +32,9 @@ from lifeboat.steps.scope import Claim
 from lifeboat.vault.vault import Vault
 
 _SETTLED_AFTER = timedelta(days=1)
+_SYNCS_KEPT = timedelta(days=30)
+"""So long, what was brought to a standby can be looked up. Who decides on an event that old, and
+found its number free, would not know what came after it: nobody sits a month over a decision."""
 
 
 class Removal(msgspec.Struct, frozen=True):
@@ -150,9 +154,9 @@ def _freed_in_fact(context: Custody, plan: PrunePlan, removed: list[str]) -> lis
 
 def working_documents(context: Custody) -> list[str]:
     """Keys of what runs left that are over: scopes and parts of points that are removed, or were
-    committed a day ago, the claims of such runs, and notes that hold for no point; not the record
-    of DAGs that are still held. A task of such a run that is cleared later finds no claim and
-    captures a new point."""
+    committed a day ago, the claims of such runs, notes that hold for no point, and syncs of a
+    standby a month ago; not the record of DAGs that are still held. A task of such a run that is
+    cleared later finds no claim and captures a new point."""
     instance, vault = context.instance.id, context.vault
     committed = set(catalog.point_ids(vault, instance))
     removed = removed_points(vault, instance) - committed  # a locked point outlives its tombstone
@@ -168,6 +172,7 @@ def working_documents(context: Custody) -> list[str]:
                 found.append(stat.key)
     if context.disks is not None:  # to a copy, the next run would bring them again
         found += unneeded_notes(vault, instance, committed)
+    found += dict.fromkeys(past_syncs(vault, instance, context.clock() - _SYNCS_KEPT))
     for stat in vault.store.list(layout.claims(instance)):
         if stat.created < old and _is_over(vault, stat.key, removed | committed):
             found.append(stat.key)

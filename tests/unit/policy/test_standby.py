@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from lifeboat.errors import PolicyError
+from lifeboat.errors import PolicyError, UsageError
 from lifeboat.policy.explain import describe
 from lifeboat.policy.instance import Instance
 from lifeboat.policy.load import load_instance
+from lifeboat.policy.still import find_instance
 
 BASE = "schedule: {cron: 0 */4 * * *}\nretention: {keep: {last: 2}}\n"
 
@@ -76,3 +77,17 @@ def test_residency_holds_there_too(tmp_path: Path) -> None:
     with pytest.raises(PolicyError, match="cluster dr, which lies in eastus") as caught:
         load(tmp_path, "{cluster: dr}", more=eu, place=", location: eastus")
     assert [problem.field for problem in caught.value.problems] == ["standby.cluster"]
+
+
+def test_points_of_the_standby_have_an_instance_of_their_own(tmp_path: Path) -> None:
+    """To prune them, and to restore them without a failback."""
+    select = "clusters: [prod]\nselect: {namespaces: {include: [shop]}}\n"
+    load(tmp_path, "{cluster: dr, mapping: {shop: shop-dr}}", select)
+    there = find_instance(tmp_path, "shop.dr")
+    assert (there.id, there.stands_by_for, there.cluster.name) == ("shop.dr", "shop.prod", "dr")
+    assert there.policy.select.namespaces.include == ("shop-dr",)
+    assert there.policy.retention.keep.last == 2
+    assert (there.policy.standby, there.copies) == (None, ())
+    assert find_instance(tmp_path, "shop.prod").stands_by_for == ""
+    with pytest.raises(UsageError, match=r"no instance 'shop\.west'"):
+        find_instance(tmp_path, "shop.west")

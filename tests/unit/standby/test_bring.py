@@ -11,13 +11,14 @@ from lifeboat.point.manifest import Run
 from lifeboat.point.standby import StandbyEvent
 from lifeboat.policy.model import ClusterEntry
 from lifeboat.policy.standby import Standby
+from lifeboat.policy.still import still
 from lifeboat.restore.run import resources
 from lifeboat.restore.transforms.transforms import TransformText
 from lifeboat.standby.approval import ensure_answerable, ensure_may_agree
 from lifeboat.standby.failover import begin as begin_failover
 from lifeboat.standby.failover import bring, take_over
 from lifeboat.standby.runbook import Wish
-from lifeboat.standby.sides import Sides, still
+from lifeboat.standby.sides import Sides
 from lifeboat.standby.sync import Asked, begin, came_through, points_waiting, start, sync
 from lifeboat.steps.backup import backup
 from tests.support.kinds import JOB

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 
 import pytest
 
 from lifeboat.clock import rfc3339
-from lifeboat.errors import NotStandingBy
+from lifeboat.errors import NotStandingBy, UsageError
+from lifeboat.point import layout
 from lifeboat.point.manifest import Run
 from lifeboat.point.standby import Standing, append, newest_number, read_standing
 from lifeboat.policy.alerts import AlertsFile
@@ -15,6 +18,7 @@ from lifeboat.report.concerns import concerns, look
 from lifeboat.report.metrics import samples
 from lifeboat.report.standby import standby_row, standbys_in
 from lifeboat.steps.backup import backup
+from lifeboat.steps.prune import execute_prune, plan_prune
 from tests.support.world import POLICY, World
 
 WITH = f"{POLICY}standby: {{cluster: dr, maxLag: 2h}}\n"
@@ -81,6 +85,41 @@ def test_no_point_of_a_primary_that_is_being_replaced(world: World) -> None:
         backup(world.context(), Run("run-2", "scheduled"), lambda _: None)
     write(world, back, "warm")
     assert backup(world.context(), Run("run-3", "scheduled"), lambda _: None)
+
+
+def test_points_of_a_standby_are_not_captured_as_those_of_a_cluster(world: World) -> None:
+    context = world.context()
+    there = replace(context, instance=replace(context.instance, stands_by_for="shop.prod"))
+    with pytest.raises(UsageError, match=r"stands by for shop\.prod"):
+        backup(there, Run("run-1", "manual"), lambda _: None)
+
+
+def test_a_month_later_prune_removes_syncs_and_leaves_what_counts(world: World) -> None:
+    context = world.context()
+    vault, plan = context.vault, partial(layout.restore_plan, "shop.local")
+    standing = Standing()
+    for point in ("p1", "p2", "p3"):
+        standing = write(world, standing, "syncing", point=point, restore=f"r-{point}")
+        vault.put_document(plan(f"r-{point}"), {"request": {"point": point}})
+        standing = write(world, standing, "synced", point=point, restore=f"r-{point}")
+    over = write(world, standing, "failing-over")
+    standing = write(world, over, "warm")
+    standing = brought(world, standing, "p4")
+    world.tick(days=29)
+    execute_prune(world.context(), plan_prune(world.context()))
+    assert numbers(world) == list(range(1, 11))
+    world.tick(days=2)
+    begun = write(world, standing, "syncing", point="p5", restore="r-p5")
+    execute_prune(world.context(), plan_prune(world.context()))
+    assert numbers(world) == [7, 8, 10, 11], "takeovers, what lies there, and what goes on"
+    assert read_standing(vault, "shop.local", "dr") == begun
+    assert list(vault.store.list(layout.restores("shop.local"))) == []
+    assert brought(world, begun, "p6").number == 13
+
+
+def numbers(world: World) -> list[int]:
+    log = world.context().vault.store.list(layout.standby("shop.local", "dr"))
+    return [int(layout.last_segment(stat.key)) for stat in log]
 
 
 def test_a_standby_that_is_behind_is_told(world: World) -> None:
