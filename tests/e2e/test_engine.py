@@ -247,7 +247,7 @@ def test_retries_of_one_run_converge_on_one_point_and_one_snapshot(app: App) -> 
 
 def test_a_backfill_records_gaps_and_captures_once_at_most(app: App) -> None:
     """P7."""
-    app.policy["schedule"] = {"cron": "0 */4 * * *"}
+    app.policy["schedule"] = {"cron": "0 * * * *"}
     context = app.context()
     ticks = [datetime(2026, 1, 1, hour, tzinfo=UTC) for hour in (0, 4, 8)]
     made = [
