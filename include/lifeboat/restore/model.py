@@ -128,12 +128,22 @@ class PlanItem(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PlanVolume(msgspec.Struct, frozen=True):
-    """One claim to be made from its snapshot, in the target namespace."""
+    """One claim to be made from its snapshot, in the target namespace; `storage_class`: not of its
+    own class, which makes no volumes, but of this one."""
 
     snapshot: StoredSnapshot
     namespace: str
     claim: str
     item: PlanItem
+    storage_class: str = ""
+
+
+class Rebind(msgspec.Struct, frozen=True):
+    """A volume that a person made, which is there and nobody's: a restored claim gets it again."""
+
+    volume: str
+    namespace: str
+    claim: str
 
 
 class PlanPart(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -149,7 +159,8 @@ class PlanPart(msgspec.Struct, frozen=True, omit_defaults=True):
 class RestorePlan(msgspec.Struct, frozen=True, kw_only=True):
     """Everything a restore is going to do, in order; its objects lie in parts, so that memory does
     not grow with them. `digest` is over all of it: exactly the plan of this digest is applied.
-    `hooks` is the policy's `restoreHooks` as it was then."""
+    `hooks` is the policy's `restoreHooks` as it was then. `unbound`: claims (`namespace/name`) that
+    get no volume, so that nothing waits for who uses them."""
 
     restore: str
     created: str
@@ -159,6 +170,8 @@ class RestorePlan(msgspec.Struct, frozen=True, kw_only=True):
     warnings: tuple[str, ...]
     digest: str = ""
     hooks: dict[str, Any] = {}
+    rebinds: tuple[Rebind, ...] = ()
+    unbound: tuple[str, ...] = ()
 
     def counts(self) -> dict[Action, int]:
         """Objects by action, for a summary line."""

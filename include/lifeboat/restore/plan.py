@@ -11,6 +11,7 @@ import hashlib
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import islice
 from operator import attrgetter
 from typing import Any
@@ -24,7 +25,7 @@ from lifeboat.point.contents import CLUSTER_SCOPE, Contents
 from lifeboat.point.manifest import Manifest, open_contents, read_manifest
 from lifeboat.point.wanted import Wanted
 from lifeboat.policy.selection import kind_named
-from lifeboat.ports.cluster import Kind
+from lifeboat.ports.cluster import Json, Kind
 from lifeboat.restore.apply import aim, cleaned_body
 from lifeboat.restore.choice import CLAIM, NAMESPACE, VOLUME, Chooser
 from lifeboat.restore.defaults import defaults_of
@@ -145,7 +146,7 @@ class _Planner:
         self.live = LiveStates(self.context.cluster, self.kinds[NAMESPACE], targets.values())
         self.bodies = LiveBodies(self.context.cluster)
         self._look_outside()
-        self.volumes = Volumes(self.context, self.manifest, self.request)
+        self.volumes = Volumes(self.context, self.manifest, self.contents, self.request)
         writer = PartWriter(self.context.vault, self.request.instance, self.restore)
         for item, step in self._items():
             writer.add(item, step)
@@ -158,6 +159,8 @@ class _Planner:
             request=self.request,
             parts=writer.close(),
             volumes=tuple(self.volumes.planned),
+            rebinds=tuple(self.volumes.rebinds),
+            unbound=tuple(self.volumes.unbound),
             warnings=self._all_warnings(),
             hooks=self.hooks,
         )
@@ -191,6 +194,8 @@ class _Planner:
 
     def _all_warnings(self) -> tuple[str, ...]:
         """A test restore's own namespaces are nobody's business but its own."""
+        if self.volumes.rebinds:
+            self.tally.needs[self.kinds[VOLUME], "", "patch"] += len(self.volumes.rebinds)
         found = (*self.warnings, *self.volumes.warnings, *self.live.warnings)
         if self.request.scratch:
             return found
@@ -250,7 +255,7 @@ class _Planner:
         tries = Tries(
             self.context.cluster,
             self.request,
-            lambda item: cleaned_body(self.reader, item, aimed).body,
+            lambda item: self._body(item, aimed),
             self.bodies,
         )
         if tries.compares(kind):
@@ -258,12 +263,17 @@ class _Planner:
             names = ((spaces.get(one.namespace, one.namespace), one.name) for one in chunk)
             self.bodies.gather(kind, names, self.live)
         for entry, tried in zip(chunk, tries.settle(planned()), strict=True):
-            item = self.volumes.settle(tried, entry.name)
+            spec = specs.popleft()
+            body = partial(self._body, tried, aimed)
+            item = self.volumes.settle(tried, entry.name, spec, body)
             if item.kind.version != entry.version and item.action in TO_APPLY:
                 self.tally.add_version(item.kind, entry.version)
-            self.tally.add(item, specs.popleft())
+            self.tally.add(item, spec)
             self.warnings += announced(item, self.reader, self.request)
             yield item
+
+    def _body(self, item: PlanItem, aimed: Target) -> Json:
+        return cleaned_body(self.reader, item, aimed).body
 
     def _transformed(self, item: PlanItem, aimed: Target) -> PlanItem:
         """The item, or a conflict where a transform cannot be done: nothing half-changed is ever
@@ -323,14 +333,6 @@ class _Planner:
         seen = _seen.decode(self.reader.read(entry.record, entry.place))
         return self.chooser.takes_labels(known, seen.metadata.labels)
 
-    def _why_volume_left(self, seen: Seen) -> str:
-        """Why a volume is left; the claim of one that is not is told to `volumes`."""
-        why = why_volume_left(seen, self._keeps_its_name, self.volumes.has_data)
-        claim = (seen.spec or {}).get("claimRef")
-        if claim and not why:
-            self.volumes.by_hand.add((claim["namespace"], claim["name"]))
-        return why
-
     def _keeps_its_name(self, namespace: str, claim: str) -> bool:
         mapped_to = self.request.mapping.get(namespace, namespace)
         selected = self.survey.holds(namespace, "PersistentVolumeClaim", claim)
@@ -356,7 +358,7 @@ class _Planner:
             scratch=self.request.scratch,
         )
         if entry.group_kind == VOLUME and not reason:
-            reason = self._why_volume_left(seen)
+            reason = why_volume_left(seen, self._keeps_its_name, self.volumes.has_data)
         if reason and self.request.mark:
             # A job that has ended since is not there any more, for a prune: it would run again.
             self.survey.everything.discard(hash((source, entry.kind, entry.name)))

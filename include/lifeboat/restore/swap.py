@@ -106,14 +106,14 @@ def users(cluster: Cluster, namespace: str, claims: Collection[str]) -> Iterator
     """The workloads that use one of the claims and can be scaled, as `deployment/web`."""
     for kind in _SCALABLE:
         for live in _all(cluster, kind, namespace):
-            if _uses(kind, live, claims):
+            if uses(kind, live, claims):
                 yield f"{kind.kind.lower()}/{live['metadata']['name']}"
 
 
 def stuck(cluster: Cluster, namespace: str, claim: str) -> str:
     """Why a claim cannot be swapped: a pod uses it that no scaling stops. Empty when none does."""
     for pod in _all(cluster, _POD, namespace):
-        if not _uses(_POD, pod, (claim,)) or pod["spec"].get("schedulingGates"):
+        if not uses(_POD, pod, (claim,)) or pod["spec"].get("schedulingGates"):
             continue  # one behind a gate has no volume yet, and keeps none from going
         owners = pod["metadata"].get("ownerReferences") or []
         if not any(owner["kind"] in ("ReplicaSet", "StatefulSet") for owner in owners):
@@ -171,7 +171,8 @@ def _remove(cluster: Cluster, plan: RestorePlan, namespace: str, claim: str) -> 
         raise NotReady("still waiting for " + left[0])
 
 
-def _uses(kind: Kind, live: Json, claims: Collection[str]) -> bool:
+def uses(kind: Kind, live: Json, claims: Collection[str]) -> bool:
+    """Whether a pod, or the pods of a workload, use one of the claims of its namespace."""
     spec = live.get("spec") or {}
     volumes = pod_spec(kind, spec).get("volumes") or []
     named = {(v.get("persistentVolumeClaim") or {}).get("claimName") for v in volumes}
