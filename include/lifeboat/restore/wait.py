@@ -144,6 +144,16 @@ def _replicas(live: Json) -> str:
     return "" if ready >= wanted else f"has {ready} of {wanted} pods ready"
 
 
+def _deployment(live: Json) -> str:
+    """Pods of the template before this one count as ready, too: they are about to go."""
+    status = live.get("status", {})
+    old = status.get("replicas", 0) - status.get("updatedReplicas", 0)
+    reason = _replicas(live)
+    if reason or old <= 0 or live["spec"].get("paused"):
+        return reason
+    return f"has {old} pods of an older template"
+
+
 def _daemon_set(live: Json) -> str:
     status = live.get("status", {})
     if status.get("observedGeneration", 0) < live["metadata"].get("generation", 0):
@@ -169,7 +179,7 @@ def _condition(live: Json, name: str) -> bool:
 
 
 _READY: dict[str, _Rule] = {
-    "Deployment": _replicas,
+    "Deployment": _deployment,
     "StatefulSet": _replicas,
     "ReplicaSet": _replicas,
     "DaemonSet": _daemon_set,
