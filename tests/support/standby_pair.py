@@ -102,7 +102,7 @@ class Pair:
 
     def space(self, where: str) -> str:
         """What the application's namespace is called there."""
-        mapping: dict[str, str] = self.policy["standby"].get("mapping", {})
+        mapping: dict[str, str] = self.policy.get("standby", {}).get("mapping", {})
         return mapping.get(self.name, self.name) if where == STANDBY else self.name
 
     @property

@@ -6,6 +6,8 @@ It has webhooks, quotas and a default priority that would meddle with other test
 from __future__ import annotations
 
 import base64
+import os
+import stat
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,6 +20,7 @@ import yaml
 
 from lifeboat.point.manifest import Manifest, open_contents
 from lifeboat.policy.instance import Instance
+from lifeboat.policy.places import VolumeReaderEntry
 from lifeboat.ports.cluster import Json
 from lifeboat.steps.context import Context
 from lifeboat.vault.keys import generate_key
@@ -25,7 +28,7 @@ from lifeboat.wiring import NoConnections, make_vault, open_context
 from local.api import KubeApi, has_condition, wait_until
 from local.cluster import LocalCluster
 from local.errors import ApiError
-from tests.support.app import captured, local_instance
+from tests.support.app import DRIVER, captured, local_instance
 
 FOLDER = Path(__file__).resolve().parents[1] / "e2e" / "zoo"
 NAMESPACES = ("zoo-limits", "zoo-operator", "zoo-shop")
@@ -55,21 +58,41 @@ def _has_pods(live: Json) -> bool:
     return bool(live["status"].get("readyReplicas", 0) == live["spec"]["replicas"])
 
 
-def _is_bound(live: Json) -> bool:
-    """A volume that a person made has one claim: its copy waits for another one."""
-    metadata = live["metadata"]
-    waits = metadata["namespace"].endswith("-copy") and metadata["name"] == "archive"
-    return waits or bool(live["status"].get("phase") == "Bound")
-
-
 _AWAKE: tuple[tuple[str, str, Callable[[Json], bool]], ...] = (
     ("apps/v1", "Deployment", _has_pods),
     ("apps/v1", "StatefulSet", _has_pods),
     ("apps/v1", "ReplicaSet", _has_pods),
     ("v1", "ReplicationController", _has_pods),
     ("apps/v1", "DaemonSet", lambda live: bool(live["status"].get("numberReady"))),
-    ("v1", "PersistentVolumeClaim", _is_bound),
+    ("v1", "PersistentVolumeClaim", lambda live: bool(live["status"].get("phase") == "Bound")),
 )
+
+
+def _fill(folder: Path, number: int) -> None:
+    """Of each volume other bytes: text, bytes that are none, what is empty, may be run, points
+    elsewhere or has a name that is no ASCII."""
+    inner = folder / "inner" / f"{number}"
+    inner.mkdir(parents=True)
+    (inner / "ledger").write_bytes(bytes(range(256)) * (number + 1))
+    (inner / "empty").touch()
+    (folder / "run.sh").write_text(f"echo {number}\n")
+    (folder / "run.sh").chmod(0o750)
+    (folder / "tierpfleger-grüße").write_text(str(number))
+    (folder / "newest").symlink_to(f"inner/{number}/ledger")
+
+
+def _read(folder: Path) -> dict[str, bytes]:
+    found = {}
+    for path in sorted(folder.rglob("*")):
+        info = path.lstat()
+        content = b""
+        if stat.S_ISLNK(info.st_mode):
+            content = os.fsencode(path.readlink())
+        elif stat.S_ISREG(info.st_mode):
+            content = path.read_bytes()
+        mode = stat.filemode(info.st_mode).encode()
+        found[str(path.relative_to(folder))] = mode + b" " + content
+    return found
 
 
 @dataclass
@@ -104,6 +127,23 @@ class Zoo:
         for made in self.manifests():
             self._create(made)
         wait_until("the zoo is awake", self.is_awake, 180)
+        for number, place in enumerate(sorted(self.folders())):
+            _fill(self.folders()[place], number)
+
+    def folders(self) -> dict[tuple[str, str], Path]:
+        """The folder behind each claim of the driver's, by namespace and name."""
+        found = {}
+        for space in self.spaces():
+            for one in self.api.list("v1", "PersistentVolumeClaim", space):
+                volume = self.api.get("v1", "PersistentVolume", "", one["spec"]["volumeName"])
+                if "csi" in volume["spec"]:
+                    name = one["metadata"]["name"]
+                    found[space, name] = self.cluster.claim_path(space, name)
+        return found
+
+    def bytes(self) -> dict[tuple[str, str], dict[str, bytes]]:
+        """What lies in these folders: of each path its mode and its content or where it points."""
+        return {place: _read(folder) for place, folder in self.folders().items()}
 
     def _create(self, made: Json) -> None:
         metadata = made["metadata"]
@@ -150,7 +190,8 @@ class Zoo:
         ) and not self.api.gone("v1", "ConfigMap", space, "kube-root-ca.crt")
 
     def _instance(self) -> Instance:
-        return local_instance("zoo", _POLICY, self.cluster, self.folder)
+        reader = VolumeReaderEntry(driver=DRIVER, root=str(self.cluster.csi_root))
+        return local_instance("zoo", _POLICY, self.cluster, self.folder, reader)
 
     def context(self) -> Context:
         """A freshly opened engine."""

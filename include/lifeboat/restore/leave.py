@@ -125,7 +125,7 @@ def why_volume_left(
     """Empty when a PersistentVolume is to be restored: somebody made it by hand, and it is nobody's
     or its claim's. `is_restored` tells of a claim, by namespace and name, whether it comes back as
     it was called, `has_data` whether the point has what to fill a new volume with."""
-    if _PROVISIONED_BY in seen.metadata.annotations:
+    if not is_made_by_hand(msgspec.to_builtins(seen.metadata)):
         return _WITH_CLAIM
     claim = (seen.spec or {}).get("claimRef")
     if not claim:
@@ -135,6 +135,11 @@ def why_volume_left(
     if not is_restored(claim["namespace"], claim["name"]):
         return "it belongs to a claim that is not restored under its name"
     return ""
+
+
+def is_made_by_hand(metadata: dict[str, Any]) -> bool:
+    """Whether a person made a PersistentVolume, and no provisioner."""
+    return _PROVISIONED_BY not in (metadata.get("annotations") or {})
 
 
 def _holds_state(name: str, owner: Owner) -> bool:

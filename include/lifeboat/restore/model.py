@@ -135,12 +135,22 @@ class PlanItem(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PlanVolume(msgspec.Struct, frozen=True):
-    """One claim to be made from its snapshot, in the target namespace."""
+    """One claim to be made from its snapshot, in the target namespace; `storage_class`: not of its
+    own class, which makes no volumes, but of this one."""
 
     snapshot: StoredSnapshot
     namespace: str
     claim: str
     item: PlanItem
+    storage_class: str = ""
+
+
+class Rebind(msgspec.Struct, frozen=True):
+    """A volume that a person made, which is there and nobody's: a restored claim gets it again."""
+
+    volume: str
+    namespace: str
+    claim: str
 
 
 class PlanPart(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -157,7 +167,8 @@ class RestorePlan(msgspec.Struct, frozen=True, kw_only=True):
     """Everything a restore is going to do, in order; its objects lie in parts, so that memory does
     not grow with them. `digest` is over all of it: exactly the plan of this digest is applied.
     `hooks` is the policy's `restoreHooks` as it was then. `older`: the target is of an older
-    Kubernetes than the cluster that was captured."""
+    Kubernetes than the cluster that was captured. `unbound`: claims (`namespace/name`) that get no
+    volume, so that nothing waits for who uses them."""
 
     restore: str
     created: str
@@ -168,6 +179,8 @@ class RestorePlan(msgspec.Struct, frozen=True, kw_only=True):
     digest: str = ""
     hooks: dict[str, Any] = {}
     older: bool = False
+    rebinds: tuple[Rebind, ...] = ()
+    unbound: tuple[str, ...] = ()
 
     def counts(self) -> dict[Action, int]:
         """Objects by action, for a summary line."""

@@ -11,6 +11,7 @@ import hashlib
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import islice
 from operator import attrgetter
 from typing import Any
@@ -141,7 +142,7 @@ class _Planner:
         self.live = LiveStates(self.context.cluster, served[NAMESPACE], targets.values())
         self.bodies = LiveBodies(self.context.cluster)
         self._look_outside()
-        self.volumes = Volumes(self.context, self.manifest, self.request)
+        self.volumes = Volumes(self.context, self.manifest, self.contents, self.request)
         writer = PartWriter(self.context.vault, self.request.instance, self.restore)
         for item, step in self._items():
             writer.add(item, step)
@@ -154,6 +155,8 @@ class _Planner:
             request=self.request,
             parts=writer.close(),
             volumes=tuple(self.volumes.planned),
+            rebinds=tuple(self.volumes.rebinds),
+            unbound=tuple(self.volumes.unbound),
             warnings=self._all_warnings(),
             hooks=self.hooks,
             older=is_older(discovery.server_version, self.manifest.server_version),
@@ -190,6 +193,8 @@ class _Planner:
 
     def _all_warnings(self) -> tuple[str, ...]:
         """A test restore's own namespaces are nobody's business but its own."""
+        if self.volumes.rebinds:
+            self.tally.needs[self.kinds.served[VOLUME], "", "patch"] += len(self.volumes.rebinds)
         found = (*self.warnings, *self.volumes.warnings, *self.live.warnings)
         if self.request.scratch:
             return found
@@ -224,19 +229,20 @@ class _Planner:
 
     def _settled(self, chunk: list[Entry], kind: Kind, wave: int) -> Iterator[PlanItem]:
         """The items of some entries, tried against the cluster and counted."""
-        bodies: deque[Json | None] = deque()
+        looked_at: deque[tuple[Any, Json | None]] = deque()
 
         def planned() -> Iterator[tuple[PlanItem, bool]]:
             for entry in chunk:
-                item, body = self._shaped(self._plan_item(entry, kind, wave), aimed)
-                bodies.append(body)
+                planned, captured = self._plan_item(entry, kind, wave)
+                item, body = self._shaped(planned, aimed)
+                looked_at.append((captured, body))
                 yield item, bool(item.live_version)
 
         aimed = aim(self.restore, self.request, self.hooks)
         tries = Tries(
             self.context.cluster,
             self.request,
-            lambda item: cleaned_body(self.reader, item, aimed).body,
+            lambda item: self._body(item, aimed),
             self.bodies,
         )
         if tries.compares(kind):
@@ -244,12 +250,17 @@ class _Planner:
             names = ((spaces.get(one.namespace, one.namespace), one.name) for one in chunk)
             self.bodies.gather(kind, names, self.live)
         for entry, tried in zip(chunk, tries.settle(planned()), strict=True):
-            item = self.volumes.settle(tried, entry.name)
+            captured, shaped = looked_at.popleft()
+            body = partial(self._body, tried, aimed)
+            item = self.volumes.settle(tried, entry.name, captured, body)
             if item.kind.version != entry.version and item.action in TO_APPLY:
                 self.tally.add_version(item.kind, entry.version)
-            self.tally.add(item, bodies.popleft())
+            self.tally.add(item, shaped)
             self.warnings += announced(item, self.reader, self.request)
             yield item
+
+    def _body(self, item: PlanItem, aimed: Target) -> Json:
+        return cleaned_body(self.reader, item, aimed).body
 
     def _shaped(self, item: PlanItem, aimed: Target) -> tuple[PlanItem, Json | None]:
         """The item, or a conflict where a transform cannot be done: nothing half-changed is ever
@@ -297,14 +308,6 @@ class _Planner:
         seen = _seen.decode(self.reader.read(entry.record, entry.place))
         return self.chooser.takes_labels(known, seen.metadata.labels)
 
-    def _why_volume_left(self, seen: Seen) -> str:
-        """Why a volume is left; the claim of one that is not is told to `volumes`."""
-        why = why_volume_left(seen, self._keeps_its_name, self.volumes.has_data)
-        claim = (seen.spec or {}).get("claimRef")
-        if claim and not why:
-            self.volumes.by_hand.add((claim["namespace"], claim["name"]))
-        return why
-
     def _keeps_its_name(self, namespace: str, claim: str) -> bool:
         mapped_to = self.request.mapping.get(namespace, namespace)
         selected = self.survey.holds(namespace, "PersistentVolumeClaim", claim)
@@ -313,8 +316,8 @@ class _Planner:
     def _is_wanted(self, namespace: str) -> bool:
         return not self.request.namespaces or namespace in self.request.namespaces
 
-    def _plan_item(self, entry: Entry, kind: Kind, wave: int) -> PlanItem:
-        """The item before it is tried."""
+    def _plan_item(self, entry: Entry, kind: Kind, wave: int) -> tuple[PlanItem, Any]:
+        """The item before it is tried, and the spec of its object in the point."""
         source = entry.namespace
         namespace = self.request.mapping.get(source, source)
         name = entry.name
@@ -330,14 +333,14 @@ class _Planner:
             scratch=self.request.scratch,
         )
         if entry.group_kind == VOLUME and not reason:
-            reason = self._why_volume_left(seen)
+            reason = why_volume_left(seen, self._keeps_its_name, self.volumes.has_data)
         if reason and self.request.mark:
             # A job that has ended since is not there any more, for a prune: it would run again.
             self.survey.everything.discard(hash((source, entry.kind, entry.name)))
         missing = "" if reason else self.kinds.why_missing(entry)
         action: Action = "leave" if reason else "unserved" if missing else "create"
         comes = action == "create"
-        return PlanItem(
+        item = PlanItem(
             wave=wave,
             kind=_at_version(kind, entry.version),
             source_namespace=source,
@@ -350,6 +353,7 @@ class _Planner:
             live_version=self.live.state(kind, namespace, name) if comes else "",
             owned=bool(seen.metadata.owner_references) and comes,
         )
+        return item, seen.spec
 
 
 def digest(plan: RestorePlan) -> str:

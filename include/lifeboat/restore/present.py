@@ -42,7 +42,8 @@ def lines(
     warnings. At most `most` objects of each action are named; 0 names all."""
     yield from _objects(plan, items, most, ACTIONS, detail)
     for volume in plan.volumes:
-        yield f"volume {volume.namespace}/{volume.claim} from {volume.snapshot.handle}"
+        of = f" of class {volume.storage_class}" if volume.storage_class else ""
+        yield f"volume {volume.namespace}/{volume.claim}{of} from {volume.snapshot.handle}"
     for warning in plan.warnings:
         yield f"warning: {warning}"
 

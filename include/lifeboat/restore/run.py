@@ -40,6 +40,7 @@ from lifeboat.restore.volumes import (
     unbound,
 )
 from lifeboat.restore.wait import (
+    never_ready,
     not_active,
     not_established,
     not_ready,
@@ -177,9 +178,10 @@ def ready(
 def record_ready(
     context: Context, plan: RestorePlan, waiting: Iterable[str], seconds: float
 ) -> None:
-    """Store the outcome of waiting, for the report."""
+    """Store the outcome of waiting, for the report, with what nobody waited for."""
     key = layout.restore_part(plan.request.instance, plan.restore, "ready")
-    context.vault.settle_document(key, Waited(tuple(waiting), seconds), Waited)
+    late = (*waiting, *never_ready(context, plan))
+    context.vault.settle_document(key, Waited(late, seconds), Waited)
 
 
 def report(context: Context, plan: RestorePlan, started: str) -> RestoreReport:

@@ -153,7 +153,7 @@ def users(cluster: Cluster, namespace: str, claims: Collection[str]) -> Iterator
     """The workloads that use one of the claims and can be scaled, as `deployment/web`."""
     for kind in _SCALABLE:
         for live in _all(cluster, kind, namespace):
-            if _uses(kind, live, claims):
+            if uses(kind, live, claims):
                 yield f"{kind.kind.lower()}/{live['metadata']['name']}"
 
 
@@ -162,7 +162,7 @@ def stuck(cluster: Cluster, namespace: str, claim: str) -> str:
     forth. Empty when there is no such pod."""
     scaled: set[str] | None = None
     for pod in _all(cluster, _POD, namespace):
-        if not _uses(_POD, pod, (claim,)) or pod["spec"].get("schedulingGates"):
+        if not uses(_POD, pod, (claim,)) or pod["spec"].get("schedulingGates"):
             continue  # one behind a gate has no volume yet, and keeps none from going
         if scaled is None:
             scaled = set(users(cluster, namespace, (claim,)))
@@ -250,7 +250,8 @@ def _remove(cluster: Cluster, volume: PlanVolume) -> None:
         raise NotReady("still waiting for " + left[0])
 
 
-def _uses(kind: Kind, live: Json, claims: Collection[str]) -> bool:
+def uses(kind: Kind, live: Json, claims: Collection[str]) -> bool:
+    """Whether a pod, or the pods of a workload, use one of the claims of its namespace."""
     spec = live.get("spec") or {}
     volumes = pod_spec(kind, spec).get("volumes") or []
     named = {(v.get("persistentVolumeClaim") or {}).get("claimName") for v in volumes}

@@ -9,18 +9,23 @@ from lifeboat.point import layout
 from lifeboat.policy.vault_tier import VaultTier
 from lifeboat.ports.disks import RestoreTicket
 from lifeboat.restore.apply import cleaned_body, reader_of, target_of
+from lifeboat.restore.by_hand import describe_class
 from lifeboat.restore.model import PlanVolume, RestorePlan, VolumeOutcome, VolumesResult
+from lifeboat.restore.rebind import rebind
 from lifeboat.steps.context import Context
 
 
 def start_volumes(
     context: Context, plan: RestorePlan
 ) -> tuple[list[RestoreTicket], list[VolumeOutcome]]:
-    """Start every planned volume; starting twice is one volume. What cannot be started is told."""
-    tickets, failed = [], []
+    """Start every planned volume; starting twice is one volume. What cannot be started is told.
+    Those that a person made are kept for their claims."""
+    tickets, failed = [], rebind(context, plan)
     reader, target = reader_of(context, plan), target_of(plan)
     for volume in plan.volumes:
         body = cleaned_body(reader, volume.item, target).body
+        if volume.storage_class:
+            body["spec"]["storageClassName"] = volume.storage_class
         try:
             tickets.append(
                 context.disks.start_restore(
@@ -83,8 +88,14 @@ def finish_volumes(
 def _changes(context: Context, plan: RestorePlan) -> Iterator[str]:
     reader, target = reader_of(context, plan), target_of(plan)
     for volume in plan.volumes:
-        for change in cleaned_body(reader, volume.item, target).changes:
+        cleaned = cleaned_body(reader, volume.item, target)
+        for change in cleaned.changes:
             yield f"{volume.item.title}: {change}"
+        if volume.storage_class:
+            was = describe_class(cleaned.body["spec"])
+            yield f"{volume.item.title}: {was} became class {volume.storage_class}"
+    for one in plan.rebinds:
+        yield f"PersistentVolume {one.volume}: bound to {one.namespace}/{one.claim} again"
 
 
 def release_volumes(context: Context, result: VolumesResult) -> None:

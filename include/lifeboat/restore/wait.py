@@ -16,6 +16,7 @@ from lifeboat.ports.cluster import Cluster, Json, Kind
 from lifeboat.restore.late import failed_titles
 from lifeboat.restore.model import RESTORED, PlanItem, RestorePlan
 from lifeboat.restore.parts import items_of
+from lifeboat.restore.swap import uses
 from lifeboat.steps.context import Context
 
 _CRD = "CustomResourceDefinition"
@@ -46,14 +47,21 @@ def not_active(context: Context, plan: RestorePlan) -> list[str]:
 
 
 def not_ready(context: Context, plan: RestorePlan) -> list[str]:
-    """Workloads and claims of this plan that are not ready or bound."""
-    return _look(context, plan, _READY)
+    """Workloads and claims of this plan that are not ready or bound, and may still be."""
+    return [line for line, claim in _look_for_ready(context, plan) if not claim]
+
+
+def never_ready(context: Context, plan: RestorePlan) -> list[str]:
+    """Workloads of this plan that are not ready, and use a claim that gets no volume."""
+    found = _look_for_ready(context, plan) if plan.unbound else ()
+    return [f"{line}, and its claim {claim} gets no volume" for line, claim in found if claim]
 
 
 def operators_not_ready(context: Context, plan: RestorePlan) -> list[str]:
     """Workloads that custom resources of this plan wait for, and that are not ready."""
     rules = {kind: rule for kind, rule in _READY.items() if rule is not _claim}
-    return _look(context, plan, rules, plan.request.operators)
+    found = _waiting(context, plan, rules, plan.request.operators)
+    return [_line(one, reason) for one, _, reason in found]
 
 
 def why_not_ready(kind: str, live: Json) -> str:
@@ -62,26 +70,44 @@ def why_not_ready(kind: str, live: Json) -> str:
     return rule(live) if rule else ""
 
 
-def _look(
+def _look(context: Context, plan: RestorePlan, rules: Mapping[str, _Rule]) -> list[str]:
+    return [_line(one, reason) for one, _, reason in _waiting(context, plan, rules)]
+
+
+def _line(item: PlanItem, reason: str) -> str:
+    return f"{item.title} {reason}"
+
+
+def _look_for_ready(context: Context, plan: RestorePlan) -> Iterator[tuple[str, str]]:
+    """What is not ready, and the claim without a volume that keeps it from that, if it is so."""
+    for item, live, reason in _waiting(context, plan, _READY):
+        claims = [one for one in plan.unbound if one.startswith(f"{item.namespace}/")]
+        mine = (one.partition("/")[2] for one in claims)
+        stuck = next((c for c in mine if live and uses(item.kind, live, (c,))), "")
+        yield _line(item, reason), stuck
+
+
+def _waiting(
     context: Context,
     plan: RestorePlan,
     rules: Mapping[str, _Rule],
     spaces: tuple[str, ...] = EVERYWHERE,
-) -> list[str]:
-    """`spaces` are globs of source namespaces."""
+) -> Iterator[tuple[PlanItem, Json | None, str]]:
+    """What is not as it should be, as it is now, and why. `spaces` are globs of source
+    namespaces."""
     by_kind: dict[Kind, list[PlanItem]] = {}
     for item in items_of(context.vault, plan, RESTORED):
         if item.kind.kind in rules and any_matches(spaces, item.source_namespace):
             by_kind.setdefault(item.kind, []).append(item)
-    waiting = {}
+    waiting = []
     for kind, items in by_kind.items():
         rule = rules[kind.kind]
         for item, live in _live(context.cluster, kind, items):
             reason = "is not there" if live is None else rule(live)
             if reason:
-                waiting[item.title] = reason
+                waiting.append((item, live, reason))
     failed = failed_titles(context, plan) if waiting else set()
-    return [f"{title} {why}" for title, why in waiting.items() if title not in failed]
+    return (one for one in waiting if one[0].title not in failed)
 
 
 def _live(
