@@ -331,10 +331,10 @@ def test_a_second_default_gives_way_to_that_of_the_target(told: Told) -> None:
     assert len(told_of) == 2
 
 
-@pytest.mark.parametrize("mode", ["replace", "recreate"])
+@pytest.mark.parametrize("mode", ["merge", "replace", "recreate"])
 def test_each_mode_makes_what_was_changed_equal_to_the_point(told: Told, mode: Mode) -> None:
-    """Every restored object of the shop gets a label. Not claims, which are left alone; and nobody
-    would free the aquarium if it were deleted."""
+    """Every restored object of the shop loses a label, or gets one where the mode takes it away.
+    Not claims, which are left alone; and nobody would free the aquarium if it were deleted."""
     zoo, changed = told.zoo, 0
     context = zoo.context()
     kinds = {kind.group_kind: kind for kind in context.cluster.discover().kinds}
@@ -342,9 +342,11 @@ def test_each_mode_makes_what_was_changed_equal_to_the_point(told: Told, mode: M
         key = (item.kind.group_kind, item.namespace, item.name)
         if item.action != "create" or item.namespace != SHOP or key[0] == "PersistentVolumeClaim":
             continue
-        edit = {"metadata": {"labels": {"edited": "yes"}}}
-        context.cluster.patch(kinds[key[0]], SHOP, item.name, edit)
-        changed += 1
+        labels = told.before[key]["metadata"].get("labels") or {}
+        lost: Json = dict.fromkeys(list(labels)[:1])
+        edit = lost if mode == "merge" else {"edited": "yes"}
+        context.cluster.patch(kinds[key[0]], SHOP, item.name, {"metadata": {"labels": edit}})
+        changed += bool(edit)
     assert changed > 10
     request = RestoreRequest(
         instance=told.report.instance,
