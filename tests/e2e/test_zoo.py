@@ -22,6 +22,7 @@ from lifeboat.ports.cluster import Json
 from lifeboat.report.diff import diff, spell
 from lifeboat.restore.model import (
     NOT_RESTORED,
+    Mode,
     PlanItem,
     RestorePlan,
     RestoreReport,
@@ -383,6 +384,44 @@ def test_a_second_default_gives_way_to_that_of_the_target(told: Told) -> None:
     assert mark.keys().isdisjoint(zoo.api.get(*ingress, "", "zoo")["metadata"]["annotations"])
     told_of = [one for one in account.changes if "is not the default any more" in one]
     assert len(told_of) == 2
+
+
+@pytest.mark.parametrize("mode", ["merge", "replace", "recreate"])
+def test_each_mode_makes_what_was_changed_equal_to_the_point(told: Told, mode: Mode) -> None:
+    """Every restored object of the shop loses a label, or gets one where the mode takes it away.
+    Not claims, which are left alone; and nobody would free the aquarium if it were deleted."""
+    zoo, changed = told.zoo, 0
+    context = zoo.context()
+    kinds = {kind.group_kind: kind for kind in context.cluster.discover().kinds}
+    for item in told.plan:
+        key = (item.kind.group_kind, item.namespace, item.name)
+        if item.action != "create" or item.namespace != SHOP or key[0] == "PersistentVolumeClaim":
+            continue
+        labels = told.before[key]["metadata"].get("labels") or {}
+        lost: Json = dict.fromkeys(list(labels)[:1])
+        edit = lost if mode == "merge" else {"edited": "yes"}
+        context.cluster.patch(kinds[key[0]], SHOP, item.name, {"metadata": {"labels": edit}})
+        changed += bool(edit)
+    assert changed > 10
+    request = RestoreRequest(
+        instance=told.report.instance,
+        point=told.report.point,
+        mode=mode,
+        mode_of={"aquarium": "replace"} if mode == "recreate" else {},
+        namespaces=(SHOP,),
+    )
+    plan = plan_restore(context, request, f"r-{mode}")
+    account = apply_plan(context, plan, quiet, plan.created)
+    assert account.failed == ()
+    wait_until("the zoo is awake again", zoo.is_awake, 120)
+    after = zoo.bodies(zoo.backup())
+    was, now = (
+        {key: body for key, body in bodies.items() if key[1] == SHOP}
+        for bodies in (told.before, after)
+    )
+    law = Law(was, now, told.plan)
+    law.was, law.uids = uids_of(told.before), uids_of(after)
+    assert law.broken() == [], "\n".join(law.broken())
 
 
 def renamed(body: Json) -> Json:

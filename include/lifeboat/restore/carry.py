@@ -62,12 +62,23 @@ def without_addresses(service: Json) -> Json:
 
 def merge_body(body: Json, live: Json) -> Json:
     """What a merge sends: a JSON merge patch needs no version and no kind. Its lists are whole
-    ones, so those of a Pod say again what admission put in."""
-    sent = {name: value for name, value in body.items() if name not in ("apiVersion", "kind")}
+    ones, so those of a Pod say again what admission put in. A null would delete (RFC 7396): a field
+    that is null in the point is not said at all."""
+    sent = {
+        name: _without_nulls(value)
+        for name, value in body.items()
+        if name not in ("apiVersion", "kind")
+    }
     if body["kind"] == "Pod":
         sent["spec"] = copy.deepcopy(body["spec"])
         _admitted(sent["spec"], live)
     return sent
+
+
+def _without_nulls(value: Any) -> Any:
+    if not isinstance(value, dict):
+        return value
+    return {name: _without_nulls(one) for name, one in value.items() if one is not None}
 
 
 def _annotations(body: Json) -> dict[str, str]:
