@@ -197,7 +197,8 @@ def test_what_belongs_to_a_point_is_noted_beside_pruning(include: Callable[..., 
 def test_hooks_dump_first_and_are_undone_whatever_happens(parsed: Parsed, instance: str) -> None:
     """Also of a policy without hooks: its pods may have some."""
     graph = parsed.graph(f"backup.{instance}")
-    assert graph["dump"] == ["commit", "quiesce"]
+    assert graph["dump"] == ["commit", "find_hooks"]
+    assert graph["find_hooks"] == ["freeze_limit", "quiesce"], "one beside the other"
     assert graph["quiesce"] == ["freeze_limit", "snapshot"]
     assert graph["snapshot"] == ["settle", "unquiesce"]
     assert graph["freeze_limit"] == ["report"], "nothing but the report waits for the limit"
@@ -207,6 +208,8 @@ def test_hooks_dump_first_and_are_undone_whatever_happens(parsed: Parsed, instan
     tasks = parsed.dags[f"backup.{instance}"]["tasks"]
     assert tasks["unquiesce"]["teardown"]
     assert (tasks["unquiesce"]["retries"], tasks["settle"]["rule"]) == (5, "all_done")
+    assert tasks["freeze_limit"]["rule"] == "one_success", "it waits before anything is frozen"
+    assert tasks["snapshot"]["rule"] == "none_failed", "where nothing is, quiesce is skipped"
 
 
 def test_other_dags_are_held_before_the_freeze_and_let_go_whatever_happens(
@@ -215,8 +218,8 @@ def test_other_dags_are_held_before_the_freeze_and_let_go_whatever_happens(
     found = parse_dags(include(holding=HOLDING))
     assert found.errors == {}
     graph = found.graph("backup.holding.east")
-    assert graph["volumes"] == ["hold_dags", "snapshot"]
-    assert graph["hold_dags"] == ["quiesce", "snapshot"]
+    assert graph["volumes"] == ["hold_dags", "hold_limit", "snapshot"]
+    assert graph["hold_dags"] == ["find_hooks", "hold_limit", "snapshot"]
     assert "release_dags" in graph["settle"]
     assert "release_dags" in graph["enumerate"]
     tasks = found.dags["backup.holding.east"]["tasks"]
@@ -320,7 +323,7 @@ def test_when_and_how_often_runs_are_made(parsed: Parsed) -> None:
     assert (dag["schedule"], dag["timezone"]) == ("0 */4 * * *", "Europe/Berlin")
     assert 0 < dag["run_immediately"] < 1  # a new policy waits for its next tick
     assert (dag["catchup"], dag["max_active_runs"], dag["paused"]) == (False, 1, False)
-    assert dag["limit"] > 4 * 3600
+    assert dag["limit"] is None, "when it is reached, Airflow skips teardowns"
     assert dag["tags"] == ["backup", "cluster:east", "lifeboat", "policy:shop"]
     assert parsed.dags["backup.hooked.east"]["schedule"] is None
 

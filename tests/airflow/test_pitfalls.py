@@ -60,19 +60,31 @@ def test_what_waits_may_be_tried_again(everything: Parsed) -> None:
         for task, told in dag["tasks"].items()
         if told["waits"]
     ]
-    assert {task for _, task, _ in waiting} >= {"settle", "freeze_limit", "move", "hold_dags"}
+    assert {task for _, task, _ in waiting} >= {
+        "settle", "freeze_limit", "hold_limit", "move", "hold_dags",
+    }  # fmt: skip
     assert [one for one in waiting if one[2] < 1] == []
 
 
 def test_no_default_cuts_a_waiting_task_short(everything: Parsed) -> None:
-    """`execution_timeout` in default_args becomes the time that a person has to answer."""
+    """`execution_timeout` in default_args becomes the time that a person has to answer, and ends
+    what waits in the triggerer."""
     limited = [
         (name, task)
         for name, dag in everything.dags.items()
         for task, told in dag["tasks"].items()
-        if told["time_limit"]
+        if told["time_limit"] and (told["waits"] or task in ("approve", "quiesce"))
     ]
     assert limited == []
+
+
+def test_no_run_with_a_teardown_has_a_limit_and_each_of_its_tasks_has(everything: Parsed) -> None:
+    """When a run's time is up, what is not over is skipped: the thaw, too."""
+    for name, dag in everything.dags.items():
+        tasks = dag["tasks"].values()
+        if any(told["teardown"] for told in tasks):
+            assert dag["limit"] is None, name
+            assert dag["tasks"]["report"]["time_limit"], name
 
 
 def test_every_task_refuses_a_run_that_is_asked_for_something_unknown(everything: Parsed) -> None:

@@ -94,6 +94,27 @@ maxFreeze: 5s
 hooks:
   - exec: {namespace: shop, labels: app=web, post: {command: [touch, slow-thawed]}}
 """,
+    # A freeze that takes long enough to be interrupted.
+    "guarded": """\
+clusters: [local]
+objectives: {rpo: 24h}
+select: {namespaces: {include: [shop-data]}}
+retention: {keep: {last: 50}}
+maxFreeze: 45s
+hooks:
+  - exec:
+      namespace: shop
+      labels: app=web
+      pre: {command: [sh, -c, "touch guarded-frozen; sleep 8"]}
+      post: {command: [touch, guarded-thawed]}
+""",
+    # Missed for days.
+    "missed": """\
+clusters: [local]
+schedule: {every: 1d}
+select: {namespaces: {include: [quiet]}}
+retention: {keep: {last: 50}}
+""",
     # Restored only with somebody's word.
     "asked": """\
 clusters: [local]

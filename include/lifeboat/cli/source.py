@@ -8,8 +8,8 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from lifeboat.errors import LifeboatError, UsageError
-from lifeboat.point import catalog
+from lifeboat.errors import LifeboatError, PolicyError, UsageError
+from lifeboat.point import catalog, layout
 from lifeboat.point.manifest import Manifest, read_policy
 from lifeboat.policy.folder import include_folder
 from lifeboat.policy.instance import Instance
@@ -18,7 +18,10 @@ from lifeboat.policy.model import ClusterEntry, VaultEntry
 from lifeboat.policy.still import find_instance
 from lifeboat.ports.cluster import Cluster
 from lifeboat.ports.disks import Disks
+from lifeboat.steps.as_decided import instance_of
 from lifeboat.steps.context import AtCopy, Context
+from lifeboat.steps.hook_record import unthawed
+from lifeboat.steps.scope import Scope
 from lifeboat.vault.vault import Vault
 from lifeboat.wiring import (
     NoConnections,
@@ -80,6 +83,30 @@ class Source:
         """Everything opened; `--kubeconfig` and `--cluster` name another cluster to restore to."""
         instance = self.instance(name)
         return open_context(instance, NoConnections(), target=self._target())
+
+    def to_thaw(self, name: str) -> Context:
+        """As `context`; where the files tell no more of the instance, as the run began that left
+        something still. Raises what `context` does when there is none."""
+        try:
+            return self.context(name)
+        except (PolicyError, UsageError):
+            for entry in self._vaults():
+                vault = unlock(entry, NoConnections())
+                for point in sorted(unthawed(vault, name), reverse=True):
+                    scope = vault.get_document(layout.scope(name, point), Scope)
+                    cluster = self._target() or self._cluster_named(name.rpartition(".")[2])
+                    decided = instance_of(vault, scope, cluster, entry)
+                    return open_context(decided, NoConnections())
+            raise
+
+    def _vaults(self) -> list[VaultEntry]:
+        if self.vault_url:
+            return [self.vault_entry(self.vault_url)]
+        return list(standing_clusters(self.folder).vaults)
+
+    def _cluster_named(self, name: str) -> ClusterEntry:
+        known = None if self._bare else standing_clusters(self.folder).cluster(name)
+        return known or _default_cluster(name)
 
     def cluster_of(self, entry: ClusterEntry) -> tuple[Cluster, Disks]:
         """A cluster and its disks to look at; no vault is asked for."""

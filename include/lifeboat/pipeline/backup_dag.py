@@ -6,8 +6,9 @@ from typing import Any
 
 from airflow.sdk import DAG, Asset, AssetOrTimeSchedule, TriggerRule, task
 
-from lifeboat.pipeline import backup_tasks, move_tasks, prune_tasks, quiet_tasks
-from lifeboat.pipeline.frame import documentation, run_limit, tags, task_defaults, timetable
+from lifeboat.pipeline import backup_tasks, freeze_tasks, move_tasks, prune_tasks, quiet_tasks
+from lifeboat.pipeline.frame import documentation, tags, task_defaults, task_limit, timetable
+from lifeboat.pipeline.guard import GuardOperator
 from lifeboat.pipeline.pools import cluster_slots, disk_slots
 from lifeboat.pipeline.turns import backup_turn
 from lifeboat.policy.instance import Instance
@@ -15,8 +16,8 @@ from lifeboat.policy.schedule import Schedule
 
 _SNAPSHOTS = ["snapshot", "settle"]
 _ALL = ["dump", "volumes", *_SNAPSHOTS, "commit", "prune"]
-_THAW = ["freeze_limit", "unquiesce"]
-_HOOKS = ["quiesce", *_THAW]
+_THAW = ["quiesce", "freeze_limit", "unquiesce"]
+_HOOKS = ["find_hooks", *_THAW]
 _COPY = "copy"
 _REGIONS = "copy_regions"
 _CONTEXT = "context"
@@ -52,11 +53,13 @@ def backup_dag(instance: Instance) -> DAG:
         schedule=timetable(policy.schedule, instance.id),
         catchup=False,
         max_active_runs=1,
-        dagrun_timeout=run_limit(policy.objectives.rpo),
         is_paused_upon_creation=False,
         tags=tags(instance, "backup"),
         doc_md=documentation(instance),
-        default_args=task_defaults(backup_turn(instance), instance.cluster.queue),
+        default_args={
+            **task_defaults(backup_turn(instance), instance.cluster.queue),
+            **task_limit(policy.objectives.rpo),
+        },
     ) as dag:
         _Graph(instance).build()
     return dag
@@ -131,7 +134,7 @@ class _Graph:
         committed >> copied >> pruned
 
     def _snapshots(self, shards: Any, dumped: Any) -> tuple[Any, Any]:
-        """The task that settles, and what only `report` waits for."""
+        """The task that settles, and those that only `report` waits for."""
         instance, policy = self._instance.id, self._instance.policy
         batches = task(task_id="volumes")(backup_tasks.volumes)(
             otherwise_skip=[
@@ -146,14 +149,22 @@ class _Graph:
                 task_id="snapshot",
                 map_index_template="{{ task.op_kwargs['batch']['title'] }}",
                 max_active_tis_per_dagrun=policy.dumps_at_once,
+                trigger_rule=TriggerRule.NONE_FAILED,  # nothing may have to be stilled
                 **disk_slots(self._instance, policy.requests_a_dump),
             )(backup_tasks.snapshot)
             .partial(instance=instance)
             .expand(batch=batches)
         )
         shards >> batches
-        ready = self._hold(batches, asked) if self._held else batches
-        thawed, watched = self._quiesce(shards, ready, asked, dumped) if self._hooks else ([], [])
+        ready: Any = batches
+        thawed: Any = []
+        watched: list[Any] = []
+        if self._held:
+            ready, watch = self._hold(batches, asked)
+            watched.append(watch)
+        if self._hooks:
+            thawed, watch = self._quiesce(shards, ready, asked, dumped)
+            watched.append(watch)
         settled = backup_tasks.SettleOperator(
             task_id="settle",
             instance=instance,
@@ -172,7 +183,21 @@ class _Graph:
         """Before the freeze: waiting for other DAGs may take long, and stills nobody's work."""
         held = quiet_tasks.HoldOperator(task_id="hold_dags", instance=self._instance.id)
         batches >> held >> asked
-        return held
+        return held, self._watch("hold", batches, held, "release_dags")
+
+    def _watch(self, what: Any, before: Any, holder: Any, ender: str) -> Any:
+        """Beside `holder`, which waits for it: whatever it holds, somebody watches already. It is
+        behind `holder`, too, so that who clears that one clears both."""
+        watch = GuardOperator(
+            task_id=f"{what}_limit",
+            instance=self._instance.id,
+            what=what,
+            holder=holder.task_id,
+            ender=ender,
+            trigger_rule=TriggerRule.ONE_SUCCESS,
+        )
+        [before, holder] >> watch
+        return watch
 
     def _release(self, shards: Any, settled: Any) -> None:
         """Once the snapshots are there, whatever happened; its setup is `enumerate` as that of
@@ -205,15 +230,18 @@ class _Graph:
         setup failed, and a quiesce that was killed may have stilled half of the workloads.
         """
         instance = self._instance.id
-        frozen = task(task_id="quiesce")(backup_tasks.quiesce)(
+        found = task(task_id="find_hooks")(freeze_tasks.find_hooks)(
             instance=instance, otherwise_skip=_THAW
         )
-        thawed = task(task_id="unquiesce", retries=5)(backup_tasks.unquiesce)(instance=instance)
-        [dumped, titles] >> frozen >> tickets >> thawed
-        limited = backup_tasks.FreezeLimitOperator(task_id="freeze_limit", instance=instance)
-        frozen >> limited
+        frozen = freeze_tasks.QuiesceOperator(
+            task_id="quiesce",
+            instance=instance,
+        )
+        thawed = task(task_id="unquiesce", retries=5)(freeze_tasks.unquiesce)(instance=instance)
+        [dumped, titles] >> found >> frozen >> tickets >> thawed
+        watched = self._watch("freeze", found, frozen, "unquiesce")
         thawed.as_teardown(setups=shards, on_failure_fail_dagrun=True)
-        return thawed, limited
+        return thawed, watched
 
     def _commit(self) -> Any:
         asset = point_asset(self._instance)

@@ -17,7 +17,7 @@ from airflow.sdk.exceptions import (
 )
 from typing_extensions import override
 
-from lifeboat.errors import HookFailed, LifeboatError, PointIncomplete
+from lifeboat.errors import HookFailed, PointIncomplete
 from lifeboat.pipeline.opening import (
     errors_of,
     leaving_errors,
@@ -101,49 +101,6 @@ def volumes(otherwise_skip: list[str]) -> list[Plain]:
     return batches
 
 
-def quiesce(instance: str, otherwise_skip: list[str]) -> list[str]:
-    """Stills what the policy and the pods themselves ask for; thaws it again if that fails.
-
-    Where nothing asks, nothing has to be thawed: `otherwise_skip` is skipped, but for a second
-    attempt, beside which the first may still be at work.
-    """
-    from lifeboat.steps.freeze import freeze, thaw
-
-    first = get_current_context()["ti"].try_number == 1
-    with leaving_errors():
-        opened = open_instance(instance)
-        scope = scope_of(opened)
-        try:
-            stilled = freeze(opened, scope)
-        except LifeboatError:
-            thaw(opened, scope)
-            raise
-    say(f"stilled {', '.join(stilled) or 'nothing: no hook asks for it'}")
-    if first and not stilled:
-        raise DownstreamTasksSkipped(tasks=otherwise_skip)  # type: ignore[no-untyped-call]
-    return stilled
-
-
-def unquiesce(instance: str) -> list[str]:
-    """Brings back whatever is still frozen, once the snapshots are cut or the freeze took too long.
-
-    The tickets are asked for by XCom: as arguments they would make a failed snapshot skip this.
-    """
-    from lifeboat.steps.freeze import thaw, wait_cut
-    from lifeboat.steps.settle import ticket_from
-
-    with leaving_errors():
-        opened = open_instance(instance)
-        scope = scope_of(opened)
-        tickets = [ticket_from(plain) for left in _left() for plain in left["tickets"]]
-        uncut = wait_cut(opened, scope, tickets)
-        thawed = thaw(opened, scope, uncut)
-    for ticket in uncut:
-        say(f"warning: {ticket.volume.title} was not cut when the freeze ended at its limit")
-    say(f"brought back {', '.join(thawed) or 'nothing: nothing was stilled'}")
-    return thawed
-
-
 def snapshot(instance: str, batch: Plain) -> int:
     """Asks for the snapshots of a batch of volumes; returns how many. Tickets and refusals are left
     for `settle`, also by an attempt that fails: one volume keeps no other from its snapshot."""
@@ -168,35 +125,6 @@ def snapshot(instance: str, batch: Plain) -> int:
     return len(started.tickets)
 
 
-class FreezeLimitOperator(WaitingOperator):
-    """Thaws when maxFreeze is over and the snapshots have not all been asked for: the teardown
-    would wait for them. Ends when the teardown has thawed."""
-
-    look = "frozen"
-
-    @override
-    def arguments(self, opened: Context) -> Plain:
-        return {"point": scope_of(opened).point}
-
-    @override
-    def limit(self, opened: Context) -> timedelta:
-        """At the most: the look ends when the freeze has lasted its time, which began before."""
-        return opened.instance.policy.max_freeze
-
-    @override
-    def finish(
-        self, opened: Context, arguments: Plain, waiting: list[str], seconds: float
-    ) -> list[str]:
-        from lifeboat.steps.freeze import still_frozen, thaw_late
-
-        if not still_frozen(opened, arguments["point"]):
-            say(f"brought back in time, {seconds:.0f} s after this task began")
-            return []
-        thawed = thaw_late(opened, arguments["point"])
-        say(f"maxFreeze is over: brought back {', '.join(thawed) or 'nothing'}")
-        return thawed
-
-
 class SettleOperator(WaitingOperator):
     """Waits for the snapshots, then secures them and accounts for every volume of the point."""
 
@@ -204,7 +132,7 @@ class SettleOperator(WaitingOperator):
 
     @override
     def arguments(self, opened: Context) -> Plain:
-        return {"tickets": [ticket for left in _left() for ticket in left["tickets"]]}
+        return {"tickets": [ticket for left in asked_for() for ticket in left["tickets"]]}
 
     @override
     def limit(self, opened: Context) -> timedelta:
@@ -219,14 +147,16 @@ class SettleOperator(WaitingOperator):
         from lifeboat.point.manifest import LeftOut
         from lifeboat.steps.settle import settle, ticket_from
 
-        if not _left():
+        if not asked_for():
             raise HookFailed("no snapshot was asked for: what had to stand still does not")
         scope = scope_of(opened)
         part = settle(
             opened,
             scope,
             [ticket_from(plain) for plain in arguments["tickets"]],
-            msgspec.convert([one for left in _left() for one in left["left_out"]], list[LeftOut]),
+            msgspec.convert(
+                [one for left in asked_for() for one in left["left_out"]], list[LeftOut]
+            ),
         )
         confirm_quiet(opened, scope.point)
         for snapshot in part.snapshots:
@@ -237,7 +167,7 @@ class SettleOperator(WaitingOperator):
         return {"snapshots": len(part.snapshots), "left_out": len(part.left_out)}
 
 
-def _left() -> list[Plain]:
+def asked_for() -> list[Plain]:
     """What the batches left: a list, of one batch the thing itself."""
     found = get_current_context()["ti"].xcom_pull(task_ids="snapshot", key=_STARTED_KEY) or []
     return found if isinstance(found, list) else [found]
@@ -327,7 +257,17 @@ def report(instance: str) -> None:
     committed = pull("commit")
     if not committed:
         told = errors_of(
-            ["enumerate", "dump", "volumes", "hold_dags", "quiesce", "settle", "move", "commit"]
+            [
+                "enumerate",
+                "dump",
+                "volumes",
+                "hold_dags",
+                "find_hooks",
+                "quiesce",
+                "settle",
+                "move",
+                "commit",
+            ]
         )
         raise PointIncomplete(
             "this run made no point\n" + "\n".join(f"  {line}" for line in told),

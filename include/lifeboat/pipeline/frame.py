@@ -132,8 +132,14 @@ def _ticks(schedule: Schedule, instance: str) -> Any:
 
 
 def run_limit(objective: timedelta) -> timedelta:
-    """A run that takes longer than its objective has failed, and would block the next one."""
+    """What takes longer than its objective has failed, and would block the next run."""
     return max(objective, _SHORTEST_RUN_LIMIT)
+
+
+def task_limit(objective: timedelta) -> dict[str, Any]:
+    """For `default_args` of a DAG with teardowns, whose runs have no limit: Airflow skips whatever
+    is not over when a run's time is up, teardowns too. What waits has a limit of its own."""
+    return {"execution_timeout": run_limit(objective)}
 
 
 def tags(instance: Instance, kind: str) -> list[str]:

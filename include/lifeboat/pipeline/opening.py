@@ -69,6 +69,29 @@ def open_instance(instance: str, target: str = SAME_CLUSTER) -> Context:
     return open_context(find_instance(include, instance), AirflowConnections(), target=entry)
 
 
+def open_decided(instance: str, point: str, cluster: str, vault: str) -> Context:
+    """The instance as a run of it began, by what that wrote into the vault: its file may be broken
+    or gone. `cluster` and `vault` are names of clusters.yaml.
+
+    Raises PolicyError, UsageError where clusters.yaml knows one of them no more, and what
+    `open_instance` raises.
+    """
+    from lifeboat.pipeline.connections import AirflowConnections
+    from lifeboat.point import layout
+    from lifeboat.steps.as_decided import instance_of
+    from lifeboat.steps.scope import Scope
+    from lifeboat.wiring import open_context, unlock
+
+    clusters, connections = standing_clusters(include_folder()), AirflowConnections()
+    entry, place = clusters.cluster(cluster), clusters.vault(vault)
+    if entry is None or place is None:
+        missing = f"cluster {cluster}" if entry is None else f"vault {vault}"
+        raise UsageError(f"clusters.yaml has no {missing} any more, which {instance} needs")
+    opened = unlock(place, connections)
+    scope = opened.get_document(layout.scope(instance, point), Scope)
+    return open_context(instance_of(opened, scope, entry, place), connections)
+
+
 def policies_on(cluster: str) -> list[Policy]:
     """All policies that are in force on a cluster."""
     from lifeboat.policy.load import load_include

@@ -12,9 +12,9 @@ from lifeboat.pipeline.backup_dag import after_points
 from lifeboat.pipeline.frame import (
     ANY_RUN,
     documentation,
-    run_limit,
     tags,
     task_defaults,
+    task_limit,
 )
 from lifeboat.pipeline.opening import SAME_CLUSTER
 from lifeboat.pipeline.restore_dag import phases
@@ -52,12 +52,14 @@ def test_restore_dag(instance: Instance) -> DAG:
         catchup=False,
         max_active_runs=1,
         allowed_run_types=ANY_RUN,
-        dagrun_timeout=run_limit(test_restore.timeout * 2 + instance.policy.objectives.rto),
         is_paused_upon_creation=False,
         params={"point": point},
         tags=tags(instance, "test-restore"),
         doc_md=documentation(instance),
-        default_args=task_defaults(proof_turn(instance), instance.cluster.queue),
+        default_args={
+            **task_defaults(proof_turn(instance), instance.cluster.queue),
+            **task_limit(test_restore.timeout * 2 + instance.policy.objectives.rto),
+        },
     ) as dag:
         _build(instance, test_restore.cluster or SAME_CLUSTER)
     return dag

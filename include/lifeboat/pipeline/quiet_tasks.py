@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from typing_extensions import override
 
+from lifeboat.clock import rfc3339, utc_now
 from lifeboat.errors import LifeboatError
+from lifeboat.pipeline.guard import GuardedOperator
 from lifeboat.pipeline.opening import leaving_errors, open_flows, open_instance, pull, say
 from lifeboat.pipeline.triggers import Plain
 from lifeboat.pipeline.waiting import WaitingOperator
@@ -15,13 +17,19 @@ from lifeboat.pipeline.waiting import WaitingOperator
 if TYPE_CHECKING:
     from lifeboat.steps.context import Context
 
-HELD = ["hold_dags", "release_dags"]
+HELD = ["hold_limit", "hold_dags", "release_dags"]
 
 
-class HoldOperator(WaitingOperator):
-    """Pauses the DAGs where the policy wants it, and waits until they are quiet."""
+class HoldOperator(GuardedOperator, WaitingOperator):
+    """Pauses the DAGs where the policy wants it, once the triggerer watches over that, and waits
+    until they are quiet."""
 
     look = "busy_dags"
+    what = "hold"
+
+    @override
+    def hold(self, context: Any) -> Any:
+        return self.resume(context, None, began=rfc3339(utc_now()))
 
     @override
     def arguments(self, opened: Context) -> Plain:
@@ -64,6 +72,7 @@ def confirm_quiet(opened: Context, point: str) -> None:
 
 def release_dags(instance: str) -> list[str]:
     """Unpauses what `hold_dags` paused, whatever came of the run."""
+    from lifeboat.steps import watch
     from lifeboat.steps.quiet import release
 
     with leaving_errors():
@@ -71,7 +80,10 @@ def release_dags(instance: str) -> list[str]:
         if not point:
             return []
         opened = open_instance(instance)
-        released = release(opened, open_flows(opened), point)
+        try:
+            released = release(opened, open_flows(opened), point)
+        finally:
+            watch.end(opened, "hold", point)
     say(f"unpaused {', '.join(released) or 'nothing: nothing was paused'}")
     return released
 

@@ -71,11 +71,12 @@ def hooks(context: Context, arguments: Plain) -> list[str]:
     return awaited(context, stored_plan(context, context.instance.id, arguments["restore"]))
 
 
-def frozen(context: Context, arguments: Plain) -> list[str]:
-    """What stands still for the point `point`, until its time is over."""
-    from lifeboat.steps.freeze import watched
+def unwatched(context: Context, arguments: Plain) -> list[str]:
+    """Who does not yet watch over what is to be held (`what`) for the point `point`."""
+    from lifeboat.steps.watch import is_on
 
-    return watched(context, arguments["point"])
+    on = is_on(context, arguments["what"], arguments["point"])
+    return [] if on else [f"the triggerer, to watch over the {arguments['what']}"]
 
 
 def region_copies(context: Context, arguments: Plain) -> list[str]:  # noqa: ARG001 - as all looks
@@ -118,7 +119,7 @@ LOOKS: dict[str, Callable[[Context, Plain], list[str]]] = {
     "claims": claims,
     "workloads": workloads,
     "hooks": hooks,
-    "frozen": frozen,
+    "unwatched": unwatched,
     "region_copies": region_copies,
     "busy_dags": busy_dags,
     "moves": moves,

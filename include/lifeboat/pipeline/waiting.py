@@ -31,6 +31,7 @@ class WaitingOperator(BaseOperator):
     template_fields: tuple[str, ...] = ("instance", "target")
 
     def __init__(self, *, instance: str, target: str = SAME_CLUSTER, **kwargs: Any) -> None:
+        kwargs.setdefault("execution_timeout", None)  # it would cut the wait short, too
         super().__init__(**kwargs)
         self.instance = instance
         self.target = target

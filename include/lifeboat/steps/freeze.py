@@ -38,6 +38,8 @@ from lifeboat.steps.scope import Scope
 
 AT_LIMIT = "it had lasted as long as maxFreeze allows"
 _BY_OTHERS = "another run found it left behind"
+_GRACE = timedelta(seconds=10)
+_GIVING_UP = timedelta(minutes=15)
 _TRIES = 3
 _BETWEEN_TRIES = 0.2
 
@@ -117,13 +119,40 @@ def still_frozen(context: Context, point: str) -> list[str]:
     ]
 
 
-def watched(context: Context, point: str) -> list[str]:
-    """What stands still and still may: nothing once it was thawed, or its time is over."""
-    now = rfc3339(context.clock())
-    made = list(attempts(context.vault, context.instance.id, point))
-    if made and is_over(made[-1][1], now):
-        return []
-    return still_frozen(context, point)
+def to_still(context: Context, scope: Scope) -> list[str]:
+    """What a freeze would still now, or a run that died has left still. Touches nothing."""
+    plan = plan_freeze(context.instance.policy, context.cluster, scope.namespaces)
+    left = unthawed(context.vault, scope.instance)
+    return [*(action.title for action in plan.actions), *(f"point {point}" for point in left)]
+
+
+def thaw_overdue(context: Context, point: str) -> list[str]:
+    """As `thaw_late`, a little after the end of maxFreeze: until then it is for the run itself,
+    which knows what was not cut. Nothing is done before."""
+    now = context.clock()
+    overdue = any(
+        attempt.thawed() is None and now >= parse_rfc3339(frozen.until) + _GRACE
+        for attempt, frozen in attempts(context.vault, context.instance.id, point)
+    )
+    return thaw_late(context, point) if overdue else []
+
+
+def is_given_up(context: Context, point: str) -> bool:
+    """Whether what stands still has stood so long that only a person can help."""
+    now = context.clock()
+    return any(
+        attempt.thawed() is None and now >= parse_rfc3339(frozen.until) + _GIVING_UP
+        for attempt, frozen in attempts(context.vault, context.instance.id, point)
+    )
+
+
+def how_ended(context: Context, point: str) -> str:
+    """How the last freeze for this point ended, in words."""
+    ends = [attempt.thawed() for attempt, _ in attempts(context.vault, context.instance.id, point)]
+    last = ends[-1] if ends else None
+    if last is None:
+        return "nothing was stilled"
+    return f"brought back at {last.ended}: {last.early or 'in time'}"
 
 
 @contextmanager

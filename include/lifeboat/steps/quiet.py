@@ -7,11 +7,12 @@ run forgets it: a record without an end is of a run that died, and whoever comes
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 
 import msgspec
 
 from lifeboat.clock import parse_rfc3339, rfc3339
-from lifeboat.errors import NotQuiet
+from lifeboat.errors import Forbidden, NotFound, NotQuiet
 from lifeboat.point import layout
 from lifeboat.point.manifest import HeldDags
 from lifeboat.policy.quiet import Quiesce
@@ -20,16 +21,21 @@ from lifeboat.steps.context import Context
 from lifeboat.vault.vault import Vault
 
 _ASKED, _SINCE, _UNTIL, _ENDED = "quiet.asked", "quiet.since", "quiet.until", "quiet.ended"
+_EARLY = "quiet.early"
+
+_MOST = timedelta(hours=1)  # beyond the time-outs of a hold and of its snapshots
 
 
 class Asked(msgspec.Struct, frozen=True):
     """What one run holds. `paused` are to be unpaused at the end: those that it pauses, and those
-    that the dead runs of the points `inherited` left paused."""
+    that the dead runs of the points `inherited` left paused. `until` is when they are let go
+    whatever happens (RFC 3339)."""
 
     dags: tuple[str, ...]
     mode: str
     paused: tuple[str, ...]
     inherited: tuple[str, ...] = ()
+    until: str = ""
 
 
 class _Since(msgspec.Struct, frozen=True):
@@ -59,7 +65,14 @@ def hold(context: Context, flows: Flows, point: str) -> Asked:
         left = {dag for record in dead.values() for dag in record.paused}
         free = {dag for dag in wanted.dags if not flows.is_paused(dag)}
         pausing = free if wanted.mode == "pause" else set()
-        made = Asked(wanted.dags, wanted.mode, tuple(sorted(pausing | left)), tuple(sorted(dead)))
+        longest = wanted.timeout + context.instance.policy.volumes.timeout + _MOST
+        made = Asked(
+            wanted.dags,
+            wanted.mode,
+            tuple(sorted(pausing | left)),
+            tuple(sorted(dead)),
+            rfc3339(context.clock() + longest),
+        )
         asked = context.vault.settle_document(key, made, Asked)
     if asked.mode == "pause":
         for dag in asked.dags:
@@ -115,6 +128,43 @@ def release(context: Context, flows: Flows, point: str) -> list[str]:
     return list(asked.paused)
 
 
+def why_let_go(context: Context, flows: Flows, point: str) -> str:
+    """Why what this run holds has to go now, although nobody ends it; empty when it has not to."""
+    asked = context.vault.find_document(_key(context, point, _ASKED), Asked)
+    if asked is None or not is_held(context, point):
+        return ""
+    own = context.instance.backup_dag
+    try:
+        if flows.is_paused(own):
+            return f"{own} was paused, and no task of it could have let them go"
+    except NotFound:
+        return f"{own} was gone, and no task of it could have let them go"
+    except Forbidden:
+        pass  # who may not see it still lets go in time
+    if asked.until and context.clock() >= parse_rfc3339(asked.until):
+        return "they had been held as long as they may be"
+    return ""
+
+
+def let_go(context: Context, flows: Flows, point: str, why: str) -> list[str]:
+    """Unpause what this run paused before its end, and say so in the point; returns their ids. The
+    run itself still ends the hold."""
+    asked = context.vault.find_document(_key(context, point, _ASKED), Asked)
+    for dag in asked.paused if asked else ():
+        flows.set_paused(dag, paused=False)
+    if context.vault.find_document(_key(context, point, _UNTIL), _Until) is None:
+        context.vault.settle_document(_key(context, point, _EARLY), why, str)
+    return list(asked.paused) if asked else []
+
+
+def is_held(context: Context, point: str) -> bool:
+    """Whether this run may hold something, and has not let go."""
+    asked = context.vault.find_document(_key(context, point, _ASKED), Asked)
+    if asked is None or not asked.paused:
+        return False
+    return context.vault.find_document(_key(context, point, _ENDED), str) is None
+
+
 def quiet_facts(context: Context, point: str) -> tuple[HeldDags | msgspec.UnsetType, list[str]]:
     """What the manifest tells, and its warnings."""
     wanted = context.instance.policy.quiesce
@@ -128,6 +178,9 @@ def quiet_facts(context: Context, point: str) -> tuple[HeldDags | msgspec.UnsetT
     until = context.vault.find_document(_key(context, point, _UNTIL), _Until) or _Until("")
     warnings = [f"quiesce: was busy when the snapshots began: {who}" for who in since.busy]
     warnings += [f"quiesce: began before the snapshots were there: {r}" for r in until.disturbed]
+    early = context.vault.find_document(_key(context, point, _EARLY), str)
+    if early:
+        warnings.append(f"quiesce: {names} ran on before the snapshots were there: {early}")
     if not until.moment:
         warnings.append(f"quiesce: nobody could tell whether {names} stayed quiet")
     told = HeldDags(

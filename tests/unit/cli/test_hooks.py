@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from lifeboat.adapters.disks_csi import DisksCsi
-from lifeboat.cli import app
+from lifeboat.cli import app, source
 from lifeboat.cli.explained import describe_preview
 from lifeboat.cli.source import Source
 from lifeboat.policy.explain import describe
+from lifeboat.policy.instance import Instance
 from lifeboat.policy.load import parse_policy
+from lifeboat.steps.context import Context
 from lifeboat.steps.freeze import freeze
 from lifeboat.steps.preview import preview
 from tests.support.frozen_world import FrozenWorld
@@ -25,6 +29,10 @@ hooks:
   - job: {namespace: shop, post: {image: "tools:go"}}
 """
 INSTANCE = "shop.local"
+CLUSTERS = """
+clusters: [{name: local, kubeconfig: /kube}]
+vaults: [{name: main, url: "file:///vault", key: env:KEY}]
+"""
 
 
 @pytest.fixture
@@ -50,6 +58,32 @@ def test_thaw_brings_back_what_a_dead_run_holds_and_says_so(world: FrozenWorld) 
     assert done.stdout == "nothing stands still\n"
     done = CliRunner().invoke(app, ["thaw", INSTANCE, "--json"])
     assert json.loads(done.stdout) == []
+
+
+@pytest.mark.parametrize("policies", [{}, {"shop": "clusters: [local]\nretention: {keep: "}])
+def test_a_policy_that_is_gone_or_broken_keeps_nobody_from_thawing(
+    policies: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From what the run wrote into the vault that clusters.yaml names."""
+    world = FrozenWorld(HOOKS)
+    freeze(world.context(), world.scope())
+    (tmp_path / "policies").mkdir()
+    (tmp_path / "clusters.yaml").write_text(CLUSTERS)
+    for name, text in policies.items():
+        (tmp_path / "policies" / f"{name}.yaml").write_text(text)
+
+    def opened(instance: Instance, *_: object) -> Context:
+        assert (instance.cluster.kubeconfig, instance.policy_text) == ("/kube", world.policy)
+        return replace(world.context(), instance=instance)
+
+    monkeypatch.setattr(source, "unlock", lambda *_: world.context().vault)
+    monkeypatch.setattr(source, "open_context", opened)
+    done = CliRunner().invoke(app, ["thaw", INSTANCE, "--include", str(tmp_path)])
+    assert done.exit_code == 0, done.output
+    assert len(done.stdout.splitlines()) == 4
+    assert world.replicas() == 3
+    done = CliRunner().invoke(app, ["thaw", INSTANCE, "--include", str(tmp_path)])
+    assert done.exit_code != 0, "nothing stands still, and nobody knows the instance"
 
 
 def test_show_tells_how_the_freeze_went(world: FrozenWorld) -> None:

@@ -49,6 +49,6 @@ def test_what_started_a_run(kind: str, date: datetime | None, trigger: str, tick
     assert (run.run_id, run.dag, run.trigger, run.scheduled_for) == ("r", "d", trigger, tick)
 
 
-def test_a_run_may_take_as_long_as_its_objective_and_never_less_than_an_hour() -> None:
+def test_a_task_may_take_as_long_as_its_objective_and_never_less_than_an_hour() -> None:
     assert run_limit(timedelta(hours=5)) == timedelta(hours=5)
     assert run_limit(timedelta(minutes=5)) == timedelta(hours=1)

@@ -8,7 +8,7 @@ import pytest
 from airflow.sdk.exceptions import DownstreamTasksSkipped
 
 from lifeboat.errors import Forbidden, SnapshotFailed, Throttled
-from lifeboat.pipeline import backup_tasks, opening, waiting
+from lifeboat.pipeline import backup_tasks, freeze_tasks, opening, waiting
 from lifeboat.pipeline.triggers import still_waiting
 from lifeboat.steps.enumerate import enumerate_scope
 from lifeboat.steps.snapshot import batches
@@ -46,7 +46,7 @@ class Flow:
         ]
         for module in (opening, backup_tasks):
             monkeypatch.setattr(module, "get_current_context", lambda: {"ti": self.ti})
-        for module in (backup_tasks, waiting):
+        for module in (backup_tasks, freeze_tasks, waiting):
             monkeypatch.setattr(module, "open_instance", lambda *_: self.world.context())
 
     def snapshot(self, number: int) -> int:
@@ -97,18 +97,12 @@ def test_progress_names_as_many_as_a_person_reads() -> None:
     assert still_waiting([]) == "nothing is waiting any more"
 
 
-def test_where_nothing_stands_still_nothing_watches_and_nothing_thaws(flow: Flow) -> None:
+def test_where_nothing_asks_for_stillness_nothing_watches_and_nothing_thaws(flow: Flow) -> None:
     with pytest.raises(DownstreamTasksSkipped) as skipped:
-        backup_tasks.quiesce("shop.local", ["freeze_limit", "unquiesce"])
-    assert skipped.value.tasks == ["freeze_limit", "unquiesce"]
+        freeze_tasks.find_hooks("shop.local", ["quiesce", "freeze_limit", "unquiesce"])
+    assert skipped.value.tasks == ["quiesce", "freeze_limit", "unquiesce"]
 
 
-def test_a_second_attempt_is_thawed_after_in_any_case(flow: Flow) -> None:
-    """The first may still run somewhere, and still something yet."""
-    flow.ti.try_number = 2
-    assert backup_tasks.quiesce("shop.local", ["freeze_limit", "unquiesce"]) == []
-
-
-def test_what_stands_still_is_thawed(flow: Flow, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lifeboat.steps.freeze.freeze", lambda *_: ["pod shop/db"])
-    assert backup_tasks.quiesce("shop.local", ["unquiesce"]) == ["pod shop/db"]
+def test_what_asks_is_stilled(flow: Flow, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lifeboat.steps.freeze.to_still", lambda *_: ["pod shop/db"])
+    assert freeze_tasks.find_hooks("shop.local", ["unquiesce"]) == ["pod shop/db"]

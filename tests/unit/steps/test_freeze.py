@@ -15,13 +15,16 @@ from lifeboat.ports.cluster import Json, Kind
 from lifeboat.steps.freeze import (
     AT_LIMIT,
     freeze,
+    how_ended,
+    is_given_up,
     limited,
     still_frozen,
     thaw,
     thaw_all,
     thaw_late,
+    thaw_overdue,
+    to_still,
     wait_cut,
-    watched,
 )
 from lifeboat.steps.hook_facts import freeze_facts
 from lifeboat.steps.snapshot import start_batch
@@ -412,21 +415,43 @@ def test_the_watch_ends_with_the_block_it_watches() -> None:
     assert still_frozen(world.context(), scope.point), "there was time left"
 
 
-def test_whoever_watches_the_limit_looks_until_the_thaw_or_the_end_of_the_time() -> None:
+def test_whoever_watches_the_limit_thaws_a_little_after_it_and_no_sooner() -> None:
+    """Until then it is for the run itself, which knows what was not cut."""
     world = FrozenWorld(DATABASE + "maxFreeze: 2m\n")
     scope = world.scope()
-    assert watched(world.context(), scope.point) == []
+    assert thaw_overdue(world.context(), scope.point) == []
     freeze(world.context(), scope)
-    assert len(watched(world.context(), scope.point)) == 2
-    world.tick(seconds=119)
-    assert len(watched(world.context(), scope.point)) == 2
-    world.tick(seconds=1)
-    assert watched(world.context(), scope.point) == []
+    world.tick(seconds=125)
+    assert thaw_overdue(world.context(), scope.point) == []
     assert len(still_frozen(world.context(), scope.point)) == 2
+    world.tick(seconds=5)
+    assert len(thaw_overdue(world.context(), scope.point)) == 2
+    assert still_frozen(world.context(), scope.point) == []
+    assert AT_LIMIT in how_ended(world.context(), scope.point)
+
+
+def test_what_would_be_stilled_is_told_before_anything_is() -> None:
+    world = FrozenWorld(DATABASE)
+    scope = world.scope()
+    assert to_still(world.context(), scope) == [
+        "pod shop/db-0 (main)",
+        "pod shop/db-1 (main)",
+    ]
     freeze(world.context(), scope)
-    assert len(watched(world.context(), scope.point)) == 2
+    assert to_still(world.context(), scope)[-1] == f"point {scope.point}", "left by a dead run"
+    assert to_still(FrozenWorld("").context(), scope) == []
+
+
+def test_a_watch_gives_up_what_only_a_person_can_help() -> None:
+    world = FrozenWorld(DATABASE + "maxFreeze: 2m\n")
+    scope = world.scope()
+    freeze(world.context(), scope)
+    world.tick(minutes=16)
+    assert not is_given_up(world.context(), scope.point)
+    world.tick(minutes=1)
+    assert is_given_up(world.context(), scope.point)
     thaw(world.context(), scope)
-    assert watched(world.context(), scope.point) == []
+    assert not is_given_up(world.context(), scope.point)
 
 
 def test_thawed_late_the_thaw_at_the_end_finds_nothing_more_to_do() -> None:
