@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any
 from typing_extensions import override
 
 from lifeboat.errors import LifeboatError
-from lifeboat.pipeline.opening import leaving_errors, open_flows, open_instance, pull, say
+from lifeboat.pipeline.opening import (
+    leaving_errors,
+    open_flows,
+    open_instance,
+    pull,
+    say,
+    skip_if_stored,
+)
 from lifeboat.pipeline.triggers import Plain
 from lifeboat.pipeline.waiting import WaitingOperator
 
@@ -27,7 +34,9 @@ class HoldOperator(WaitingOperator):
     def arguments(self, opened: Context) -> Plain:
         from lifeboat.steps.quiet import hold
 
-        asked = hold(opened, open_flows(opened), _point())
+        point = _point()
+        skip_if_stored(opened, point)
+        asked = hold(opened, open_flows(opened), point)
         return {"dags": list(asked.dags)}
 
     @override
