@@ -190,6 +190,14 @@ class AirflowClient:
                 )
             time.sleep(_POLL_SECONDS)
 
+    def clear(self, dag_id: str, run_id: str, *tasks: str) -> None:
+        """Have a run's tasks done again, as the UI's dialog does: all that it has, or the named
+        ones and what follows them."""
+        body: Json = {"dag_run_id": run_id, "dry_run": False, "only_failed": False}
+        if tasks:
+            body |= {"task_ids": list(tasks), "include_downstream": True}
+        self.request("POST", f"/api/v2/dags/{quote(dag_id)}/clearTaskInstances", body)
+
     def xcom(
         self, dag_id: str, run_id: str, task: str, key: str = "return_value", map_index: int = -1
     ) -> Any:

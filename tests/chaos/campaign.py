@@ -169,8 +169,4 @@ class Campaign:
         self.report(f"  again: {told}")
         if self._tries[run + dag] > _AGAIN:
             raise LocalClusterError(f"{dag} {run} does not end right:\n{told}")
-        client.request(
-            "POST",
-            f"/api/v2/dags/{quote(dag)}/clearTaskInstances",
-            {"dry_run": False, "only_failed": False, "dag_run_id": run, "reset_dag_runs": True},
-        )
+        client.clear(dag, run)

@@ -75,7 +75,8 @@ def _of_points(world: World, campaign: Campaign, instance: str) -> Iterator[str]
     for run, point in _committed(world, campaign, instance):
         if point not in there and point not in removed:
             yield f"point {point} of run {run} is gone without a trace"
-    runs = Counter(read_manifest(context.vault, instance, p).run.run_id for p in there)
+    made = [read_manifest(context.vault, instance, point) for point in there]
+    runs = Counter(one.run.run_id for one in made if one.complete)
     yield from (f"run {run} made {count} points" for run, count in runs.items() if count > 1)
     for point in there:
         try:
@@ -84,7 +85,7 @@ def _of_points(world: World, campaign: Campaign, instance: str) -> Iterator[str]
             yield f"point {point} is not whole: {error!r}"
     yield from _of_snapshots(context)
     yield from _of_orphans(context)
-    named = {s.handle for p in there for s in read_manifest(context.vault, instance, p).volumes}
+    named = {snapshot.handle for one in made for snapshot in one.volumes}
     marked = {snapshot.handle for snapshot in context.disks.list_marked(instance)}
     if named != marked:
         yield f"snapshots that no point names: {marked - named}; that are gone: {named - marked}"

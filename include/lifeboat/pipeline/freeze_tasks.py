@@ -10,7 +10,7 @@ from typing_extensions import override
 from lifeboat.errors import LifeboatError
 from lifeboat.pipeline.backup_tasks import asked_for, scope_of
 from lifeboat.pipeline.guard import GuardedOperator
-from lifeboat.pipeline.opening import leaving_errors, open_instance, say
+from lifeboat.pipeline.opening import leaving_errors, open_instance, say, skip_if_stored
 
 
 def find_hooks(instance: str, otherwise_skip: list[str]) -> list[str]:
@@ -22,6 +22,7 @@ def find_hooks(instance: str, otherwise_skip: list[str]) -> list[str]:
     with leaving_errors():
         opened = open_instance(instance)
         scope = scope_of(opened)
+        skip_if_stored(opened, scope.point)
         asked = to_still(opened, scope)
         if not asked:
             capture_figures(opened, scope)
@@ -50,6 +51,7 @@ class QuiesceOperator(GuardedOperator):
         with leaving_errors():
             opened = open_instance(self.instance)
             scope = scope_of(opened)
+            skip_if_stored(opened, scope.point)
             try:
                 stilled = freeze(opened, scope)
             except LifeboatError:

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import get_current_context
+from airflow.sdk.exceptions import AirflowSkipException
 
 from lifeboat.errors import LifeboatError, UsageError
 from lifeboat.policy.folder import include_folder
@@ -183,6 +184,17 @@ def pull(task: str, key: str = "return_value") -> Any:
     """What a task of this run left; None when it left nothing."""
     found = get_current_context()["ti"].xcom_pull(task_ids=task, key=key, map_indexes=None)
     return found if found != [] else None
+
+
+def skip_if_stored(opened: Context, point: str) -> None:
+    """What is stored is not added to: nothing is stilled or snapshotted for it once more because a
+    task of its run was cleared. Raises AirflowSkipException."""
+    from lifeboat.point import layout
+
+    if opened.vault.store.stat(layout.manifest(opened.instance.id, point)) is not None:
+        told = f"point {point} is stored and stays as it is"
+        say(told)  # Airflow logs that a task was skipped, and not why
+        raise AirflowSkipException(told)
 
 
 def errors_of(dag_tasks: list[str]) -> list[str]:

@@ -10,7 +10,14 @@ from typing_extensions import override
 from lifeboat.clock import rfc3339, utc_now
 from lifeboat.errors import LifeboatError
 from lifeboat.pipeline.guard import GuardedOperator
-from lifeboat.pipeline.opening import leaving_errors, open_flows, open_instance, pull, say
+from lifeboat.pipeline.opening import (
+    leaving_errors,
+    open_flows,
+    open_instance,
+    pull,
+    say,
+    skip_if_stored,
+)
 from lifeboat.pipeline.triggers import Plain
 from lifeboat.pipeline.waiting import WaitingOperator
 
@@ -35,7 +42,9 @@ class HoldOperator(GuardedOperator, WaitingOperator):
     def arguments(self, opened: Context) -> Plain:
         from lifeboat.steps.quiet import hold
 
-        asked = hold(opened, open_flows(opened), _point())
+        point = _point()
+        skip_if_stored(opened, point)
+        asked = hold(opened, open_flows(opened), point)
         return {"dags": list(asked.dags)}
 
     @override

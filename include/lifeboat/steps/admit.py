@@ -9,6 +9,7 @@ a gap as one that never was.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal
 
 import msgspec
@@ -21,6 +22,10 @@ from lifeboat.point.standby import read_standing
 from lifeboat.steps import gaps
 from lifeboat.steps.context import Context
 from lifeboat.steps.scope import Claim
+
+Anew = Callable[[], bool]
+"""Asked where a run's point is incomplete: whether all of the run is done again, so that another
+point can come of it."""
 
 Kind = Literal["capture", "continued", "catch-up", "gap", "covered", "captured then"]
 
@@ -35,20 +40,41 @@ class Admission(msgspec.Struct, frozen=True):
     claim: str = ""
 
 
-def admit(context: Context, run: Run) -> Admission:
+def admit(context: Context, run: Run, anew: Anew = lambda: True) -> Admission:
     """Raises UsageError when this very run's point was removed on purpose since, NotStandingBy
     while the standby runs the application, or hands it back."""
     instance = context.instance.id
-    claim = context.vault.find_document(layout.claim(instance, run.run_id), Claim)
+    began = context.vault.find_document(layout.claim(instance, run.run_id), Claim)
     # A backfill may run an old run anew, under its old id: it does not go on with what that began.
-    if claim is not None and (run.trigger != "backfill" or claim.run.trigger == "backfill"):
-        return _continue(context, claim)
+    others = began is not None and run.trigger == "backfill" != began.run.trigger
+    name, claim, lacking = _standing(context, run.run_id, anew)
+    if claim is not None and not others:
+        return _continue(context, name, claim)
     _ensure_home(context)
     if run.trigger == "backfill":
-        return _caught_up(context, run, began=claim is not None)
-    if run.trigger == "scheduled" and run.scheduled_for:
-        return _scheduled(context, run)
-    return Admission(True, f"capturing {instance} now", "capture", run.run_id)
+        return _caught_up(context, run, "" if others else name, anew)
+    if run.trigger == "scheduled" and run.scheduled_for and not lacking:
+        return _scheduled(context, run, anew)
+    told = f"capturing {instance} now"
+    if lacking:
+        told += f": point {lacking}, which this run made, leaves something out and stays as it is"
+    return Admission(True, told, "capture", name)
+
+
+def _standing(context: Context, name: str, anew: Anew) -> tuple[str, Claim | None, str]:
+    """Where the attempts that agree under a name stand: the name to go on under, its claim if there
+    is one, and the point before it, if that leaves something out.
+
+    Whoever clears a run whose point is incomplete wants a whole one. The point stays (P1), and is
+    named in the claim of the next one: however often a run is cleared, its attempts agree.
+    """
+    vault, instance, lacking = context.vault, context.instance.id, ""
+    while (claim := vault.find_document(layout.claim(instance, name), Claim)) is not None:
+        made = vault.find_document(layout.manifest(instance, claim.point), Manifest)
+        if made is None or made.complete or not anew():
+            break
+        name, lacking = f"{name} after {claim.point}", claim.point
+    return name, claim, lacking
 
 
 def _ensure_home(context: Context) -> None:
@@ -83,19 +109,21 @@ def _ensure_home(context: Context) -> None:
         )
 
 
-def _scheduled(context: Context, run: Run) -> Admission:
+def _scheduled(context: Context, run: Run, anew: Anew) -> Admission:
     """Airflow makes the run of the tick that it had noted before an outage, and then that of the
     newest one. Gaps are recorded first: a point of this run would end the search for them."""
     missed = gaps.record_missed(context)
     more = f"; {missed} missed intervals are recorded as gaps" if missed else ""
     tick = parse_rfc3339(run.scheduled_for)
     if gaps.is_over(context, tick) or gaps.is_caught_up(context, tick):
-        found = _caught_up(context, run, began=False)
+        found = _caught_up(context, run, run.run_id, anew)
         return msgspec.structs.replace(found, message=found.message + more)
     return Admission(True, f"capturing {context.instance.id} now{more}", "capture", run.run_id)
 
 
-def _caught_up(context: Context, run: Run, *, began: bool) -> Admission:
+def _caught_up(context: Context, run: Run, name: str, anew: Anew) -> Admission:
+    """`name` is what the run's attempts agree under; empty where a run of another kind began under
+    the same id."""
     tick = parse_rfc3339(run.scheduled_for)
     captured = gaps.captured_in(context, tick)
     if captured:
@@ -115,9 +143,11 @@ def _caught_up(context: Context, run: Run, *, began: bool) -> Admission:
         told += "; capturing one catch-up point now" if capture else ""
         told += "" if capture else f"; run {turn.run.run_id} captures the catch-up point"
     if over:
-        gaps.record(context, tick, gaps.FAILED_RUN if began else gaps.NO_RUN, covered)
-    claim = f"{run.run_id} after {newest.point if newest else 'nothing'}" if began else run.run_id
-    return Admission(capture, told, "catch-up" if capture else "gap" if over else "covered", claim)
+        gaps.record(context, tick, gaps.NO_RUN if name else gaps.FAILED_RUN, covered)
+    if not name:
+        after = newest.point if newest else "nothing"
+        name, _, _ = _standing(context, f"{run.run_id} after {after}", anew)
+    return Admission(capture, told, "catch-up" if capture else "gap" if over else "covered", name)
 
 
 def _turn(context: Context, run: Run, newest: Manifest | None) -> Claim:
@@ -128,7 +158,7 @@ def _turn(context: Context, run: Run, newest: Manifest | None) -> Claim:
     return context.vault.settle_document(key, Claim("", run, rfc3339(context.clock())), Claim)
 
 
-def _continue(context: Context, claim: Claim) -> Admission:
+def _continue(context: Context, name: str, claim: Claim) -> Admission:
     key = layout.tombstone(context.instance.id, claim.point)
     if context.vault.store.stat(key) is not None:
         raise UsageError(
@@ -136,7 +166,7 @@ def _continue(context: Context, claim: Claim) -> Admission:
             hint="trigger a new run to make a new point",
         )
     told = f"continuing point {claim.point} of this run"
-    return Admission(True, told, "continued", claim.run.run_id)
+    return Admission(True, told, "continued", name)
 
 
 def _age(context: Context, moment: str) -> float:

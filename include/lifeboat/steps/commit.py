@@ -97,7 +97,8 @@ def ensure_complete(manifest: Manifest) -> None:
         lines = "\n".join(f"  {entry.what}: {entry.reason}" for entry in losses)
         raise PointIncomplete(
             f"point {manifest.point} was stored but leaves out {len(losses)} things:\n{lines}",
-            hint="it can be restored; it does not count as a good point until these are protected",
+            hint="it can be restored, but does not count as a good point. Protect these, and make a"
+            " new one: in Airflow clear the whole run, or trigger another",
         )
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-from airflow.sdk.exceptions import DownstreamTasksSkipped
+from airflow.sdk.exceptions import AirflowSkipException, DownstreamTasksSkipped
 
 from lifeboat.errors import Forbidden, SnapshotFailed, Throttled
-from lifeboat.pipeline import backup_tasks, freeze_tasks, opening, waiting
+from lifeboat.pipeline import backup_tasks, freeze_tasks, opening, quiet_tasks, waiting
 from lifeboat.pipeline.triggers import still_waiting
+from lifeboat.steps.commit import commit_point
+from lifeboat.steps.dump import dump_shard
 from lifeboat.steps.enumerate import enumerate_scope
 from lifeboat.steps.snapshot import batches
 from tests.support.kinds import SNAPSHOT
@@ -106,3 +109,60 @@ def test_where_nothing_asks_for_stillness_nothing_watches_and_nothing_thaws(flow
 def test_what_asks_is_stilled(flow: Flow, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("lifeboat.steps.freeze.to_still", lambda *_: ["pod shop/db"])
     assert freeze_tasks.find_hooks("shop.local", ["unquiesce"]) == ["pod shop/db"]
+
+
+def test_a_stored_point_is_not_stilled_or_snapshotted_for_once_more(
+    flow: Flow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever task of its run is cleared; here one volume is lacking, which could be cut now."""
+    flow.snapshot(0)
+    flow.world.cluster.fail_next("create", Forbidden("no"), resource=SNAPSHOT.resource)
+    with pytest.raises(SnapshotFailed):
+        flow.snapshot(1)
+    flow.settle()
+    context = flow.world.context()
+    scope = enumerate_scope(context, RUN)
+    for shard in scope.shards:
+        dump_shard(context, scope, shard.id)
+    assert len(commit_point(context, scope).volumes) == 29
+    before = len(flow.world.cluster.objects(SNAPSHOT))
+    monkeypatch.setattr("lifeboat.steps.freeze.freeze", lambda *_: pytest.fail("stilled"))
+    monkeypatch.setattr("lifeboat.steps.quiet.hold", lambda *_: pytest.fail("held"))
+    monkeypatch.setattr(quiet_tasks, "pull", lambda *_: scope.point)
+    again: list[Callable[[], Any]] = [
+        lambda: flow.snapshot(1),
+        flow.settle,
+        lambda: freeze_tasks.find_hooks("shop.local", []),
+        lambda: freeze_tasks.QuiesceOperator(task_id="q", instance="shop.local").hold({}),
+        lambda: quiet_tasks.HoldOperator(task_id="hold_dags", instance="shop.local").hold({}),
+    ]
+    for task in again:
+        with pytest.raises(AirflowSkipException, match=f"point {scope.point} is stored"):
+            task()
+    assert len(flow.world.cluster.objects(SNAPSHOT)) == before
+
+
+@pytest.mark.parametrize(
+    ("states", "again"),
+    [
+        ({"enumerate": "running"}, True),
+        ({"enumerate": "running", "dump_0": None, "volumes": None, "report": None}, True),
+        ({"enumerate": "running", "dump_0": "failed", "volumes": "skipped"}, True),
+        ({"enumerate": "running", "dump_0": "success", "dump_1": None, "volumes": None}, False),
+        ({"enumerate": "running", "dump_0": None, "volumes": "success"}, False),
+    ],
+)
+def test_a_run_is_done_again_where_nothing_of_its_point_stays(
+    flow: Flow, monkeypatch: pytest.MonkeyPatch, states: dict[str, str | None], again: bool
+) -> None:
+    """As Airflow tells the states of a run's tasks; a mapped one by its index."""
+    monkeypatch.setattr(backup_tasks, "this_run", lambda: RUN)
+    asked: list[tuple[str, list[str]]] = []
+
+    def told(dag_id: str, run_ids: list[str]) -> dict[str, dict[str, str | None]]:
+        asked.append((dag_id, run_ids))
+        return {RUN.run_id: states}
+
+    monkeypatch.setattr(flow.ti, "get_task_states", told, raising=False)
+    assert backup_tasks._all_again() is again
+    assert asked == [(RUN.dag, [RUN.run_id])]

@@ -9,7 +9,7 @@ from functools import partial
 import pytest
 
 from lifeboat.clock import parse_rfc3339, rfc3339
-from lifeboat.point import catalog
+from lifeboat.point import catalog, layout
 from lifeboat.point.facts import read_gaps
 from lifeboat.point.ident import moment_of
 from lifeboat.point.manifest import Manifest, Run
@@ -18,7 +18,8 @@ from lifeboat.steps.backup import backup
 from lifeboat.steps.enumerate import enumerate_scope
 from lifeboat.steps.gaps import FAILED_RUN, NO_RUN
 from lifeboat.steps.prune import execute_prune, plan_prune
-from tests.support.world import World
+from tests.support.kinds import VOLUME
+from tests.support.world import DRIVER, World
 
 INSTANCE = "shop.local"
 POLICY = """
@@ -233,6 +234,95 @@ def test_a_retry_of_the_run_that_catches_up_goes_on_with_its_point(world: World)
     assert begin_again().kind == "continued"
     assert made(world, run)
     assert len(points(world)) == 1
+
+
+@pytest.mark.parametrize("trigger", ["scheduled", "manual", "asset"])
+def test_a_cleared_run_leaves_its_incomplete_point_and_makes_one_of_its_own(
+    world: World, trigger: str
+) -> None:
+    """Cleared as often as it takes, also while the reason is still there."""
+    run = run_at(world, 12) if trigger == "scheduled" else Run("by-hand", trigger)
+    lacking = unprotected(world, run)
+    stored = world.store.twin(world.clock)
+    world.tick(hours=1)
+    admission = admit(world.context(), run)
+    assert (admission.kind, admission.capture) == ("capture", True)
+    assert f"point {lacking.point}, which this run made, leaves something out" in admission.message
+    still = made(world, run)
+    assert still is not None
+    assert not still.complete
+    world.tick(hours=1)
+    protect(world)
+    begin_again(world, run)
+    assert admit(world.context(), run).kind == "continued", "its attempts agree on the new one"
+    whole = made(world, run)
+    assert whole is not None
+    assert whole.complete
+    assert points(world) == [lacking.point, still.point, whole.point]
+    assert world.store.get(layout.manifest(INSTANCE, lacking.point)) == stored.get(
+        layout.manifest(INSTANCE, lacking.point)
+    )
+
+
+def test_a_run_of_which_only_a_part_is_done_again_goes_on_with_its_incomplete_point(
+    world: World,
+) -> None:
+    """What it has dumped is of that point, and no other would be whole without."""
+    run = run_at(world, 12)
+    lacking = unprotected(world, run)
+    protect(world)
+    admission = admit(world.context(), run, lambda: False)
+    assert (admission.kind, admission.claim) == ("continued", run.run_id)
+    assert enumerate_scope(world.context(), run, admission.claim).point == lacking.point
+
+
+def test_a_cleared_run_whose_point_is_whole_makes_no_other(world: World) -> None:
+    run = run_at(world, 12)
+    point = made(world, run)
+    assert point is not None
+    world.tick(hours=2)
+    assert admit(world.context(), run).kind == "continued"
+    assert made(world, run) == point
+    assert points(world) == [point.point]
+
+
+def test_a_cleared_run_that_caught_up_with_an_incomplete_point_catches_up_again(
+    world: World,
+) -> None:
+    """Both of a backfill's own run and of one that took over the id of a scheduled run."""
+    old = run_at(world, 4)
+    begin(world, old)
+    for run in (run_at(world, 8, "backfill"), Run(old.run_id, "backfill", old.scheduled_for)):
+        world.tick(hours=12)
+        lacking = unprotected(world, run)
+        assert admit(world.context(), run).kind == "catch-up"
+        protect(world)
+        whole = made(world, run)
+        assert whole is not None
+        assert whole.complete
+        assert points(world)[-2:] == [lacking.point, whole.point]
+        world.tick(minutes=1)
+        assert admit(world.context(), run).kind in ("continued", "gap"), "it has caught up"
+
+
+def unprotected(world: World, run: Run) -> Manifest:
+    """The point of a run while a volume has no driver that could snapshot it."""
+    world.cluster.patch(VOLUME, None, "pv-1", {"spec": {"csi": None}})
+    manifest = made(world, run)
+    assert manifest is not None
+    assert not manifest.complete
+    world.tick(minutes=1)
+    return manifest
+
+
+def protect(world: World) -> None:
+    csi = {"driver": DRIVER, "volumeHandle": "disk-1"}
+    world.cluster.patch(VOLUME, None, "pv-1", {"spec": {"csi": csi}})
+
+
+def begin_again(world: World, run: Run) -> None:
+    """A cleared run that dies once it has claimed its point."""
+    enumerate_scope(world.context(), run, admit(world.context(), run).claim)
 
 
 def test_asked_for_by_hand_it_captures_whatever_there_is(world: World) -> None:
