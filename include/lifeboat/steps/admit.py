@@ -46,7 +46,7 @@ def admit(context: Context, run: Run) -> Admission:
     _ensure_home(context)
     if run.trigger == "backfill":
         return _caught_up(context, run, began=claim is not None)
-    if run.trigger == "scheduled":
+    if run.trigger == "scheduled" and run.scheduled_for:
         return _scheduled(context, run)
     return Admission(True, f"capturing {instance} now", "capture", run.run_id)
 
