@@ -1,4 +1,4 @@
-"""What must not be lost while parts of a real Airflow stand still: the thaw."""
+"""What must not be lost while parts of a real Airflow stand still: the thaw, a dry run."""
 
 from __future__ import annotations
 
@@ -26,6 +26,18 @@ def paused(lifeboat: Lifeboat, dag: str) -> Iterator[None]:
         yield
     finally:
         lifeboat.client.request("PATCH", path, {"is_paused": False})
+
+
+@contextmanager
+def no_slots(lifeboat: Lifeboat) -> Iterator[None]:
+    """As if every worker were busy: what runs goes on, nothing else begins."""
+    path = "/api/v2/pools/default_pool"
+    before = lifeboat.client.request("GET", path)["slots"]
+    lifeboat.client.request("PATCH", path, {"slots": 0}, update_mask="slots")
+    try:
+        yield
+    finally:
+        lifeboat.client.request("PATCH", path, {"slots": before}, update_mask="slots")
 
 
 def forget_hooks(lifeboat: Lifeboat) -> None:
@@ -61,3 +73,24 @@ def test_a_backup_that_is_paused_in_its_freeze_thaws(lifeboat: Lifeboat) -> None
         states = {t.task: t.state for t in lifeboat.client.task_instances(GUARDED, run_id)}
         assert states["unquiesce"] not in ("running", "success"), "nobody but the triggerer did"
     ends(lifeboat, run_id)
+
+
+def test_a_backup_whose_workers_are_all_busy_thaws(lifeboat: Lifeboat) -> None:
+    run_id = frozen_run(lifeboat)
+    with no_slots(lifeboat):
+        thaws(lifeboat)
+        states = {t.task: t.state for t in lifeboat.client.task_instances(GUARDED, run_id)}
+        assert states["unquiesce"] not in ("running", "success"), "nobody but the triggerer did"
+    ends(lifeboat, run_id)
+
+
+def test_a_restore_with_a_misspelt_dry_run_restores_nothing(lifeboat: Lifeboat) -> None:
+    lifeboat.client.wait_for_dag("restore")
+    run = lifeboat.finish(
+        "restore", lifeboat.start("restore", instance="guarded.local", dryrun=True)
+    )
+    assert run.state == "failed"
+    assert {t.state for t in run.tasks} <= {"failed", "upstream_failed"}
+    assert 'did you mean "dry_run"' in lifeboat.log(run, "plan")
+    plan = next(task for task in run.tasks if task.task == "plan")
+    assert plan.try_number == 1, "trying again cannot help"

@@ -108,13 +108,6 @@ hooks:
       pre: {command: [sh, -c, "touch guarded-frozen; sleep 8"]}
       post: {command: [touch, guarded-thawed]}
 """,
-    # Missed for days.
-    "missed": """\
-clusters: [local]
-schedule: {every: 1d}
-select: {namespaces: {include: [quiet]}}
-retention: {keep: {last: 50}}
-""",
     # Restored only with somebody's word.
     "asked": """\
 clusters: [local]
