@@ -3,6 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# No test depends on the machine's speed. A failure prints what repeats just that example.
+settings.register_profile(
+    "lifeboat", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
+)
+settings.load_profile("lifeboat")
 
 pytest_plugins = [
     "tests.support.access",

@@ -222,6 +222,14 @@ objectives: {rpo: 24h}
 select: {namespaces: {include: [quiet]}}
 retention: {keep: {last: 50}}
 """,
+    # Weeks of ticks that a test has Airflow miss.
+    "missed": """\
+clusters: [local]
+schedule: {every: 7d}
+objectives: {rpo: 8d}
+select: {namespaces: {include: [quiet]}}
+retention: {keep: {last: 50}}
+""",
     # Ticks to backfill, and none of them while tests run.
     "monthly": """\
 clusters: [local]
