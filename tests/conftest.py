@@ -28,8 +28,19 @@ pytest_plugins = [
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Under `-n`, tests of one file stay on one worker, so that what a module sets up is set up
-    once; so do all tests of the session's Airflow, which takes most of a minute to start."""
+    once. So do all that start an Airflow: each keeps half a processor busy even when it has nothing
+    to do. Those that have one to themselves come first, since the session's stays to the end."""
+    items.sort(key=_turn)
     for item in items:
-        airflow = "airflow" in getattr(item, "fixturenames", ())
+        airflow = _turn(item) < _WITHOUT_AIRFLOW
         group = "airflow" if airflow else item.nodeid.partition("::")[0]
         item.add_marker(pytest.mark.xdist_group(group))
+
+
+_WITHOUT_AIRFLOW = 2
+
+
+def _turn(item: pytest.Item) -> int:
+    if "airflow" in getattr(item, "fixturenames", ()):
+        return 1
+    return 0 if item.get_closest_marker("airflow") else _WITHOUT_AIRFLOW
