@@ -83,6 +83,7 @@ venv-dev: $(DEV) ## the same with what tests and checks need
 lock: $(DEV) ## pin what requirements*.in ask for (ARGS=--upgrade for newer versions)
 	@$(VENV)/bin/uv --quiet pip compile $(LOCK) requirements.in -o requirements.txt
 	@$(VENV)/bin/uv --quiet pip compile $(LOCK) requirements-dev.in -o requirements-dev.txt
+	@grep -vxFf requirements.txt requirements-dev.txt > .dev-lock && mv .dev-lock requirements-dev.txt
 LOCK = --no-header --no-annotate --no-emit-index-url --no-emit-find-links --python-version 3.11 $(ARGS)
 
 clean: ## remove the environment, caches and the demo's state; vaults made by `make up` stay

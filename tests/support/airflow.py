@@ -151,6 +151,13 @@ objectives: {rpo: 24h}
 select: {namespaces: {include: [shop-data]}}
 retention: {keep: {last: 50}}
 """,
+    # A volume that can be snapshotted, and one that a test makes and that cannot.
+    "lacking": """\
+clusters: [local]
+objectives: {rpo: 24h}
+select: {namespaces: {include: [shop-data, lacking]}}
+retention: {keep: {last: 50}}
+""",
     # Files of its volume go into the vault, by pods in a namespace that a test makes.
     "moved": """\
 clusters: [local]
@@ -188,6 +195,13 @@ testRestore:
 """,
     # Ticks that Airflow has no timetable for, to backfill in every way.
     "outage": """\
+clusters: [local]
+schedule: {every: 31d, jitter: 6h}
+select: {namespaces: {include: [quiet]}}
+retention: {keep: {last: 50}}
+""",
+    # Ticks that an outage misses.
+    "down": """\
 clusters: [local]
 schedule: {every: 31d, jitter: 6h}
 select: {namespaces: {include: [quiet]}}

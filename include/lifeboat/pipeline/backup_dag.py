@@ -171,9 +171,8 @@ class _Graph:
             # A volume that could not be snapshotted is named in the point and does not prevent it.
             trigger_rule=TriggerRule.ALL_DONE,
         )
-        (
-            dumped >> asked >> settled
-        )  # one after the other: together they have twice the requests open
+        # One after the other: together they would have twice the requests open.
+        dumped >> asked >> settled
         thawed >> settled  # the point tells how the freeze ended
         if self._held:
             self._release(shards, settled)

@@ -70,10 +70,13 @@ def _standing(context: Context, name: str, anew: Anew) -> tuple[str, Claim | Non
     """
     vault, instance, lacking = context.vault, context.instance.id, ""
     while (claim := vault.find_document(layout.claim(instance, name), Claim)) is not None:
+        after = f"{name} after {claim.point}"
         made = vault.find_document(layout.manifest(instance, claim.point), Manifest)
-        if made is None or made.complete or not anew():
+        # An incomplete one that was pruned once the whole one was there.
+        followed = made is None and vault.store.stat(layout.claim(instance, after)) is not None
+        if not followed and (made is None or made.complete or not anew()):
             break
-        name, lacking = f"{name} after {claim.point}", claim.point
+        name, lacking = after, claim.point
     return name, claim, lacking
 
 

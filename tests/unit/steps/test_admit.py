@@ -264,6 +264,22 @@ def test_a_cleared_run_leaves_its_incomplete_point_and_makes_one_of_its_own(
     )
 
 
+def test_a_cleared_run_whose_incomplete_point_was_pruned_goes_on_with_its_whole_one(
+    world: World,
+) -> None:
+    run = Run("by-hand", "manual")
+    lacking = unprotected(world, run)
+    world.tick(hours=1)
+    protect(world)
+    whole = made(world, run)
+    assert whole is not None
+    world.store.blobs.pop(layout.manifest(INSTANCE, lacking.point))
+    world.store.put_new(layout.tombstone(INSTANCE, lacking.point), b"{}")
+    admission = admit(world.context(), run)
+    assert admission.kind == "continued"
+    assert made(world, run) == whole
+
+
 def test_a_run_of_which_only_a_part_is_done_again_goes_on_with_its_incomplete_point(
     world: World,
 ) -> None:
