@@ -40,7 +40,7 @@ control-plane: $(RUN) ## build the local Kubernetes control plane (minutes, once
 # made before, since nobody sees what a worker says.
 test: lint ## everything that is checked (ARGS="-n0 tests/unit": some of it, one after the other)
 	@$(PY) -m local build --all
-	@$(PY) -m pytest -n 2 --dist loadgroup --no-loadscope-reorder $(ARGS)
+	@$(PY) -m pytest -n 2 --no-loadscope-reorder $(ARGS)
 
 chaos: $(DEV) ## faults at random moments while everything runs, on Celery (ARGS="--faults 20")
 	@$(PY) -m tests.chaos $(ARGS)
