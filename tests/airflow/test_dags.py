@@ -131,7 +131,7 @@ def test_every_instance_has_its_dags_and_nothing_else_is_there(parsed: Parsed) -
 def test_a_backup_is_these_tasks_in_this_order(parsed: Parsed) -> None:
     assert parsed.graph("backup.plain.east") == {
         "enumerate": ["dump", "volumes"],
-        "dump": ["commit"],
+        "dump": ["commit", "snapshot"],
         "volumes": ["snapshot"],
         "snapshot": ["settle"],
         "settle": ["commit"],
@@ -154,7 +154,7 @@ def test_copies_come_between_commit_and_prune(include: Callable[..., Path]) -> N
     assert (graph["commit"], graph["copy"]) == (["copy", "prune"], ["prune"])
     assert graph["prune"] == ["report"]
     tasks = found.dags["backup.copied.east"]["tasks"]
-    assert len(tasks) == 12
+    assert len(tasks) == 13
     assert tasks["copy"]["mapped"]
     assert tasks["copy"]["rule"] == tasks["prune"]["rule"] == "all_success"
     assert sorted(found.graph("upkeep.copied.east")) == ["prune", "reconcile", "scrub"]

@@ -171,8 +171,9 @@ class _Graph:
             # A volume that could not be snapshotted is named in the point and does not prevent it.
             trigger_rule=TriggerRule.ALL_DONE,
         )
-        # One after the other: together they would have twice the requests open.
-        dumped >> asked >> settled
+        if not self._hooks:  # side by side they would have twice the requests open
+            dumped >> asked
+        asked >> settled
         thawed >> settled  # the point tells how the freeze ended
         if self._held:
             self._release(shards, settled)
