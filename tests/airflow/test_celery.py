@@ -140,7 +140,7 @@ def test_what_was_lost_comes_back(lifeboat: Lifeboat) -> None:
     ("instance", "before", "task", "machine"),
     [
         (SHOP, "enumerate", "dump", True),
-        (HOOKED, "dump", "quiesce", True),
+        (HOOKED, "find_hooks", "quiesce", True),
         (SHOP, "snapshot", "settle", False),
     ],
 )
