@@ -159,7 +159,9 @@ def test_a_copy_without_data_is_named_and_nobody_waits_for_it(furnished: App) ->
     report = stored_report(context, context.instance.id, plan.restore)
     claim_line, reader_line = report.failed
     assert claim_line == f"{item.title}: {item.reason}"
-    assert reader_line.startswith(f"Deployment.apps {app.name}-copy/reader has 0 of 1 pods ready,")
+    assert reader_line.startswith(
+        f"Deployment.apps {app.name}-copy/reader has 0 of 1 pods available,"
+    )
     assert "its claim ledgers gets no volume" in reader_line
     assert app.cluster.api.get("v1", "PersistentVolume", "", app.name)["status"]["phase"] == "Bound"
 
